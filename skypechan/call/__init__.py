@@ -1,0 +1,1 @@
+"""The call model: what a call is and how it lives. Pure."""

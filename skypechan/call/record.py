@@ -1,0 +1,73 @@
+"""The call record: what is written when a call has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from skypechan.call.causes import DialStatus, HangupCause
+
+
+class Direction(StrEnum):
+    """Which way a call goes."""
+
+    TO_PBX = "to_pbx"
+    TO_LINE = "to_line"
+
+
+class Side(StrEnum):
+    """Who ended a call."""
+
+    LINE = "line"
+    PBX = "pbx"
+    GATEWAY = "gateway"
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """One call from its offer to its end; times are UTC.
+
+    `line_call` is the client's own id of the line leg. `caller` and `caller_name`
+    are as the offering side gave them: text from outside, of any content.
+    """
+
+    call: str
+    direction: Direction
+    line: str = ""
+    address: str = ""
+    caller: str = ""
+    caller_name: str = ""
+    line_call: str = ""
+    uuid: str = ""
+    uniqueid: str = ""
+    linkedid: str = ""
+    sip_call_id: str = ""
+    placed: datetime | None = None
+    ringing: datetime | None = None
+    answered: datetime | None = None
+    ended: datetime | None = None
+    cause: HangupCause | None = None
+    status: DialStatus | None = None
+    reason: str = ""
+    released_by: Side | None = None
+    digits_to_pbx: int = 0
+    digits_to_line: int = 0
+    audio: Mapping[str, float | int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record as JSON values: ISO times, numbers, words, null.
+
+        The client's own call id is named after the messenger of the day.
+        """
+        fields = {name: _plain(value) for name, value in asdict(self).items()}
+        fields["skype_call"] = fields.pop("line_call")
+        return fields
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds")
+    return int(value) if isinstance(value, HangupCause) else value

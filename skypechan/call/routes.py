@@ -1,0 +1,59 @@
+"""Routes: where a call from a line goes in the dialplan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from skypechan.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place in the dialplan."""
+
+    extension: str
+    context: str
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Read `EXTENSION@CONTEXT`. Raises ConfigError for anything else."""
+        extension, at, context = text.partition("@")
+        words = (extension, context)
+        if not at or not all(word and _is_plain(word) for word in words):
+            raise ConfigError(f"{text!r} is not EXTENSION@CONTEXT")
+        return cls(extension, context)
+
+    def __str__(self) -> str:
+        return f"{self.extension}@{self.context}"
+
+
+def _is_plain(word: str) -> bool:
+    return word.isprintable() and not set(word) & set(" @,/&()|;\"'")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A rule: calls on `line` from a `caller` that match the patterns go to `to`.
+
+    Patterns are shell-style and ignore case, as messenger names do.
+    """
+
+    to: Target
+    line: str = "*"
+    caller: str = "*"
+
+    def matches(self, line: str, caller: str) -> bool:
+        """Tell whether the rule speaks about a call."""
+        return fnmatchcase(line.lower(), self.line.lower()) and fnmatchcase(
+            caller.lower(), self.caller.lower()
+        )
+
+
+def find(routes: Iterable[Route], line: str, caller: str, default: Target) -> Target:
+    """Return the target of the first route that matches, else the default."""
+    for route in routes:
+        if route.matches(line, caller):
+            return route.to
+    return default

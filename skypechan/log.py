@@ -1,0 +1,57 @@
+"""Logging: one format, the call id in every line of a call, JSON on request."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+_FORMAT = "%(asctime)s %(levelname)-7s %(name)s %(call)s%(message)s"
+
+
+class CallLog(logging.LoggerAdapter[logging.Logger]):
+    """A logger whose lines carry the id of one call."""
+
+    def __init__(self, logger: logging.Logger, call_id: str) -> None:
+        super().__init__(logger, {"call_id": call_id})
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        """Add the call id to the record."""
+        return msg, {**kwargs, "extra": self.extra}
+
+
+class _CallPrefix(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        call_id = getattr(record, "call_id", "")
+        record.call = f"[{call_id}] " if call_id else ""
+        return True
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if call_id := getattr(record, "call_id", ""):
+            line["call"] = call_id
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def set_up(level: str = "INFO", *, as_json: bool = False) -> None:
+    """Send the log to standard error; `level` is a name of the logging module."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_CallPrefix())
+    handler.setFormatter(_JsonLines() if as_json else logging.Formatter(_FORMAT))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # Libraries report connection detail at INFO that means nothing to an operator.
+    for noisy in ("aiohttp.access", "panoramisk", "dbus_next"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
