@@ -1,0 +1,409 @@
+"""Commands: what an application says to the Skype client, as typed values.
+
+A command is one line of text, words parted by single spaces, keywords upper case
+and compared without regard to case. `parse_command` accepts what the documented
+grammar allows and leaves judgement of identifiers and states to the client: a
+missing word is an empty field, an unknown first word is an `OtherCommand`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import Final
+
+from skypechan.backends.skype.protocol.values import CallStatus
+from skypechan.errors import LocalWireError, RemoteWireError
+
+LONGEST_TEXT: Final = 65_536
+"""Characters; far above any command or notification of the real client."""
+
+OBJECTS: Final = frozenset(
+    {
+        "CALL",
+        "USER",
+        "CHAT",
+        "CHATMESSAGE",
+        "MESSAGE",
+        "VOICEMAIL",
+        "GROUP",
+        "SMS",
+        "FILETRANSFER",
+        "CHATMEMBER",
+        "APPLICATION",
+    }
+)
+"""Kinds of object that carry an identifier after the kind."""
+
+_FORBIDDEN = re.compile("[\x00\r\n]")
+_TOKEN = re.compile(r"#\S*")
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """NAME: who attaches; the client may ask its user."""
+
+    friendly: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetProtocol:
+    """PROTOCOL n: the level the application would like."""
+
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """PING, answered with PONG."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceCall:
+    """CALL target[, target]*: more than one target is a conference."""
+
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GetProperty:
+    """GET of an object's property, of a profile's, or of a general setting.
+
+    `kind` is the first word (CALL, USER, PROFILE, USERSTATUS ...), `ident` is only
+    used by kinds in OBJECTS, `name` may hold further words (CONF_PARTICIPANT 1).
+    """
+
+    kind: str
+    ident: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetProperty:
+    """SET of an object's property, or of a general setting (`name` is then empty)."""
+
+    kind: str
+    ident: str = ""
+    name: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alter:
+    """ALTER kind ident VERB arguments; answered with its own echo."""
+
+    kind: str
+    ident: str
+    verb: str
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """SEARCH what [argument]."""
+
+    what: str
+    argument: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCommand:
+    """A command this package gives no type: MINIMIZE, FOCUS, chat, or unknown."""
+
+    text: str
+
+
+Command = (
+    Name
+    | SetProtocol
+    | Ping
+    | PlaceCall
+    | GetProperty
+    | SetProperty
+    | Alter
+    | Search
+    | OtherCommand
+)
+
+
+@unique
+class DeviceKind(StrEnum):
+    """Where a call's audio can come from or go to."""
+
+    SOUND_CARD = "SOUNDCARD"
+    PORT = "PORT"
+    FILE = "FILE"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One audio device of a call, written KIND="value"."""
+
+    kind: DeviceKind
+    value: str
+
+
+def sound_port(port: int) -> Device:
+    """The TCP port on which the application listens for raw audio."""
+    if not 1 <= port <= 65_535:
+        raise LocalWireError(f"no TCP port: {port}")
+    return Device(DeviceKind.PORT, str(port))
+
+
+_DEVICE = re.compile(r'[\s,]*([A-Za-z_]+)="([^"]*)"')
+
+
+def parse_devices(text: str) -> tuple[Device, ...]:
+    """Device list of SET_INPUT and its kin; an empty list ends the redirection.
+
+    Pairs of name="value" are parted by commas, spaces or both: working clients do
+    either. Raises RemoteWireError for anything else and for a PORT that is none.
+    """
+    devices: list[Device] = []
+    position = 0
+    while found := _DEVICE.match(text, position):
+        devices.append(_device(found[1].upper(), found[2]))
+        position = found.end()
+    if text[position:].strip(" ,\t"):
+        raise RemoteWireError(f"no device list: {text[:80]!r}")
+    return tuple(devices)
+
+
+def _device(kind: str, value: str) -> Device:
+    if kind not in DeviceKind.__members__.values():
+        raise RemoteWireError(f"unknown device {kind[:40]!r}")
+    device = Device(DeviceKind(kind), value)
+    if device.kind is DeviceKind.PORT and not _is_port(value):
+        raise RemoteWireError(f"no TCP port: {value[:40]!r}")
+    return device
+
+
+def _is_port(value: str) -> bool:
+    return bool(re.fullmatch(r"[0-9]{1,5}", value)) and 1 <= int(value) <= 65_535
+
+
+def format_devices(devices: Iterable[Device]) -> str:
+    """Text of a device list; raises LocalWireError for a value it cannot quote."""
+    parts = []
+    for device in devices:
+        if '"' in device.value or _FORBIDDEN.search(device.value):
+            raise LocalWireError(f"device value not writable: {device.value!r}")
+        parts.append(f'{device.kind.value}="{device.value}"')
+    return ", ".join(parts)
+
+
+def get_call(call_id: int, name: str) -> GetProperty:
+    """Ask for a call's property."""
+    return GetProperty("CALL", str(call_id), name)
+
+
+def get_user(handle: str, name: str) -> GetProperty:
+    """Ask for a user's property."""
+    return GetProperty("USER", handle, name)
+
+
+def set_user_status(status: str) -> SetProperty:
+    """Change the account's own presence."""
+    return SetProperty("USERSTATUS", value=status)
+
+
+def alter_call(call_id: int, verb: str, arguments: str = "") -> Alter:
+    """Any ALTER CALL."""
+    return Alter("CALL", str(call_id), verb, arguments)
+
+
+def answer(call_id: int) -> Alter:
+    """Answer a ringing call."""
+    return alter_call(call_id, "ANSWER")
+
+
+def hang_up(call_id: int) -> Alter:
+    """End an outgoing or established call."""
+    return alter_call(call_id, "HANGUP")
+
+
+def end_hang_up(call_id: int) -> Alter:
+    """Reject a ringing call (Skype4Py ends every call so)."""
+    return alter_call(call_id, "END", "HANGUP")
+
+
+def hold(call_id: int) -> Alter:
+    """Put a call on local hold."""
+    return alter_call(call_id, "HOLD")
+
+
+def resume(call_id: int) -> Alter:
+    """Take a call back from local hold."""
+    return alter_call(call_id, "RESUME")
+
+
+def send_digit(call_id: int, digit: str) -> SetProperty:
+    """Send one digit; the SET form works with every client version."""
+    return SetProperty("CALL", str(call_id), "DTMF", digit)
+
+
+def finish(call_id: int) -> SetProperty:
+    """The old form that ends or rejects a call in any state."""
+    return SetProperty("CALL", str(call_id), "STATUS", CallStatus.FINISHED.value)
+
+
+def set_input(call_id: int, *devices: Device) -> Alter:
+    """Where the partner's ear gets its audio: application to partner."""
+    return alter_call(call_id, "SET_INPUT", format_devices(devices))
+
+
+def set_output(call_id: int, *devices: Device) -> Alter:
+    """Where the partner's voice goes: partner to application."""
+    return alter_call(call_id, "SET_OUTPUT", format_devices(devices))
+
+
+def set_capture_mic(call_id: int, *devices: Device) -> Alter:
+    """Where a copy of the local microphone goes."""
+    return alter_call(call_id, "SET_CAPTURE_MIC", format_devices(devices))
+
+
+def split_token(text: str) -> tuple[str, str]:
+    """`#id rest` as (`#id`, rest); the token is empty when there is none.
+
+    The token need not be a number (`#output`); it is echoed as it stands.
+    """
+    found = _TOKEN.match(text)
+    if not found:
+        return "", text
+    return found[0], text[found.end() :].removeprefix(" ")
+
+
+def with_token(token: str, text: str) -> str:
+    """The text with its token in front; unchanged when the token is empty."""
+    return f"{token} {text}" if token else text
+
+
+def parse_command(text: str) -> Command:
+    """A command from its text, token already split off.
+
+    Raises RemoteWireError when the text is empty, too long, holds NUL or a line
+    break, or asks for a protocol level that is no number.
+    """
+    if not text.strip():
+        raise RemoteWireError("empty command")
+    if len(text) > LONGEST_TEXT:
+        raise RemoteWireError(f"command of {len(text)} characters")
+    if _FORBIDDEN.search(text):
+        raise RemoteWireError("NUL or line break in a command")
+    keyword, _, rest = text.partition(" ")
+    reader = _READERS.get(keyword.upper())
+    return reader(rest) if reader else OtherCommand(text)
+
+
+def _read_name(rest: str) -> Command:
+    return Name(rest)
+
+
+def _read_protocol(rest: str) -> Command:
+    if not re.fullmatch(r"[0-9]{1,9}", rest.strip()):
+        raise RemoteWireError(f"no protocol level: {rest[:40]!r}")
+    return SetProtocol(int(rest))
+
+
+def _read_ping(rest: str) -> Command:
+    return OtherCommand(f"PING {rest}") if rest else Ping()
+
+
+def _read_call(rest: str) -> Command:
+    targets = (target.strip() for target in rest.split(","))
+    return PlaceCall(tuple(target for target in targets if target))
+
+
+def _read_get(rest: str) -> Command:
+    kind, _, rest = rest.partition(" ")
+    kind = kind.upper()
+    if kind not in OBJECTS:
+        return GetProperty(kind, name=_upper_first(rest))
+    ident, _, name = rest.partition(" ")
+    return GetProperty(kind, ident, _upper_first(name))
+
+
+def _read_set(rest: str) -> Command:
+    kind, _, rest = rest.partition(" ")
+    kind = kind.upper()
+    if kind not in OBJECTS | {"PROFILE"}:
+        return SetProperty(kind, value=rest)
+    ident = ""
+    if kind != "PROFILE":
+        ident, _, rest = rest.partition(" ")
+    name, _, value = rest.partition(" ")
+    return SetProperty(kind, ident, name.upper(), value)
+
+
+def _read_alter(rest: str) -> Command:
+    kind, _, rest = rest.partition(" ")
+    ident, _, rest = rest.partition(" ")
+    verb, _, arguments = rest.partition(" ")
+    return Alter(kind.upper(), ident, verb.upper(), arguments)
+
+
+def _read_search(rest: str) -> Command:
+    what, _, argument = rest.partition(" ")
+    return Search(what.upper(), argument)
+
+
+def _upper_first(words: str) -> str:
+    first, space, rest = words.partition(" ")
+    return first.upper() + space + rest
+
+
+_READERS = {
+    "NAME": _read_name,
+    "PROTOCOL": _read_protocol,
+    "PING": _read_ping,
+    "CALL": _read_call,
+    "GET": _read_get,
+    "SET": _read_set,
+    "ALTER": _read_alter,
+    "SEARCH": _read_search,
+}
+
+
+def format_command(command: Command) -> str:
+    """Text of a command, without token.
+
+    Raises LocalWireError for a command that its reader would not read as the same:
+    NUL or a line break anywhere, a space in an identifier, a comma in a target,
+    keywords in lower case, an identifier missing.
+    """
+    text = _text_of(command)
+    try:
+        faithful = parse_command(text) == command and not text.startswith("#")
+    except RemoteWireError:
+        faithful = False
+    if not faithful:
+        raise LocalWireError(f"command not writable: {text[:80]!r}")
+    return text
+
+
+def _text_of(command: Command) -> str:
+    match command:
+        case Name(friendly):
+            return f"NAME {friendly}"
+        case SetProtocol(level):
+            return f"PROTOCOL {level}"
+        case Ping():
+            return "PING"
+        case PlaceCall(targets):
+            return "CALL " + ", ".join(targets)
+        case GetProperty(kind, ident, name):
+            return _joined("GET", kind, ident, name)
+        case SetProperty(kind, ident, name, value):
+            return _joined("SET", kind, ident, name, value)
+        case Alter(kind, ident, verb, arguments):
+            return _joined("ALTER", kind, ident, verb, arguments)
+        case Search(what, argument):
+            return _joined("SEARCH", what, argument)
+        case OtherCommand(text):
+            return text
+
+
+def _joined(*words: str) -> str:
+    return " ".join(word for word in words if word)
