@@ -1,0 +1,1 @@
+"""Signal processing on numpy arrays `[calls, samples]`, pure and batched."""

@@ -1,0 +1,90 @@
+"""What the engine runs over the rows of each direction.
+
+TO_PBX: line rate, gain and limiter, meter, rate of the PBX, int16.
+TO_LINE: rate of the PBX, rate of the line, gain and limiter, meter, int16.
+
+A line speaks 16 kHz, the PBX side 8 or 16 kHz. Jitter buffer, concealment and rate
+matching belong in front of the gain, where audio is at the line's rate.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+
+from skypechan.audio.gain import Gain
+from skypechan.audio.meter import Meter
+from skypechan.audio.pcm import Float32, Int16, Rows, to_float, to_int16
+from skypechan.audio.resampler import (
+    NARROW_RATE_HZ,
+    WIDE_RATE_HZ,
+    Downsampler,
+    Upsampler,
+)
+
+LINE_RATE_HZ = WIDE_RATE_HZ
+PBX_RATES_HZ = (NARROW_RATE_HZ, WIDE_RATE_HZ)
+
+
+class ToPbx:
+    """The direction from the line to the PBX, for `capacity` calls."""
+
+    def __init__(self, capacity: int) -> None:
+        self.gain = Gain(capacity, LINE_RATE_HZ)
+        self.meter = Meter(capacity, LINE_RATE_HZ)
+        self._down = Downsampler(capacity)
+
+    def reset(self, row: int, gain_db: float) -> None:
+        """Start a call."""
+        self.gain.reset(row, gain_db)
+        self.meter.reset(row)
+        self._down.reset(row)
+
+    def process(
+        self, rows: Rows, pcm: Int16, rate_hz: int, out: npt.NDArray[Any]
+    ) -> None:
+        """`[k, n]` at 16 kHz of calls `rows` into int16 `out` at `rate_hz`.
+
+        `out` is `[k, n]` for 16 kHz and `[k, n / 2]` for 8 kHz.
+        """
+        samples = to_float(pcm)
+        limited = self.gain.process(rows, samples)
+        self.meter.measure(rows, samples, limited)
+        if rate_hz == NARROW_RATE_HZ:
+            samples = self._down.process(rows, samples)
+        _leave(self.meter, rows, samples, out)
+
+
+class ToLine:
+    """The direction from the PBX to the line, for `capacity` calls."""
+
+    def __init__(self, capacity: int) -> None:
+        self.gain = Gain(capacity, LINE_RATE_HZ)
+        self.meter = Meter(capacity, LINE_RATE_HZ)
+        self._up = Upsampler(capacity)
+
+    def reset(self, row: int, gain_db: float) -> None:
+        """Start a call."""
+        self.gain.reset(row, gain_db)
+        self.meter.reset(row)
+        self._up.reset(row)
+
+    def process(
+        self, rows: Rows, pcm: Int16, rate_hz: int, out: npt.NDArray[Any]
+    ) -> None:
+        """`[k, n]` at `rate_hz` of calls `rows` into int16 `out` at 16 kHz.
+
+        `out` is `[k, n]` for 16 kHz and `[k, 2 n]` for 8 kHz.
+        """
+        samples = to_float(pcm)
+        if rate_hz == NARROW_RATE_HZ:
+            samples = self._up.process(rows, samples)
+        limited = self.gain.process(rows, samples)
+        self.meter.measure(rows, samples, limited)
+        _leave(self.meter, rows, samples, out)
+
+
+def _leave(meter: Meter, rows: Rows, samples: Float32, out: npt.NDArray[Any]) -> None:
+    meter.count_clipped(rows, samples)
+    to_int16(samples, out)

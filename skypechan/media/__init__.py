@@ -1,0 +1,1 @@
+"""The batch media engine: sound sockets to numpy rows to sockets."""
