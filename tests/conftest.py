@@ -1,0 +1,62 @@
+"""After each test nothing is left: no task, child process or open socket."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+
+def _open_sockets() -> set[str]:
+    """Inodes of the sockets of this process."""
+    found = set()
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{descriptor}")
+        except OSError:
+            continue  # the one that lists the folder
+        if target.startswith("socket:"):
+            found.add(target)
+    return found
+
+
+def _children() -> dict[str, str]:
+    """Child processes, zombies too: process id to name."""
+    found = {}
+    for task in Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text().split():
+            status = Path(f"/proc/{child}/comm")
+            found[child] = status.read_text().strip() if status.exists() else "gone"
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Compare sockets and children before and after."""
+    sockets, children = _open_sockets(), _children()
+    yield
+    left = {pid: name for pid, name in _children().items() if pid not in children}
+    assert not left, f"child processes left: {left}"
+    sockets = _open_sockets() - sockets
+    assert not sockets, f"sockets left open: {sockets}"
+
+
+@pytest.fixture(autouse=True)
+def no_task_is_left(request: pytest.FixtureRequest, nothing_is_left: None) -> None:
+    """Watch the tasks of a test that has an event loop."""
+    if inspect.iscoroutinefunction(getattr(request, "function", None)):
+        request.getfixturevalue("_tasks_watched")
+
+
+@pytest.fixture
+async def _tasks_watched() -> AsyncIterator[None]:
+    """Compare the loop's tasks before and after, the test's other fixtures ended."""
+    before = asyncio.all_tasks()
+    yield
+    await asyncio.sleep(0)  # what was cancelled in the last moment ends now
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    assert not left, f"tasks left: {left}"
