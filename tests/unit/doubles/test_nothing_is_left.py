@@ -8,41 +8,52 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[3]
 
-LEAKS = {
-    "socket": (
-        "import socket\nkept = []\ndef test_it():\n    kept.append(socket.socket())\n",
-        "sockets left open",
-    ),
-    "child": (
-        "import subprocess\n"
-        "kept = []\n"
-        "def test_it():\n"
-        "    kept.append(subprocess.Popen(['sleep', '1']))\n",
-        "child processes left",
-    ),
-    "task": (
-        "import asyncio\n"
-        "kept = []\n"
-        "async def test_it():\n"
-        "    kept.append(asyncio.ensure_future(asyncio.sleep(60)))\n",
-        "tasks left",
-    ),
-    "nothing": ("async def test_it():\n    pass\n", "1 passed"),
-    "held by a longer fixture": (
-        "import socket, pytest\n"
-        "@pytest.fixture(scope='module')\n"
-        "def held():\n"
-        "    with socket.socket() as opened:\n"
-        "        yield opened\n"
-        "async def test_it(held):\n    pass\n",
-        "1 passed",
-    ),
-}
+SOCKET = """
+import socket
+kept = []
+def test_it():
+    kept.append(socket.socket())
+"""
+CHILD = """
+import subprocess
+kept = []
+def test_it():
+    kept.append(subprocess.Popen(["sleep", "1"]))
+"""
+TASK = """
+import asyncio
+kept = []
+async def test_it():
+    kept.append(asyncio.ensure_future(asyncio.sleep(60)))
+"""
+NOTHING = """
+async def test_it():
+    pass
+"""
+LONGER_FIXTURE = """
+import socket, pytest
+@pytest.fixture(scope="module")
+def held():
+    with socket.socket() as opened:
+        yield opened
+async def test_it(held):
+    pass
+"""
 
 
-@pytest.mark.parametrize("leak", LEAKS)
-def test_a_test_that_leaves_something_fails(leak: str, tmp_path: Path) -> None:
-    text, verdict = LEAKS[leak]
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (SOCKET, "sockets left open"),
+        (CHILD, "child processes left"),
+        (TASK, "tasks left"),
+        (NOTHING, "1 passed"),
+        (LONGER_FIXTURE, "1 passed"),
+    ],
+)
+def test_a_test_that_leaves_something_fails(
+    text: str, verdict: str, tmp_path: Path
+) -> None:
     (tmp_path / "test_leak.py").write_text(text)
     options = ["-p", "tests.conftest", "-c", str(CHECKOUT / "pyproject.toml")]
     done = subprocess.run(
