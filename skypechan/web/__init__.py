@@ -1,0 +1,1 @@
+"""The web side: health, metrics, the JSON API and the operator's page (aiohttp)."""

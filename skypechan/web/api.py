@@ -1,0 +1,122 @@
+"""The API: health, metrics, lines, calls and records."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from aiohttp import web
+
+from skypechan.gateway.snapshot import GatewaySnapshot, as_json
+from skypechan.web import metrics
+from skypechan.web.view import GatewayView
+
+_log = logging.getLogger(__name__)
+
+_USUAL_RECORDS = 100
+_MOST_RECORDS = 1_000
+
+
+class Api:
+    """Answers about one gateway."""
+
+    def __init__(self, view: GatewayView) -> None:
+        self._view = view
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served where."""
+        return [
+            web.get("/healthz", self._healthz),
+            web.get("/readyz", self._readyz),
+            web.get("/metrics", self._metrics),
+            web.get("/api/lines", self._lines),
+            web.get("/api/calls", self._calls),
+            web.get("/api/records", self._records),
+            web.delete("/api/calls/{id}", self._hangup),
+        ]
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        """Answer for as long as the process serves at all."""
+        return json_response({"alive": True})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        """Tell whether a call could be made now, and what is not well."""
+        now = self._view.snapshot()
+        return json_response(
+            {"ready": now.is_ready, "reasons": list(troubles(now))},
+            status=200 if now.is_ready else 503,
+        )
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(
+            body=metrics.text(self._view.snapshot()).encode("utf-8", "replace"),
+            headers={"Content-Type": metrics.CONTENT_TYPE},
+        )
+
+    async def _lines(self, _: web.Request) -> web.Response:
+        return json_response(as_json(self._view.snapshot().lines))
+
+    async def _calls(self, _: web.Request) -> web.Response:
+        return json_response(as_json(self._view.snapshot().calls))
+
+    async def _records(self, request: web.Request) -> web.Response:
+        """Return the last records, newest last; `limit` and `call` choose."""
+        limit = _limit(request.query.get("limit", str(_USUAL_RECORDS)))
+        call = request.query.get("call")
+        records = self._view.records()
+        chosen = [one for one in records if call is None or one.call == call]
+        return json_response([one.as_json() for one in chosen[-limit:]])
+
+    async def _hangup(self, request: web.Request) -> web.Response:
+        """Ask a call to end; it is gone from the calls when it has."""
+        call = request.match_info["id"]
+        if not self._view.hangup(call):
+            raise web.HTTPNotFound(text="there is no live call of this id")
+        _log.info("! call %s is ended by %s over the web", call, request.remote)
+        return json_response({"call": call}, status=202)
+
+
+def json_response(value: Any, status: int = 200) -> web.Response:
+    """Return a value as JSON; what is no finite number becomes null."""
+    text = json.dumps(_finite(value), allow_nan=False)
+    return web.Response(
+        text=text + "\n", status=status, content_type="application/json"
+    )
+
+
+def troubles(now: GatewaySnapshot) -> Iterator[str]:
+    """Say, a sentence each, which links and lines do not work."""
+    for link in now.links:
+        if link.state != "up":
+            yield _sentence("link", link.name, link.state, link.reason)
+    for line in now.lines:
+        if line.state != "ready":
+            yield _sentence("line", line.name, line.state, line.reason)
+    if not now.lines:
+        yield "no line is configured"
+
+
+def _sentence(kind: str, name: str, state: str, reason: str) -> str:
+    words = f"{kind} {name} is {state.replace('_', ' ')}"
+    return f"{words}: {reason}" if reason else words
+
+
+def _limit(text: str) -> int:
+    is_short_number = text.isascii() and text.isdigit() and len(text) < 10
+    if is_short_number and 1 <= int(text) <= _MOST_RECORDS:
+        return int(text)
+    raise web.HTTPBadRequest(text=f"limit must be a number from 1 to {_MOST_RECORDS}")
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _finite(one) for key, one in value.items()}
+        case list():
+            return [_finite(one) for one in value]
+        case float() if not math.isfinite(value):
+            return None
+    return value

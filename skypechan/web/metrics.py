@@ -1,0 +1,175 @@
+"""Metrics in the Prometheus text format 0.0.4, from a snapshot; pure.
+
+Figures of media are sums, or the worst, over the live calls: a label per call would
+grow without end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from skypechan.backends.base import LineState
+from skypechan.call.record import Direction
+from skypechan.gateway.snapshot import GatewaySnapshot
+from skypechan.media.values import DirectionFigures
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Sample = tuple[Mapping[str, str], float]
+
+
+class Kind(StrEnum):
+    """How a metric behaves in time."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric with its samples: the labels of each, and its value."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    samples: tuple[Sample, ...]
+
+
+def text(now: GatewaySnapshot) -> str:
+    """Return the metrics of a snapshot as Prometheus reads them."""
+    return "".join(_text_of(family) for family in families(now))
+
+
+def families(now: GatewaySnapshot) -> Iterator[Family]:
+    """Return every metric of a snapshot."""
+    yield Family(
+        "skypechan_ready",
+        Kind.GAUGE,
+        "1 if a call could be made now.",
+        (({}, now.is_ready),),
+    )
+    yield from _of_lines(now)
+    yield from _of_calls(now)
+    yield Family(
+        "skypechan_link_up",
+        Kind.GAUGE,
+        "1 if the connection to another program is up.",
+        tuple(({"link": link.name}, link.state == "up") for link in now.links),
+    )
+    yield Family(
+        "skypechan_audiosocket_refused_total",
+        Kind.COUNTER,
+        "AudioSocket connections that were refused, by reason.",
+        tuple(({"reason": why}, n) for why, n in sorted(now.refused_sockets.items())),
+    )
+    yield from _of_media(now)
+
+
+def _of_lines(now: GatewaySnapshot) -> Iterator[Family]:
+    count = Counter(str(line.state) for line in now.lines)
+    yield Family(
+        "skypechan_lines",
+        Kind.GAUGE,
+        "Lines, by state.",
+        tuple(({"state": state}, count[state]) for state in LineState),
+    )
+    yield Family(
+        "skypechan_line_ready",
+        Kind.GAUGE,
+        "1 if the line can place and take calls.",
+        tuple(({"line": line.name}, line.state == "ready") for line in now.lines),
+    )
+    yield Family(
+        "skypechan_line_calls_total",
+        Kind.COUNTER,
+        "Calls that had the line since the start.",
+        tuple(({"line": line.name}, line.calls_total) for line in now.lines),
+    )
+
+
+def _of_calls(now: GatewaySnapshot) -> Iterator[Family]:
+    live = Counter(str(call.direction) for call in now.calls)
+    yield Family(
+        "skypechan_calls",
+        Kind.GAUGE,
+        "Live calls, by direction.",
+        tuple(({"direction": way}, live[way]) for way in Direction),
+    )
+    ended = []
+    for key, number in sorted(now.calls_total.items()):
+        direction, _, status = key.partition("/")
+        ended.append(({"direction": direction, "status": status}, number))
+    yield Family(
+        "skypechan_calls_total",
+        Kind.COUNTER,
+        "Ended calls, by direction and by status in the words of DIALSTATUS.",
+        tuple(ended),
+    )
+
+
+def _of_media(now: GatewaySnapshot) -> Iterator[Family]:
+    media = [call.media for call in now.calls if call.media is not None]
+    yield Family(
+        "skypechan_media_calls",
+        Kind.GAUGE,
+        "Live calls whose audio is joined.",
+        (({}, len(media)),),
+    )
+    ways = {
+        Direction.TO_PBX: [figures.to_pbx for figures in media],
+        Direction.TO_LINE: [figures.to_line for figures in media],
+    }
+    for name, meaning, figure in _SUMS:
+        sums = {way: sum(map(figure, every)) for way, every in ways.items()}
+        yield _by_direction(name, f"{meaning}, sum of the live calls.", sums)
+    yield _by_direction(
+        "longest_queue_seconds",
+        "Audio that waits unsent before its receiver, longest of the live calls.",
+        {way: max(map(_queue_s, every), default=0) for way, every in ways.items()},
+    )
+
+
+_SUMS: tuple[tuple[str, str, Callable[[DirectionFigures], int]], ...] = (
+    ("frames", "Frames of 20 ms that came in", lambda one: one.frames),
+    ("dropped_frames", "Frames without room at the receiver", lambda one: one.dropped),
+    ("gaps", "Pauses of the source that were bridged", lambda one: one.gaps),
+    ("filled_frames", "Frames of silence sent in gaps", lambda one: one.filled),
+    ("clipped_samples", "Samples that saturated", lambda one: one.level.clipped),
+)
+
+
+def _queue_s(figures: DirectionFigures) -> float:
+    return figures.queue_ms / 1000
+
+
+def _by_direction(name: str, meaning: str, values: Mapping[Direction, float]) -> Family:
+    samples = tuple(({"direction": way}, value) for way, value in values.items())
+    return Family(f"skypechan_media_{name}", Kind.GAUGE, meaning, samples)
+
+
+def _text_of(family: Family) -> str:
+    lines = [
+        f"# HELP {family.name} {family.meaning}",
+        f"# TYPE {family.name} {family.kind}",
+    ]
+    for labels, value in family.samples:
+        pairs = [f'{name}="{_escape(word)}"' for name, word in labels.items()]
+        braces = f"{{{','.join(pairs)}}}" if pairs else ""
+        lines.append(f"{family.name}{braces} {_number(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _escape(words: str) -> str:
+    """Escape a label's value: backslash, line feed and quote."""
+    return words.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def _number(value: float) -> str:
+    """Write a number as Go's ParseFloat reads it."""
+    if math.isfinite(value):
+        return f"{value:.15g}"
+    return "NaN" if math.isnan(value) else f"{value:+.0f}".capitalize()

@@ -1,0 +1,196 @@
+"""The web server: what every request passes, and the socket it comes through."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
+from http import HTTPStatus
+
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Middleware
+
+from skypechan.errors import ConfigError
+from skypechan.settings import Endpoint
+from skypechan.web import page
+from skypechan.web.api import Api, json_response
+from skypechan.web.auth import Hosts, Refusal, Token, is_loopback
+from skypechan.web.settings import WebSettings
+from skypechan.web.view import GatewayView
+
+_log = logging.getLogger(__name__)
+_http_log = logging.getLogger(f"{__name__}.http")
+
+_MOST_BODY_BYTES = 65_536
+_SHUTDOWN_S = 0.25  # aiohttp waits this long twice for a request that hangs
+_LINGER_S = 0.2  # for the rest of a body that nobody wanted
+_KEEPALIVE_S = 30.0
+
+_READERS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
+_CLOSED_PATHS = ("/api/", "/metrics")
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+        " connect-src 'self'; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Server": "skypechan",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def serve(view: GatewayView, settings: WebSettings) -> AsyncIterator[Endpoint]:
+    """Serve a gateway's page and API while the context lasts.
+
+    Gives the address, with the port that was picked where 0 was asked for. Raises
+    ConfigError when the address cannot be had.
+    """
+    with closing(await _listener(settings.listen)) as listener:
+        address = Endpoint(settings.listen.host, listener.getsockname()[1])
+        hosts = Hosts(address, settings.allow_hosts)
+        runner = web.AppRunner(
+            application(view, hosts, Token(settings.token)),
+            access_log=None,
+            logger=_http_log,
+            shutdown_timeout=_SHUTDOWN_S,
+            keepalive_timeout=_KEEPALIVE_S,
+            lingering_time=_LINGER_S,
+        )
+        await runner.setup()
+        try:
+            await web.SockSite(runner, listener).start()
+            _log.info("= web page and API on http://%s/", address)
+            yield address
+        finally:
+            await runner.cleanup()
+
+
+def application(view: GatewayView, hosts: Hosts, token: Token) -> web.Application:
+    """Return the page and the API, with every check before them."""
+    app = web.Application(middlewares=[_faults_in_json, _checks(hosts, token)])
+    app.add_routes(Api(view).routes())
+    app.add_routes(page.routes())
+    app.on_response_prepare.append(_add_security_headers)
+    return app
+
+
+async def _listener(listen: Endpoint) -> socket.socket:
+    """Return a listening socket, or raise ConfigError naming the setting."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, *_, address = found[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        raise ConfigError(f"[web] listen = {str(listen)!r}: {_why(error)}") from error
+
+
+def _why(error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "another program has this port: stop it or choose another port"
+        case errno.EADDRNOTAVAIL | socket.EAI_NONAME:
+            return "this machine has no such address: choose one that it has"
+        case errno.EACCES:
+            return "this user may not open this port: choose one above 1023"
+    return error.strerror or str(error)
+
+
+@web.middleware
+async def _faults_in_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every fault into its status and one sentence."""
+    try:
+        return await handler(request)
+    except web.HTTPException as fault:
+        answer = _fault(fault.status, fault.text or fault.reason)
+        if allow := fault.headers.get(hdrs.ALLOW):
+            answer.headers[hdrs.ALLOW] = allow
+    except Exception:  # noqa: BLE001 - one bad answer never ends the server
+        _log.exception("! %s %s failed", request.method, request.path)
+        answer = _fault(500, "a fault in the gateway; its log says which")
+    return answer
+
+
+def _fault(status: int, sentence: str) -> web.Response:
+    return json_response({"error": sentence}, status)
+
+
+def _checks(hosts: Hosts, token: Token) -> Middleware:
+    """Return what lets a request through, or answers why not."""
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        refusal = _refusal_of_place(request, hosts) or _refusal_of_person(
+            request, token
+        )
+        if refusal is None:
+            return await handler(request)
+        _log.info("! refused %s %s: %s", request.method, request.path, refusal.sentence)
+        answer = _fault(refusal.status, refusal.sentence)
+        if refusal.status is HTTPStatus.UNAUTHORIZED:
+            answer.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
+        return answer
+
+    return check
+
+
+def _refusal_of_place(request: web.Request, hosts: Hosts) -> Refusal | None:
+    """Judge the name we are called by, the page that asks, and the size."""
+    names = request.headers.getall(hdrs.HOST, [])
+    if len(names) != 1 or not hosts.allows_host(names[0]):
+        return Refusal(
+            HTTPStatus.MISDIRECTED_REQUEST,
+            "this server is not called so: add the name of the Host header to"
+            " [web] allow_hosts if it is",
+        )
+    origin = request.headers.get(hdrs.ORIGIN)
+    acts = request.method not in _READERS
+    if acts and origin is not None and not hosts.allows_origin(origin):
+        return Refusal(
+            HTTPStatus.FORBIDDEN, "a page of another origin may not operate the gateway"
+        )
+    if (request.content_length or 0) > _MOST_BODY_BYTES:
+        return Refusal(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"a body may have {_MOST_BODY_BYTES} bytes at most",
+        )
+    return None
+
+
+def _refusal_of_person(request: web.Request, token: Token) -> Refusal | None:
+    """Judge the token where one is needed."""
+    is_served = request.match_info.http_exception is None
+    if not is_served or not request.path.startswith(_CLOSED_PATHS):
+        return None
+    authorization = request.headers.get(hdrs.AUTHORIZATION, "")
+    if request.method not in _READERS:
+        return token.refusal(authorization, "operating over the web")
+    if is_loopback(request.remote or ""):
+        return None
+    return token.refusal(authorization, "reading from another machine")
+
+
+async def _add_security_headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(SECURITY_HEADERS)
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Tell our own faults from requests that are not HTTP, which anyone may send."""
+    fault = record.exc_info[1] if record.exc_info else None
+    return not isinstance(fault, HttpProcessingError)
+
+
+_http_log.addFilter(_is_our_fault)
