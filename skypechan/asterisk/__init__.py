@@ -1,0 +1,1 @@
+"""Everything that speaks with Asterisk: AMI, AudioSocket, and the PBX leg."""

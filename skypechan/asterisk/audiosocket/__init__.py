@@ -1,0 +1,1 @@
+"""AudioSocket: framed PCM over TCP, with the media channel of a call behind it."""

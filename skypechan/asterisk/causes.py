@@ -1,0 +1,44 @@
+"""Why an originated call failed, from what Asterisk tells in passing. Pure.
+
+With an ordinary dialplan line such as `Dial(PJSIP/x)` the originated Local channel
+ends with cause 0 for busy and for declined. The truth is in the end of the last
+dialled leg; failing that in how the dialling ended; the Local channel's own cause
+comes last (measured on Asterisk 22).
+"""
+
+from __future__ import annotations
+
+from skypechan.call.causes import HangupCause
+
+_SAYS_NOTHING = (HangupCause.UNKNOWN, HangupCause.NORMAL_CLEARING)
+
+_OF_DIAL_STATUS: dict[str, HangupCause] = {
+    "BUSY": HangupCause.USER_BUSY,
+    "NOANSWER": HangupCause.NO_ANSWER,
+    "CONGESTION": HangupCause.CONGESTION,
+    "CHANUNAVAIL": HangupCause.SUBSCRIBER_ABSENT,
+    "CANCEL": HangupCause.NO_ANSWER,
+}
+
+
+class DialledCauses:
+    """Collects what the legs of one originated call say of its end."""
+
+    def __init__(self) -> None:
+        self._leg = HangupCause.UNKNOWN
+        self._dial = HangupCause.UNKNOWN
+
+    def leg_ended(self, cause: int) -> None:
+        """Take the cause with which a dialled leg ended."""
+        self._leg = HangupCause.of(cause)
+
+    def dial_ended(self, status: str) -> None:
+        """Take the DIALSTATUS with which the dialling of a leg ended."""
+        self._dial = _OF_DIAL_STATUS.get(status, HangupCause.UNKNOWN)
+
+    def of_call(self, own: int) -> HangupCause:
+        """Return the cause of the call whose originated channel ended with `own`."""
+        for cause in (self._leg, self._dial, HangupCause.of(own)):
+            if cause not in _SAYS_NOTHING:
+                return cause
+        return HangupCause.NORMAL_UNSPECIFIED

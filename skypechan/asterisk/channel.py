@@ -1,0 +1,386 @@
+"""The PBX leg: the Asterisk half of one call.
+
+A leg begins in one of three ways: a dialplan waits in `skypechan.conf` for a line
+(WAITING), we have originated a Local channel (DIALLING), or a contact's AudioSocket is
+already connected (CONNECTED). It ends once, with one `PbxReleased`.
+
+Until the AudioSocket channel exists the leg follows the channel that waits or was
+originated; from then on only the AudioSocket channel, because Local channels optimise
+themselves away as soon as the call is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
+
+from skypechan.asterisk import dialplan
+from skypechan.asterisk.ami.link import AmiLink
+from skypechan.asterisk.ami.messages import (
+    Action,
+    Channel,
+    ChannelBegan,
+    ChannelEnded,
+    DialEnded,
+    DialProgress,
+    DigitEnded,
+    Event,
+    Hangup,
+    HoldChanged,
+    Originated,
+    PlayDtmf,
+    Redirect,
+    Setvar,
+    UserEvent,
+)
+from skypechan.asterisk.audiosocket.server import AudioSocketServer, Connection
+from skypechan.asterisk.audiosocket.wire import DIGITS, Decoder
+from skypechan.asterisk.causes import DialledCauses
+from skypechan.call import events
+from skypechan.call.causes import DialStatus, HangupCause, meaning
+from skypechan.errors import CallError, CommandError, LocalWireError
+
+_log = logging.getLogger(__name__)
+
+_CONNECT_S = 10.0
+_BIRTH_S = 3.0
+# A dialplan waits two seconds to be taken; a channel that has gone on must not be
+# pulled back.
+_STALE_S = 1.5
+_UNSAID_RING_S = 120
+_DIGIT_MS = 120
+_CHUNK_BYTES = 1 << 16
+
+
+class Phase(Enum):
+    """Where a PBX leg stands."""
+
+    WAITING = "waits in the dialplan"
+    DIALLING = "is being originated"
+    CONNECTED = "has its audio and waits for our answer"
+    ANSWERING = "is answered and waits for its audio"
+    UP = "has its audio"
+    ENDED = "is over"
+
+
+@dataclass(frozen=True, slots=True)
+class LegDoors:
+    """What a leg needs of the world; `now_s` is the monotonic clock."""
+
+    link: AmiLink
+    server: AudioSocketServer
+    now_s: Callable[[], float]
+
+
+class PbxLeg:
+    """One call at Asterisk.
+
+    Methods raise LinkError when Asterisk cannot be reached and CallError when it no
+    longer has the call. What happens to the leg goes to the sink of `report_to`.
+    """
+
+    def __init__(
+        self,
+        doors: LegDoors,
+        audio_uuid: UUID,
+        phase: Phase,
+        channel: Channel,
+        rate_hz: int | None = None,
+    ) -> None:
+        self.audio_uuid = audio_uuid
+        self.phase = phase
+        self.channel = channel
+        self.audio_channel: Channel | None = None
+        self.ring_seconds: float | None = None
+        self.on_ended: Callable[[PbxLeg], None] | None = None
+        self._link = doors.link
+        self._server = doors.server
+        self._now_s = doors.now_s
+        self._began_s = doors.now_s()
+        self._rate_hz = rate_hz
+        self._connection: Connection | None = None
+        self._lock = asyncio.Lock()
+        self._born = asyncio.Event()
+        self._causes = DialledCauses()
+        self._rang = False
+        self._ending: tuple[HangupCause, str] | None = None
+        self._sink: events.EventSink | None = None
+        self._unreported: list[events.Event] = []
+
+    @property
+    def uuid(self) -> str:
+        """The UUID of the leg's audio."""
+        return str(self.audio_uuid)
+
+    def agree_rate(self, rate_hz: int) -> None:
+        """Take note of the sample rate that the dialplan will ask for."""
+        self._rate_hz = rate_hz
+
+    def report_to(self, sink: events.EventSink) -> None:
+        """Send the leg's events to a sink, beginning with those that waited."""
+        self._sink = sink
+        waiting, self._unreported = self._unreported, []
+        for event in waiting:
+            sink(event)
+
+    # What a call asks of its leg.
+
+    async def take(self) -> None:
+        """Tell the waiting dialplan that the call is being placed."""
+        async with self._lock:
+            if self.phase is not Phase.WAITING:
+                return
+            if self._now_s() - self._began_s > _STALE_S:
+                raise CallError(
+                    HangupCause.NETWORK_OUT_OF_ORDER, "the dialplan has waited too long"
+                )
+            seconds = self.ring_seconds or _UNSAID_RING_S
+            await self._move(
+                dialplan.TAKEN, {dialplan.SECONDS: str(round(seconds) or 1)}
+            )
+
+    async def ring(self) -> None:
+        """Let the caller hear ringing."""
+        async with self._lock:
+            if self.phase is Phase.WAITING:
+                await self._move(dialplan.RINGING, {})
+
+    async def answer(self) -> None:
+        """Answer the caller; `PbxAnswered` follows with the audio connection."""
+        async with self._lock:
+            if self.phase is Phase.CONNECTED:
+                self._come_up()
+            elif self.phase is Phase.WAITING:
+                self._server.expect(self.audio_uuid, _CONNECT_S, self.connected)
+                await self._settle(
+                    DialStatus.ANSWER, HangupCause.NORMAL_CLEARING, "answered"
+                )
+                if self.phase is Phase.WAITING:
+                    self.phase = Phase.ANSWERING
+
+    async def release(self, cause: HangupCause, reason: str = "") -> None:
+        """End the leg whatever its state; harmless when it has ended.
+
+        A waiting dialplan goes on with SKYPECHAN_STATUS and the cause set.
+        """
+        async with self._lock:
+            if self.phase is Phase.WAITING:
+                await self._refuse(cause, reason)
+            elif self.phase is not Phase.ENDED:
+                await self._hang_up(cause, reason)
+
+    async def send_digit(self, digit: str) -> None:
+        """Let Asterisk receive a digit, as if the far end had pressed the key.
+
+        Digits that come fast are queued and played one after another by Asterisk.
+        """
+        if digit not in DIGITS:
+            raise LocalWireError(f"{digit!r} is no digit")
+        if self.audio_channel is None:
+            raise CallError(HangupCause.NORMAL_UNSPECIFIED, "the leg is not up")
+        await self._do(PlayDtmf(self.audio_channel.uniqueid, digit, _DIGIT_MS))
+
+    async def audio(self) -> Connection:
+        """Hand over the audio connection of an answered leg; the taker closes it."""
+        connection = self._connection
+        if connection is None or self.phase is not Phase.UP:
+            raise CallError(HangupCause.NORMAL_UNSPECIFIED, "the leg has no audio")
+        self._connection = None
+        rate_hz = self._rate_hz or connection.rate_hz
+        return dataclasses.replace(_without_backlog(connection), rate_hz=rate_hz)
+
+    # What happens to the leg.
+
+    def connected(self, connection: Connection) -> None:
+        """Take the audio connection."""
+        if self.phase is Phase.ENDED or self._connection is not None:
+            connection.socket.close()
+            return
+        self._connection = connection
+        if self.phase is not Phase.CONNECTED:
+            self._come_up()
+
+    def handle(self, event: Event) -> None:
+        """Take an AMI event that has to do with one of the leg's channels."""
+        match event:
+            case ChannelBegan(channel):
+                self._channel_began(channel)
+            case ChannelEnded(channel, cause):
+                self._channel_ended(channel, cause)
+            case DialProgress(channel, "RINGING") if self.phase is Phase.DIALLING:
+                self._ringing()
+            case DialEnded(channel, status) if channel.uniqueid != self._followed:
+                self._causes.dial_ended(status)
+            case Originated(_, success=False) if not self._born.is_set():
+                self._end(HangupCause.NO_ROUTE, "Asterisk could not start the call")
+            case HoldChanged(channel, held):
+                self._hold_changed(channel, held)
+            case DigitEnded(channel, digit, received=False) if self._is_audio(channel):
+                self._report(events.PbxDigit(digit))
+            case UserEvent(dialplan.AUDIO_EVENT, _, fields):
+                self.agree_rate(dialplan.rate_of(fields.get("format", "")))
+                self._come_up()
+
+    def compare(self, live: dict[str, Channel]) -> None:
+        """Learn after a gap in the events which channels (by unique id) are left."""
+        for channel in live.values():
+            if dialplan.audio_uuid(channel.name) == self.audio_uuid:
+                self.audio_channel = self.audio_channel or channel
+        if self._followed not in live:
+            self._end(
+                HangupCause.NORMAL_UNSPECIFIED,
+                "the call ended while there was no link to Asterisk",
+            )
+
+    @property
+    def _followed(self) -> str:
+        """The unique id of the channel whose end is the end of the leg."""
+        return (self.audio_channel or self.channel).uniqueid
+
+    def _is_audio(self, channel: Channel) -> bool:
+        audio = self.audio_channel
+        return audio is not None and channel.uniqueid == audio.uniqueid
+
+    def _channel_began(self, channel: Channel) -> None:
+        if channel.uniqueid == self.channel.uniqueid:
+            self._born.set()
+        elif dialplan.audio_uuid(channel.name) == self.audio_uuid:
+            self.audio_channel = channel
+
+    def _channel_ended(self, channel: Channel, cause: int) -> None:
+        if channel.uniqueid != self._followed:
+            if channel.technology not in ("Local", "AudioSocket"):
+                self._causes.leg_ended(cause)
+            return
+        if self._ending is not None:
+            self._end(*self._ending)
+        elif self.phase is Phase.DIALLING:
+            self._end(self._causes.of_call(cause))
+        elif self.phase in (Phase.WAITING, Phase.ANSWERING):
+            # Asterisk says 127, interworking, for a caller who cancels.
+            self._end(HangupCause.NORMAL_CLEARING, "the caller gave up")
+        else:
+            self._end(HangupCause.of(cause))
+
+    def _ringing(self) -> None:
+        if not self._rang:
+            self._rang = True
+            self._report(events.PbxRinging())
+
+    def _hold_changed(self, channel: Channel, held: bool) -> None:
+        if self.phase is Phase.UP and channel.technology not in (
+            "Local",
+            "AudioSocket",
+        ):
+            self._report(events.PbxHeld() if held else events.PbxResumed())
+
+    def _come_up(self) -> None:
+        """Be up once there is a connection and its rate is known."""
+        ready = self._connection is not None and self._rate_hz is not None
+        if ready and self.phase not in (Phase.UP, Phase.ENDED):
+            self.phase = Phase.UP
+            self._report(events.PbxAnswered())
+
+    def _end(self, cause: HangupCause, reason: str = "") -> None:
+        if self.phase is Phase.ENDED:
+            return
+        self.phase = Phase.ENDED
+        if self._connection is not None:
+            self._connection.socket.close()
+            self._connection = None
+        if self.on_ended is not None:
+            self.on_ended(self)
+        self._report(events.PbxReleased(cause, reason or meaning(cause).text))
+
+    def _report(self, event: events.Event) -> None:
+        if self._sink is None:
+            self._unreported.append(event)
+        else:
+            self._sink(event)
+
+    # Actions.
+
+    async def _refuse(self, cause: HangupCause, reason: str) -> None:
+        try:
+            await self._settle(meaning(cause).status, cause, reason)
+        except CallError:
+            _log.debug("= the caller of %s has gone already", self.uuid)
+        finally:
+            self._end(cause, reason)
+
+    async def _hang_up(self, cause: HangupCause, reason: str) -> None:
+        self._ending = (cause, reason)
+        if self.phase is Phase.DIALLING:
+            # Asterisk starts an originated call in a thread of its own: a Hangup
+            # right behind the Originate finds no channel.
+            await self._wait_for_birth()
+        try:
+            await self._do(Hangup(self._followed, int(cause)))
+        except CallError:
+            self._end(cause, reason)
+
+    async def _wait_for_birth(self) -> None:
+        try:
+            async with asyncio.timeout(_BIRTH_S):
+                await self._born.wait()
+        except TimeoutError:
+            _log.warning("! %s: Asterisk has not begun the call yet", self.uuid)
+
+    async def _settle(
+        self, status: DialStatus, cause: HangupCause, reason: str
+    ) -> None:
+        """Let the waiting Gosub return with a result."""
+        text = dialplan.plain_reason(reason or meaning(cause).text)
+        await self._move(
+            dialplan.RETURN,
+            {
+                f"__{dialplan.STATUS}": status.value,
+                f"__{dialplan.CAUSE}": str(int(cause)),
+                f"__{dialplan.REASON}": text,
+            },
+        )
+
+    async def _move(self, extension: str, variables: dict[str, str]) -> None:
+        channel = self.channel.uniqueid
+        await self._do(
+            *(Setvar(channel, name, value) for name, value in variables.items()),
+            Redirect(channel, dialplan.CONTEXT, extension),
+        )
+
+    async def _do(self, *actions: Action) -> None:
+        """Send actions in one go. Raises CallError when the channel is gone."""
+        answers = await asyncio.gather(
+            *(self._link.send(action) for action in actions), return_exceptions=True
+        )
+        for answer in answers:
+            if isinstance(answer, CommandError):
+                raise CallError(
+                    HangupCause.NORMAL_UNSPECIFIED, f"Asterisk: {answer}"
+                ) from answer
+            if isinstance(answer, BaseException):
+                raise answer
+
+
+def _without_backlog(connection: Connection) -> Connection:
+    """Drop what piled up in the socket before anybody listened.
+
+    It would be delay for the rest of the call. The cut is between messages.
+    """
+    decoder = Decoder()
+    decoder.feed(connection.pending)
+    while True:
+        try:
+            piece = connection.socket.recv(_CHUNK_BYTES)
+        except BlockingIOError:
+            break
+        except OSError:
+            break  # whoever takes the connection sees that it is broken
+        if not piece:
+            break
+        decoder.feed(piece)
+    return dataclasses.replace(connection, pending=decoder.rest)

@@ -1,0 +1,75 @@
+"""Contacts: UUIDs that a dialplan may dial again and again, several at once.
+
+Two calls to one contact have the same channel name and the same UUID. Asterisk connects
+and creates the channel in one go, so connections and channels are paired in the order
+in which they come. (Two calls within the same millisecond could be crossed.)
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from skypechan.asterisk.ami.messages import Channel
+from skypechan.asterisk.audiosocket.server import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A contact of the configuration; `line` is a name or ANY, RR, LRU."""
+
+    uuid: UUID
+    line: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactCall:
+    """A call to a contact: its channel and its audio."""
+
+    contact: Contact
+    channel: Channel
+    connection: Connection
+
+
+class ContactDoor:
+    """Pairs the audio connections of contacts with their channels."""
+
+    def __init__(self, on_call: Callable[[ContactCall], None]) -> None:
+        self._on_call = on_call
+        self._channels: defaultdict[UUID, deque[tuple[Contact, Channel]]] = defaultdict(
+            deque
+        )
+        self._connections: defaultdict[UUID, deque[Connection]] = defaultdict(deque)
+
+    def connected(self, connection: Connection) -> None:
+        """Take an audio connection."""
+        self._connections[connection.uuid].append(connection)
+        self._pair(connection.uuid)
+
+    def channel_began(self, contact: Contact, channel: Channel) -> None:
+        """Take the AudioSocket channel of a call to a contact."""
+        self._channels[contact.uuid].append((contact, channel))
+        self._pair(contact.uuid)
+
+    def channel_ended(self, channel: Channel) -> None:
+        """Forget a channel that ended before its audio came."""
+        for waiting in self._channels.values():
+            for pair in [p for p in waiting if p[1].uniqueid == channel.uniqueid]:
+                waiting.remove(pair)
+
+    def clear(self) -> None:
+        """Close what waits for a partner that can no longer come."""
+        for waiting in self._connections.values():
+            for connection in waiting:
+                connection.socket.close()
+        self._connections.clear()
+        self._channels.clear()
+
+    def _pair(self, uuid: UUID) -> None:
+        channels, connections = self._channels[uuid], self._connections[uuid]
+        while channels and connections:
+            contact, channel = channels.popleft()
+            self._on_call(ContactCall(contact, channel, connections.popleft()))

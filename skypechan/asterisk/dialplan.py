@@ -1,0 +1,195 @@
+"""What travels between the gateway and `skypechan.conf`: names, values, formats. Pure.
+
+Names of callers and addresses are chosen by strangers. They cross in percent-encoding,
+in which no comma, quote, bracket, dollar sign or line break is left.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+from uuid import UUID
+
+from skypechan.asterisk.ami.messages import UserEvent
+from skypechan.call import address as addresses
+from skypechan.call.routes import Target
+from skypechan.errors import RemoteWireError
+
+# Contexts and extensions of skypechan.conf.
+CONTEXT = "skypechan"
+TAKEN, RINGING, RETURN = "taken", "ringing", "return"
+INBOUND = "Local/s@skypechan-inbound"
+AUDIO_CONTEXT = "skypechan-audio"
+
+# Its user events.
+CALL_EVENT = "SkypechanCall"
+AUDIO_EVENT = "SkypechanAudio"
+
+# Its variables.
+SOCKET = "SKYPECHAN_SOCKET"
+WIDEBAND = "SKYPECHAN_WIDEBAND"
+SECONDS = "SKYPECHAN_SECONDS"
+STATUS, CAUSE, REASON = "SKYPECHAN_STATUS", "SKYPECHAN_CAUSE", "SKYPECHAN_REASON"
+CONTACT = "SKYPECHAN_CONTACT_"
+
+NARROW_FORMAT, WIDE_FORMAT = "slin", "slin16"
+RATES_HZ: dict[str, int] = {NARROW_FORMAT: 8_000, WIDE_FORMAT: 16_000}
+
+# What a SIP header and a display can bear; the encoded text must fit an AMI line.
+_LONGEST_NAME = 128
+_LONGEST_ENCODED = 900
+_SAFE = "+._:@-"
+
+# The first release of each branch with what is named (Asterisk change logs). Branches
+# before and after these have it never and always.
+_WIDE_SINCE = {20: (20, 17), 21: (21, 12), 22: (22, 7), 23: (23, 1)}
+_DIGITS_SINCE = {20: (20, 14), 21: (21, 9), 22: (22, 4), 23: (23, 0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An Asterisk release, as far as AudioSocket depends on it."""
+
+    text: str
+
+    @property
+    def has_wideband(self) -> bool:
+        """Tell whether AudioSocket carries more than 8 kHz rightly."""
+        return self._is_since(_WIDE_SINCE)
+
+    @property
+    def has_digits(self) -> bool:
+        """Tell whether AudioSocket carries digits."""
+        return self._is_since(_DIGITS_SINCE)
+
+    def _is_since(self, releases: dict[int, tuple[int, int]]) -> bool:
+        number = re.search(r"(\d+)\.(\d+)", self.text)
+        if number is None:
+            return False
+        major, minor = int(number[1]), int(number[2])
+        if major in releases:
+            return (major, minor) >= releases[major]
+        return major > max(releases)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a dialplan asks for in `CALL_EVENT`.
+
+    `line` is a name or ANY, RR, LRU; `ring_seconds` is None where the dialplan says
+    nothing.
+    """
+
+    uuid: UUID
+    line: str
+    address: str
+    ring_seconds: float | None
+    rate_hz: int
+    sip_call_id: str
+
+
+def parse_wanted(event: UserEvent) -> Wanted:
+    """Read `CALL_EVENT`. Raises RemoteWireError for one that names no call."""
+    fields = event.fields
+    line, slash, address = unquote(fields.get("to", "")).partition("/")
+    if not slash or not line:
+        raise RemoteWireError(f"{fields.get('to')!r} is not LINE/ADDRESS")
+    seconds = fields.get("seconds", "")
+    return Wanted(
+        uuid=parse_uuid(fields.get("uuid", "")),
+        line=line,
+        address=addresses.decode(address),
+        ring_seconds=float(seconds)
+        if seconds.isascii() and seconds.isdigit()
+        else None,
+        rate_hz=rate_of(fields.get("format", "")),
+        sip_call_id=unquote(fields.get("sipcallid", "")),
+    )
+
+
+def parse_uuid(text: str) -> UUID:
+    """Read a UUID. Raises RemoteWireError."""
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise RemoteWireError(f"{text!r} is no UUID") from error
+
+
+def audio_uuid(channel: str) -> UUID | None:
+    """Return the UUID in the name of an AudioSocket channel.
+
+    The name is `AudioSocket/HOST:PORT-UUID` (Asterisk: chan_audiosocket.c).
+    """
+    if not channel.startswith("AudioSocket/"):
+        return None
+    try:
+        return UUID(channel[-36:])
+    except ValueError:
+        return None
+
+
+def rate_of(audio_format: str) -> int:
+    """Return the sample rate of an AudioSocket format; 8 kHz for an unknown one."""
+    return RATES_HZ.get(audio_format, RATES_HZ[NARROW_FORMAT])
+
+
+@dataclass(frozen=True, slots=True)
+class Origination:
+    """A call from a line that the dialplan shall take.
+
+    `caller` is the address of the calling user, `kind` "p2p" or "pstn", `call` the
+    gateway's id of the call.
+    """
+
+    target: Target
+    call: str
+    line: str
+    account: str
+    caller: str
+    caller_name: str
+    kind: str
+    language: str
+    ring_seconds: float
+
+
+def variables_of(origination: Origination, uuid: UUID) -> tuple[tuple[str, str], ...]:
+    """Return the variables of an inbound call.
+
+    Two underscores before a name let every channel of the call inherit it.
+    """
+    return (
+        ("__SKYPECHAN_UUID", str(uuid)),
+        ("__SKYPECHAN_CALL", encode(origination.call)),
+        ("__SKYPECHAN_LINE", encode(origination.line)),
+        ("__SKYPECHAN_ACCOUNT", encode(origination.account)),
+        ("__SKYPECHAN_CALLER", encode(origination.caller)),
+        ("__SKYPECHAN_CALLER_NAME", encode(origination.caller_name)),
+        ("__SKYPECHAN_TYPE", encode(origination.kind)),
+        ("SKYPECHAN_LANGUAGE", encode(origination.language)),
+        ("SKYPECHAN_TO", str(origination.target)),
+    )
+
+
+def encode(text: str) -> str:
+    """Percent-encode a text for the dialplan.
+
+    Control characters become spaces (a line break would be a SIP header of its own),
+    and an endless name is cut at a whole character.
+    """
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    shown = shown.strip()[:_LONGEST_NAME]
+    while len(encoded := quote(shown, safe=_SAFE, errors="replace")) > _LONGEST_ENCODED:
+        shown = shown[:-1]
+    return encoded
+
+
+def plain_reason(text: str) -> str:
+    """Return a reason as a variable of the dialplan may hold it.
+
+    Nothing is left in it that could end a string or begin an expression.
+    """
+    kept = "".join(
+        letter if letter.isascii() and letter.isprintable() else " " for letter in text
+    )
+    return re.sub(r'["$\[\]{},;\\()]', " ", kept).strip()[:200]

@@ -1,0 +1,399 @@
+"""The dispatcher between Asterisk and the calls.
+
+It keeps AMI and AudioSocket alive, tells Asterisk where we are each time the link
+comes up, turns dialplan events into requests for a line, originates calls, and brings
+every AMI event to the legs it concerns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+from skypechan.asterisk import dialplan
+from skypechan.asterisk.ami.link import AmiLink, LinkState
+from skypechan.asterisk.ami.messages import (
+    Channel,
+    ChannelBegan,
+    ChannelEnded,
+    DialEnded,
+    DialProgress,
+    DigitEnded,
+    Event,
+    Getvar,
+    HoldChanged,
+    Originate,
+    Originated,
+    Setvar,
+    Status,
+    UserEvent,
+    parse_channel,
+)
+from skypechan.asterisk.audiosocket.server import AudioSocketServer
+from skypechan.asterisk.channel import LegDoors, PbxLeg, Phase
+from skypechan.asterisk.contacts import Contact, ContactCall, ContactDoor
+from skypechan.asterisk.dialplan import Origination, Version
+from skypechan.call.causes import HangupCause
+from skypechan.call.events import EventSink
+from skypechan.clock import Clock
+from skypechan.errors import CallError, CommandError, LinkError, RemoteWireError
+
+_log = logging.getLogger(__name__)
+
+_SET_UP_AGAIN_S = 5.0
+# The gateway's own ring timer comes first; this one ends a call that it forgot.
+_ORIGINATE_GRACE_S = 5.0
+
+
+class PbxState(StrEnum):
+    """Whether calls can go through Asterisk, and if not, why."""
+
+    LINK_DOWN = "link_down"
+    LINK_REFUSED = "link_refused"
+    NOT_READY = "not_ready"  # the link is up, but the dialplan or a right is missing
+    READY = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class PbxRequest:
+    """Somebody at the PBX wants a line.
+
+    `line` is a name or ANY, RR, LRU. `caller` and `caller_name` are as the phone says:
+    text of any content. `contact` is true for the plain form, where Asterisk has
+    answered the caller already.
+    """
+
+    leg: PbxLeg
+    line: str
+    address: str
+    ring_seconds: float | None
+    caller: str
+    caller_name: str
+    channel: str
+    uniqueid: str
+    linkedid: str
+    sip_call_id: str
+    wideband: bool
+    contact: bool
+
+    @property
+    def uuid(self) -> str:
+        """The UUID of the leg's audio."""
+        return self.leg.uuid
+
+
+class Pbx:
+    """Asterisk, as the gateway sees it.
+
+    `on_request` gets each request for a line; `on_state` is told of each change of
+    state. Both must return at once.
+    """
+
+    def __init__(
+        self,
+        link: AmiLink,
+        server: AudioSocketServer,
+        clock: Clock,
+        contacts: Mapping[str, Contact] | None = None,
+    ) -> None:
+        self.state = PbxState.LINK_DOWN
+        self.reason = link.reason
+        self.version = Version("")
+        self.on_request: Callable[[PbxRequest], None] | None = None
+        self.on_state: Callable[[], None] | None = None
+        self._link = link
+        self._server = server
+        self._clock = clock
+        self._doors = LegDoors(link, server, clock.monotonic_s)
+        self._contacts = dict(contacts or {})
+        self._contact_door = ContactDoor(self._contact_called)
+        self._legs: set[PbxLeg] = set()
+        self._of_channel: defaultdict[str, set[PbxLeg]] = defaultdict(set)
+        self._link_changed = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+        link.on_event = self.handle
+        link.on_state = self._link_state_changed
+
+    @property
+    def legs(self) -> frozenset[PbxLeg]:
+        """The legs that live."""
+        return frozenset(self._legs)
+
+    async def run(self) -> None:
+        """Keep everything towards Asterisk alive until cancelled."""
+        for contact in self._contacts.values():
+            self._server.expect_always(contact.uuid, self._contact_door.connected)
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(self._server.run(), name="AudioSocket server")
+            tasks.create_task(self._set_up_for_ever(), name="Asterisk set-up")
+            tasks.create_task(self._link.run(), name="AMI link")
+
+    async def originate(self, origination: Origination, sink: EventSink) -> PbxLeg:
+        """Let Asterisk start its leg of a call from a line.
+
+        Raises LinkError without Asterisk, CallError when it refuses.
+        """
+        uuid = uuid4()
+        wait_s = origination.ring_seconds + _ORIGINATE_GRACE_S
+        ids = (f"skypechan-{uuid}-1", f"skypechan-{uuid}-2")
+        leg = self._begin(uuid, Phase.DIALLING, Channel("", ids[0], ids[0]))
+        leg.report_to(sink)
+        self._server.expect(uuid, wait_s, leg.connected)
+        try:
+            await self._link.send(
+                Originate(
+                    channel=dialplan.INBOUND,
+                    context=dialplan.AUDIO_CONTEXT,
+                    extension="s",
+                    codecs=self._best_format,
+                    timeout_ms=round(wait_s * 1000),
+                    unique_ids=ids,
+                    variables=dialplan.variables_of(origination, uuid),
+                )
+            )
+        except CommandError as error:
+            self._drop(leg)
+            raise CallError(HangupCause.TEMPORARY_FAILURE, str(error)) from error
+        except LinkError:
+            self._drop(leg)
+            raise
+        return leg
+
+    @property
+    def _best_format(self) -> str:
+        wide = self.version.has_wideband
+        return dialplan.WIDE_FORMAT if wide else dialplan.NARROW_FORMAT
+
+    # Legs and the events that concern them.
+
+    def _begin(
+        self, uuid: UUID, phase: Phase, channel: Channel, rate_hz: int | None = None
+    ) -> PbxLeg:
+        leg = PbxLeg(self._doors, uuid, phase, channel, rate_hz)
+        leg.on_ended = self._drop
+        self._legs.add(leg)
+        for key in (channel.uniqueid, channel.linkedid, leg.uuid):
+            self._of_channel[key].add(leg)
+        return leg
+
+    def _drop(self, leg: PbxLeg) -> None:
+        self._legs.discard(leg)
+        self._forget_audio(leg)
+        keys = [leg.channel.uniqueid, leg.channel.linkedid, leg.uuid]
+        if leg.audio_channel is not None:
+            keys.append(leg.audio_channel.uniqueid)
+        for key in keys:
+            self._of_channel[key].discard(leg)
+            if not self._of_channel[key]:
+                del self._of_channel[key]
+
+    def _forget_audio(self, leg: PbxLeg) -> None:
+        if not any(leg.audio_uuid == one.uuid for one in self._contacts.values()):
+            self._server.forget(leg.audio_uuid)
+
+    def handle(self, event: Event) -> None:
+        """Take an AMI event."""
+        match event:
+            case UserEvent(dialplan.CALL_EVENT):
+                self._line_wanted(event)
+            case UserEvent(dialplan.AUDIO_EVENT, _, fields):
+                self._tell(event, fields.get("uuid", ""))
+            case ChannelBegan(channel):
+                self._channel_began(event, channel)
+            case ChannelEnded(channel):
+                self._contact_door.channel_ended(channel)
+                self._tell(event, channel.uniqueid, channel.linkedid)
+            case DigitEnded(channel) if not self.version.has_digits:
+                self._tell(event, channel.uniqueid)
+            case DialProgress(channel) | DialEnded(channel) | HoldChanged(channel):
+                self._tell(event, channel.uniqueid, channel.linkedid)
+            case Originated(uniqueid):
+                self._tell(event, uniqueid)
+
+    def _tell(self, event: Event, *keys: str) -> None:
+        legs: set[PbxLeg] = set()
+        for key in keys:
+            legs |= self._of_channel.get(key, set())
+        for leg in legs:
+            leg.handle(event)
+
+    def _channel_began(self, event: ChannelBegan, channel: Channel) -> None:
+        uuid = dialplan.audio_uuid(channel.name)
+        contact = self._contact_of(uuid)
+        if contact is not None:
+            self._contact_door.channel_began(contact, channel)
+            return
+        self._tell(event, channel.uniqueid, str(uuid))
+        for leg in self._of_channel.get(str(uuid), set()):
+            self._of_channel[channel.uniqueid].add(leg)
+
+    def _line_wanted(self, event: UserEvent) -> None:
+        channel = event.channel
+        try:
+            uuid = dialplan.parse_uuid(event.fields.get("uuid", ""))
+        except RemoteWireError as error:
+            _log.warning("! %s from %s: %s", event.name, channel.name, error)
+            return
+        leg = self._begin(uuid, Phase.WAITING, channel)
+        try:
+            wanted = dialplan.parse_wanted(event)
+        except RemoteWireError as error:
+            _log.warning("! %s from %s: %s", event.name, channel.name, error)
+            self._refuse(leg, HangupCause.INVALID_NUMBER, str(error))
+            return
+        leg.agree_rate(wanted.rate_hz)
+        leg.ring_seconds = wanted.ring_seconds
+        self._request(
+            PbxRequest(
+                leg=leg,
+                line=wanted.line,
+                address=wanted.address,
+                ring_seconds=wanted.ring_seconds,
+                caller=channel.caller,
+                caller_name=channel.caller_name,
+                channel=channel.name,
+                uniqueid=channel.uniqueid,
+                linkedid=channel.linkedid,
+                sip_call_id=wanted.sip_call_id,
+                wideband=wanted.rate_hz > dialplan.RATES_HZ[dialplan.NARROW_FORMAT],
+                contact=False,
+            )
+        )
+
+    def _request(self, request: PbxRequest) -> None:
+        if self.on_request is None:
+            self._refuse(
+                request.leg, HangupCause.NETWORK_OUT_OF_ORDER, "no gateway is running"
+            )
+            return
+        self.on_request(request)
+
+    def _refuse(self, leg: PbxLeg, cause: HangupCause, reason: str) -> None:
+        if self._tasks is not None:
+            self._tasks.create_task(self._release(leg, cause, reason))
+
+    async def _release(self, leg: PbxLeg, cause: HangupCause, reason: str) -> None:
+        try:
+            await leg.release(cause, reason)
+        except LinkError as error:
+            _log.warning("! a call could not be refused: %s", error)
+
+    # Contacts: the plain form.
+
+    def _contact_of(self, uuid: UUID | None) -> Contact | None:
+        for contact in self._contacts.values():
+            if contact.uuid == uuid:
+                return contact
+        return None
+
+    def _contact_called(self, call: ContactCall) -> None:
+        channel, contact = call.channel, call.contact
+        rate_hz = dialplan.RATES_HZ[self._best_format]
+        leg = self._begin(contact.uuid, Phase.CONNECTED, channel, rate_hz)
+        leg.audio_channel = channel
+        leg.connected(call.connection)
+        self._request(
+            PbxRequest(
+                leg=leg,
+                line=contact.line,
+                address=contact.address,
+                ring_seconds=None,
+                caller=channel.connected,
+                caller_name=channel.connected_name,
+                channel=channel.name,
+                uniqueid=channel.uniqueid,
+                linkedid=channel.linkedid,
+                sip_call_id="",
+                wideband=self.version.has_wideband,
+                contact=True,
+            )
+        )
+
+    # The link.
+
+    def _link_state_changed(self) -> None:
+        if self._link.state is LinkState.DOWN:
+            self._set_state(PbxState.LINK_DOWN, self._link.reason)
+        elif self._link.state is LinkState.REFUSED:
+            self._set_state(PbxState.LINK_REFUSED, self._link.reason)
+        self._contact_door.clear()
+        self._link_changed.set()
+
+    async def _set_up_for_ever(self) -> None:
+        """Tell Asterisk where we are whenever the link comes up."""
+        while True:
+            await self._link_changed.wait()
+            self._link_changed.clear()
+            while self._link.state is LinkState.UP and not await self._set_up():
+                await self._clock.sleep(_SET_UP_AGAIN_S)
+
+    async def _set_up(self) -> bool:
+        """Tell whether Asterisk knows all it must."""
+        try:
+            await self._learn_version()
+            await self._check_dialplan()
+            await self._tell_globals()
+            await self._compare_legs()
+        except (CommandError, LinkError) as error:
+            if self._link.state is LinkState.UP:
+                self._set_state(PbxState.NOT_READY, str(error))
+            return False
+        self._set_state(PbxState.READY, "")
+        return True
+
+    async def _learn_version(self) -> None:
+        try:
+            text = (await self._link.send(Getvar("VERSION()"))).value
+        except CommandError as error:
+            # Without func_version we do what every release can.
+            _log.warning("! the release of Asterisk is not known: %s", error)
+            text = ""
+        self.version = Version(text)
+
+    async def _check_dialplan(self) -> None:
+        for place in ("skypechan,prepare,1", "skypechan-inbound,s,1"):
+            function = f"DIALPLAN_EXISTS({place})"
+            if (await self._link.send(Getvar(function))).value != "1":
+                raise CommandError(
+                    "skypechan.conf is not in Asterisk's dialplan: #include it in "
+                    "extensions.conf and load func_dialplan"
+                )
+
+    async def _tell_globals(self) -> None:
+        values = {
+            dialplan.SOCKET: str(self._server.advertised),
+            dialplan.WIDEBAND: self._best_format,
+        }
+        for name, contact in self._contacts.items():
+            values[dialplan.CONTACT + name] = str(contact.uuid)
+        for name, value in values.items():
+            await self._link.send(Setvar("", name, value))
+
+    async def _compare_legs(self) -> None:
+        """End the legs whose channels went away while we could not see it."""
+        known = self.legs
+        status = await self._link.send(Status())
+        channels = [
+            parse_channel(item)
+            for item in status.items
+            if item.get("event") == "Status"
+        ]
+        live = {channel.uniqueid: channel for channel in channels}
+        for leg in known & self._legs:
+            leg.compare(live)
+            if leg.audio_channel is not None and leg in self._legs:
+                self._of_channel[leg.audio_channel.uniqueid].add(leg)
+
+    def _set_state(self, state: PbxState, reason: str) -> None:
+        if (state, reason) == (self.state, self.reason):
+            return
+        self.state, self.reason = state, reason
+        _log.info("= Asterisk %s%s", state.value, reason and f": {reason}")
+        if self.on_state is not None:
+            self.on_state()

@@ -1,0 +1,56 @@
+"""The settings of everything that speaks with Asterisk: the table `[asterisk]`."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from skypechan.errors import ConfigError
+from skypechan.settings import Endpoint, setting
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class AsteriskSettings:
+    """Where Asterisk is, how it reaches us, and how long things may take."""
+
+    ami: str = setting("127.0.0.1:5038", "Asterisk's manager interface, HOST:PORT")
+    ami_username: str = setting("skypechan", "section of manager.conf")
+    ami_secret: str = setting("", "its secret; better in a file", secret=True)
+    audiosocket_listen: str = setting(
+        "127.0.0.1:9092", "where audio is taken, HOST:PORT; port 0 picks a free one"
+    )
+    audiosocket_advertise: str = setting(
+        "", "what Asterisk dials for audio, HOST:PORT; empty: as listened on"
+    )
+    audiosocket_allow: tuple[str, ...] = setting(
+        ("127.0.0.1/32",), "addresses from which audio is taken"
+    )
+    action_seconds: float = setting(
+        5.0, "how long Asterisk may take over an AMI action, seconds", least=0.1
+    )
+    ping_seconds: float = setting(
+        10.0, "how often the AMI link is tried; two misses end it", least=0.1
+    )
+    refused_retry_seconds: float = setting(
+        60.0, "when to try again after a refused login", least=0.1
+    )
+    identify_seconds: float = setting(
+        3.0, "how long an audio connection may stay without a UUID", least=0.1
+    )
+
+    def ami_endpoint(self) -> Endpoint:
+        """Return the address of AMI. Raises ConfigError."""
+        return Endpoint.parse(self.ami)
+
+    def listen_endpoint(self) -> Endpoint:
+        """Return where audio is taken. Raises ConfigError."""
+        return Endpoint.parse(self.audiosocket_listen)
+
+    def allowed_networks(self) -> tuple[Network, ...]:
+        """Return the networks that may send audio. Raises ConfigError."""
+        try:
+            return tuple(ipaddress.ip_network(text) for text in self.audiosocket_allow)
+        except ValueError as error:
+            raise ConfigError(f"audiosocket_allow: {error}") from error
