@@ -1,0 +1,1 @@
+"""The demonstration: real programs around one gateway, calls between them, a report."""

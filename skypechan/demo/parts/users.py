@@ -1,0 +1,75 @@
+"""Whom the parts run as: nobody of consequence, where root starts them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_UNPRIVILEGED = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user of this machine, by the numbers that the kernel goes by."""
+
+    name: str
+    uid: int
+    gid: int
+
+    def switch(self) -> tuple[str, ...]:
+        """Return the options of `setpriv` that become this user."""
+        return (f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups")
+
+
+def unprivileged_user(*needed: Path) -> User | None:
+    """Return whom root's children should run as; None: as whoever asks.
+
+    None also where that user cannot read all of the `needed` paths, as below a
+    home folder that is closed to others.
+    """
+    if os.geteuid() != 0:
+        return None
+    entry = pwd.getpwnam(_UNPRIVILEGED)
+    user = User(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    return user if all(_can_read(user, path) for path in needed) else None
+
+
+def _can_read(user: User, path: Path) -> bool:
+    reach = "-x" if path.is_dir() else "-r"
+    command = ["setpriv", *user.switch(), "test", reach, str(path.absolute())]
+    return subprocess.run(command, check=False).returncode == 0
+
+
+def private_folder(path: Path, user: User | None = None) -> Path:
+    """Make a folder that only `user` (None: the caller) can enter; return it."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    give(path, user)
+    return path
+
+
+def give(path: Path, user: User | None) -> None:
+    """Make `path` belong to `user`; to nobody else where that is None."""
+    if user is not None:
+        os.chown(path, user.uid, user.gid)
+
+
+@contextmanager
+def workspace(user: User | None = None) -> Iterator[Path]:
+    """A private folder for one run, gone afterwards.
+
+    It lies directly under the folder for temporary files: short enough for the
+    sockets in it, and reachable where the checkout is closed to others.
+    """
+    path = Path(tempfile.mkdtemp(prefix="skypechan-"))
+    give(path, user)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
