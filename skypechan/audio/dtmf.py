@@ -6,7 +6,6 @@ import numpy as np
 
 from skypechan.audio.pcm import Float32
 
-
 DIGITS = "123A456B789C*0#D"
 _LOW_HZ = (697, 770, 852, 941)
 _HIGH_HZ = (1209, 1336, 1477, 1633)

@@ -25,6 +25,12 @@ _ACTING = 0.01  # a reduction of 0.09 dB counts as limiting
 _FADE_S = 0.005
 
 
+def check_gain(gain_db: float) -> None:
+    """Raise ValueError unless the gain lies within -40 to 40 dB."""
+    if not LEAST_GAIN_DB <= gain_db <= MOST_GAIN_DB:
+        raise ValueError(f"a gain of {gain_db} dB is not within -40 to 40 dB")
+
+
 class Gain:
     """Gain, mute and peak limiter at `rate_hz` for `capacity` calls."""
 
@@ -50,8 +56,7 @@ class Gain:
 
         Raises ValueError outside -40 to 40 dB.
         """
-        if not LEAST_GAIN_DB <= gain_db <= MOST_GAIN_DB:
-            raise ValueError(f"gain of {gain_db} dB is not within -40 to 40 dB")
+        check_gain(gain_db)
         self._target[row] = 0 if muted else 10 ** (gain_db / 20)
         self._busy[row] = True
 

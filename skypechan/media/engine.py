@@ -1,0 +1,474 @@
+"""The batch engine: all calls' audio, in one event loop, a pass at a time.
+
+One epoll descriptor holds the sockets of all calls and is itself one reader of the
+asyncio loop. A pass
+
+1. reads each socket that has something, once, into its call's row of a table;
+2. runs the chain of each direction over all rows whose frame has become whole;
+3. sends each of them, header and payload in one send.
+
+Audio is forwarded when its last sample has come, never on a tick. Only where a
+source is quiet (hold, a key held down, no call audio yet) a timer of 20 ms sends the
+other side silence in its place, through the same chain. An epoll that is level
+triggered brings back what a pass has left, so no socket starves another.
+
+Give BLAS one thread: `OPENBLAS_NUM_THREADS=1` before numpy is imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import select
+import socket
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from skypechan.audio.chain import LINE_RATE_HZ, PBX_RATES_HZ, ToLine, ToPbx
+from skypechan.audio.gain import check_gain, fade_out
+from skypechan.audio.pcm import Int16, PcmFormat, Rows, from_bytes
+from skypechan.audio.resampler import NARROW_RATE_HZ
+from skypechan.call.causes import HangupCause
+from skypechan.call.record import Side
+from skypechan.errors import CallError, RemoteWireError
+from skypechan.media.call import Call, Port
+from skypechan.media.flow import Flow
+from skypechan.media.payload import AMBIGUOUS_BYTES
+from skypechan.media.streams import (
+    DIGIT,
+    HEADER_BYTES,
+    RATE_HZ_OF_KIND,
+    TERMINATE,
+    MessageTable,
+    Outlet,
+    PbxInlet,
+    PcmInlet,
+    header_of,
+    prepare,
+)
+from skypechan.media.values import (
+    EndReason,
+    EngineSettings,
+    MediaEnd,
+    MediaFigures,
+    MediaStart,
+    Payload,
+)
+
+__all__ = ["CallMedia", "Engine", "EngineSettings", "MediaEnd", "MediaStart"]
+
+_LINE = PcmFormat(LINE_RATE_HZ)
+_MOST_MS = 60  # the longest audio message that a row of the table holds
+_MOST_BYTES = PcmFormat(max(PBX_RATES_HZ), _MOST_MS).frame_bytes
+_MOST_LINE_SAMPLES = _MOST_BYTES  # narrow samples double on their way
+_CHUNK_SAMPLES = 160  # divides a message on the slow path
+_TICK_S = 0.020
+_DIGITS = b"0123456789*#ABCD"
+_PLAIN_HEADERS = [
+    header
+    for rate_hz in PBX_RATES_HZ
+    for ptime_ms in (10, 20, 30, 40, 60)
+    if (header := header_of(rate_hz, PcmFormat(rate_hz, ptime_ms).frame_bytes))
+    != header_of(NARROW_RATE_HZ, AMBIGUOUS_BYTES)
+]
+
+_log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Joins line and PBX audio of up to `capacity` calls inside `loop`."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        capacity: int = 128,
+        settings: EngineSettings | None = None,
+    ) -> None:
+        self._loop = loop
+        self._settings = settings or EngineSettings()
+        gap_s = self._settings.gap_ms / 1000
+        self._to_pbx, self._to_line = ToPbx(capacity), ToLine(capacity)
+        self._from_line, self._from_pbx = Flow(capacity, gap_s), Flow(capacity, gap_s)
+        self._line_frames = np.zeros((capacity, _LINE.frame_bytes), np.uint8)
+        self._pbx_frames = np.zeros((capacity, HEADER_BYTES + _MOST_BYTES), np.uint8)
+        self._line_output = np.zeros((capacity, _MOST_LINE_SAMPLES), "<i2")
+        self._line_views = [row.data.cast("B") for row in self._line_output]
+        self._messages = {rate: MessageTable(capacity, rate) for rate in PBX_RATES_HZ}
+        self._whole_from_line: dict[int, list[int]] = {r: [] for r in PBX_RATES_HZ}
+        self._whole_from_pbx: dict[int, list[int]] = {h: [] for h in _PLAIN_HEADERS}
+        self._pbx_outlets: list[Outlet | None] = [None] * capacity
+        self._line_outlets: list[Outlet | None] = [None] * capacity
+        self._calls: dict[int, Call] = {}
+        self._rows = np.zeros(0, np.intp)  # those of `_calls`, for arithmetic
+        self._free = list(range(capacity))[::-1]
+        self._ports: dict[int, Port] = {}
+        self._epoll = select.epoll()
+        self._tick_timer: asyncio.TimerHandle | None = None
+        loop.add_reader(self._epoll.fileno(), self._pass)
+
+    # A pass.
+
+    def _pass(self) -> None:
+        now_s = self._loop.time()
+        for descriptor, events in self._epoll.poll(0):
+            port = self._ports.get(descriptor)
+            if port is None:  # its side was lost earlier in this pass
+                continue
+            try:
+                if events & select.EPOLLOUT and port.outlet is not None:
+                    port.outlet.flush()
+                if events & ~select.EPOLLOUT:
+                    port.receive(port.call)
+            except BlockingIOError:
+                continue
+            except (OSError, EOFError, RemoteWireError) as error:
+                self._lose(port.call, port.side, error)
+        for rate_hz, whole in self._whole_from_line.items():
+            if whole:
+                rows = np.array(whole, np.intp)
+                whole.clear()
+                pcm = self._line_frames[rows].view("<i2")
+                self._hear_line(rows, pcm, rate_hz, now_s)
+        for header, whole in self._whole_from_pbx.items():
+            if whole:
+                rows = np.array(whole, np.intp)
+                whole.clear()
+                end = HEADER_BYTES + (header & 0xFFFF)
+                pcm = self._pbx_frames[rows, HEADER_BYTES:end].view("<i2")
+                self._hear_pbx(rows, pcm, RATE_HZ_OF_KIND[header >> 16], now_s)
+
+    def _receive_from_line(self, call: Call) -> None:
+        if call.line_inlet.receive():
+            self._whole_from_line[call.start.pbx_rate_hz].append(call.row)
+
+    def _receive_from_pbx(self, call: Call) -> None:
+        header = call.pbx_inlet.receive()
+        if header is None:
+            self._take_messages(call)
+        elif header in self._whole_from_pbx:
+            self._whole_from_pbx[header].append(call.row)
+        else:
+            end = HEADER_BYTES + (header & 0xFFFF)
+            payload = self._pbx_frames[call.row, HEADER_BYTES:end].tobytes()
+            self._take_message(call, header >> 16, payload)
+
+    def _hear_line(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
+        self._from_line.arrived(rows, pcm, LINE_RATE_HZ, now_s)
+        self._send_to_pbx(rows, pcm, rate_hz, now_s)
+
+    def _hear_pbx(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
+        self._from_pbx.arrived(rows, pcm, rate_hz, now_s)
+        self._send_to_line(rows, pcm, rate_hz, now_s)
+
+    def _send_to_pbx(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
+        table = self._messages[rate_hz]
+        self._to_pbx.process(rows, pcm, rate_hz, table.samples[: len(rows)])
+        self._send(Side.PBX, self._pbx_outlets, rows, table.messages, now_s)
+
+    def _send_to_line(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
+        length = pcm.shape[1] * LINE_RATE_HZ // rate_hz
+        output = self._line_output[: len(rows), :length]
+        self._to_line.process(rows, pcm, rate_hz, output)
+        frames = (view[: 2 * length] for view in self._line_views)
+        self._send(Side.LINE, self._line_outlets, rows, frames, now_s)
+
+    def _send(
+        self,
+        side: Side,
+        outlets: list[Outlet | None],
+        rows: Rows,
+        frames: Iterable[memoryview],
+        now_s: float,
+    ) -> None:
+        for row, frame in zip(rows.tolist(), frames, strict=False):
+            outlet = outlets[row]
+            if outlet is None:  # this side has ended
+                continue
+            try:
+                outlet.send(frame, now_s)
+            except OSError as error:
+                self._lose(self._calls[row], side, error)
+
+    # The slow and obvious path: messages in pieces, or other than plain audio.
+
+    def _take_messages(self, call: Call) -> None:
+        for kind, payload in call.pbx_inlet.messages():
+            if self._pbx_outlets[call.row] is not None:
+                self._take_message(call, kind, payload)
+
+    def _take_message(self, call: Call, kind: int, payload: bytes) -> None:
+        """Act on one message. Raises RemoteWireError for what Asterisk never sends."""
+        if kind in RATE_HZ_OF_KIND:
+            self._take_audio(call, RATE_HZ_OF_KIND[kind], payload)
+        elif kind == DIGIT and len(payload) == 1 and payload in _DIGITS:
+            call.digits += 1
+            digit = payload.decode("ascii")
+            self._loop.call_soon(call.deliver, call.start.on_digit, digit)
+        elif kind == TERMINATE and not payload:
+            self._end(call, Side.PBX, EndReason.TERMINATED, "")
+        else:
+            raise RemoteWireError(
+                f"AudioSocket kind {kind:#04x} with {len(payload)} bytes"
+            )
+
+    def _take_audio(self, call: Call, rate_hz: int, payload: bytes) -> None:
+        now_s = self._loop.time()
+        pcm: Int16 | None = None
+        if rate_hz == NARROW_RATE_HZ and len(payload) == AMBIGUOUS_BYTES:
+            pcm = call.ambiguous.decode(payload, now_s)
+            call.payload = call.ambiguous.verdict or call.payload
+        elif rate_hz in PBX_RATES_HZ and payload and len(payload) % 2 == 0:
+            pcm = from_bytes(payload)
+        elif call.payload is not Payload.UNSUPPORTED:
+            call.payload = Payload.UNSUPPORTED
+            _log.warning(
+                "! Asterisk sends audio that is not played: %d bytes at %d Hz",
+                len(payload),
+                rate_hz,
+            )
+        if pcm is None:
+            return
+        rows = np.array([call.row], np.intp)
+        for begin in range(0, len(pcm), _CHUNK_SAMPLES):
+            chunk = pcm[None, begin : begin + _CHUNK_SAMPLES].copy()
+            self._hear_pbx(rows, chunk, rate_hz, now_s)
+
+    # Silence in place of a source that pauses.
+
+    def _tick(self, due_s: float) -> None:
+        now_s = self._loop.time()
+        paused = self._from_line.pausing(self._rows, now_s)
+        arriving = [self._calls[row].line_inlet.is_arriving() for row in paused]
+        self._silence_to_pbx(paused[~np.array(arriving, np.bool_)], now_s)
+        self._silence_to_line(self._from_pbx.pausing(self._rows, now_s), now_s)
+        next_s = due_s + _TICK_S
+        if next_s <= now_s:  # what was missed is not made up for in a burst
+            next_s = now_s + _TICK_S
+        self._tick_timer = self._loop.call_at(next_s, self._tick, next_s)
+
+    def _silence_to_pbx(self, rows: Rows, now_s: float) -> None:
+        for rate_hz, chosen in self._from_line.by_pbx_rate(rows):
+            pcm = self._from_line.silence(chosen, _LINE.frame_samples, LINE_RATE_HZ)
+            for frame, row in zip(pcm, chosen.tolist(), strict=True):
+                begun = from_bytes(self._calls[row].line_inlet.take_rest())
+                if begun.size:
+                    room = len(frame) - len(begun)
+                    frame[: len(begun)] = begun
+                    frame[len(begun) :] = fade_out(begun[-1:], room, LINE_RATE_HZ)[0]
+            self._send_to_pbx(chosen, pcm, rate_hz, now_s)
+
+    def _silence_to_line(self, rows: Rows, now_s: float) -> None:
+        for rate_hz, chosen in self._from_pbx.by_pbx_rate(rows):
+            length = PcmFormat(rate_hz).frame_samples
+            pcm = self._from_pbx.silence(chosen, length, rate_hz)
+            self._send_to_line(chosen, pcm, rate_hz, now_s)
+
+    # Calls come and go.
+
+    def start(self, start: MediaStart) -> CallMedia:
+        """Join the audio of a call.
+
+        Raises CallError when the engine is full, ValueError for a rate or a gain
+        that it does not have, OSError for a socket that is of no use.
+        """
+        self._check(start)
+        for sock in (start.line_receive, start.line_send, start.pbx):
+            prepare(sock)
+        call = self._place(start)
+        self._open_ports(call)
+        self._rows = np.array(list(self._calls), np.intp)
+        now_s = self._loop.time()
+        self._silence_to_pbx(np.array([call.row], np.intp), now_s)
+        try:
+            self._take_messages(call)
+        except RemoteWireError as error:
+            self._lose(call, Side.PBX, error)
+        if self._tick_timer is None:
+            self._tick_timer = self._loop.call_at(
+                now_s + _TICK_S, self._tick, now_s + _TICK_S
+            )
+        return CallMedia(self, call)
+
+    def _check(self, start: MediaStart) -> None:
+        if start.line_rate_hz != LINE_RATE_HZ:
+            raise ValueError(f"a line of {start.line_rate_hz} Hz is not supported")
+        if start.pbx_rate_hz not in PBX_RATES_HZ:
+            raise ValueError(f"{start.pbx_rate_hz} Hz to the PBX is not supported")
+        check_gain(start.playback_db)
+        check_gain(start.capture_db)
+        if not self._free:
+            raise CallError(HangupCause.CONGESTION, "the media engine is full")
+
+    def _place(self, start: MediaStart) -> Call:
+        """Give the call a row and start all that has a row of its own afresh."""
+        row = self._free.pop()
+        settings = self._settings
+        stall_s = settings.stall_seconds
+        limit = _LINE.frame_bytes * settings.line_queue_ms // _LINE.ptime_ms
+        call = Call(
+            row=row,
+            start=start,
+            line_inlet=PcmInlet(start.line_receive, self._line_frames[row].data),
+            pbx_inlet=PbxInlet(
+                start.pbx, self._pbx_frames[row].data, start.pbx_pending
+            ),
+            line_outlet=Outlet(start.line_send, self._watch, stall_s, limit),
+            pbx_outlet=Outlet(start.pbx, self._watch, stall_s),
+            playback_db=start.playback_db,
+            capture_db=start.capture_db,
+        )
+        now_s = self._loop.time()
+        self._to_pbx.reset(row, start.capture_db)
+        self._to_line.reset(row, start.playback_db)
+        self._from_line.reset(row, start.pbx_rate_hz, now_s)
+        self._from_pbx.reset(row, start.pbx_rate_hz, now_s)
+        self._line_outlets[row] = call.line_outlet
+        self._pbx_outlets[row] = call.pbx_outlet
+        self._calls[row] = call
+        return call
+
+    def _open_ports(self, call: Call) -> None:
+        start, line, pbx = call.start, call.line_outlet, call.pbx_outlet
+        from_line, from_pbx = self._receive_from_line, self._receive_from_pbx
+        if start.line_receive is start.line_send:
+            self._open(call, Side.LINE, start.line_send, from_line, line)
+        else:
+            self._open(call, Side.LINE, start.line_receive, from_line, None)
+            self._open(call, Side.LINE, start.line_send, None, line)
+        self._open(call, Side.PBX, start.pbx, from_pbx, pbx)
+
+    def _open(
+        self,
+        call: Call,
+        side: Side,
+        sock: socket.socket,
+        receive: Callable[[Call], None] | None,
+        outlet: Outlet | None,
+    ) -> None:
+        interest = select.EPOLLIN if receive else 0
+        port = Port(call, side, sock, receive or _never_sent, interest, outlet)
+        call.ports.append(port)
+        self._ports[sock.fileno()] = port
+        self._epoll.register(sock, port.interest)
+
+    def _watch(self, sock: socket.socket, blocked: bool) -> None:
+        """Wait for room in `sock`, or no longer."""
+        interest = self._ports[sock.fileno()].interest
+        self._epoll.modify(sock, interest | (select.EPOLLOUT if blocked else 0))
+
+    def _lose(self, call: Call, side: Side, error: Exception) -> None:
+        match error:
+            case EOFError():
+                self._end(call, side, EndReason.CLOSED, "")
+            case TimeoutError():
+                self._end(call, side, EndReason.STALLED, str(error))
+            case ConnectionError():  # closed with audio of ours unread
+                self._end(call, side, EndReason.CLOSED, str(error))
+            case RemoteWireError():
+                self._end(call, side, EndReason.PROTOCOL_ERROR, str(error))
+            case _:
+                self._end(call, side, EndReason.BROKEN, str(error))
+
+    def _end(self, call: Call, side: Side, reason: EndReason, detail: str) -> None:
+        """Close one side and say so; the other side goes on, with silence."""
+        _log.info("= audio of the %s side ended: %s %s", side, reason, detail)
+        self._close_side(call, side)
+        news = MediaEnd(side, reason, detail)
+        self._loop.call_soon(call.deliver, call.start.on_closed, news)
+
+    def _close_side(self, call: Call, side: Side) -> None:
+        outlets = self._pbx_outlets if side is Side.PBX else self._line_outlets
+        outlets[call.row] = None
+        for port in [port for port in call.ports if port.side is side]:
+            call.ports.remove(port)
+            del self._ports[port.sock.fileno()]
+            self._epoll.unregister(port.sock)
+            port.sock.close()
+
+    def stop(self, call: Call) -> None:
+        """Hang up the PBX side if it is open, close all sockets. Harmless twice."""
+        if call.final is not None:
+            return
+        call.final = self.figures(call)
+        if self._pbx_outlets[call.row] is not None:
+            call.pbx_outlet.terminate()
+        self._close_side(call, Side.PBX)
+        self._close_side(call, Side.LINE)
+        del self._calls[call.row]
+        self._free.append(call.row)
+        self._rows = np.array(list(self._calls), np.intp)
+        if not self._calls and self._tick_timer is not None:
+            self._tick_timer.cancel()
+            self._tick_timer = None
+
+    def close(self) -> None:
+        """Stop all calls and leave the event loop."""
+        for call in list(self._calls.values()):
+            self.stop(call)
+        if not self._epoll.closed:
+            self._loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
+
+    # What the owner of a call asks for.
+
+    def apply_gain(self, call: Call) -> None:
+        """Let the call's gains and mutes take effect within a frame."""
+        if call.final is None:
+            self._to_line.gain.set(call.row, call.playback_db, call.playback_muted)
+            self._to_pbx.gain.set(call.row, call.capture_db, call.capture_muted)
+
+    def figures(self, call: Call) -> MediaFigures:
+        """Figures of now, or of the moment the call was stopped."""
+        if call.final is not None:
+            return call.final
+        row = call.row
+        line_open = self._line_outlets[row] is not None
+        queued = call.line_outlet.queued_bytes() if line_open else 0
+        return MediaFigures(
+            to_pbx=self._from_line.figures(
+                row, call.pbx_outlet.dropped, 0.0, self._to_pbx.meter.read(row)
+            ),
+            to_line=self._from_pbx.figures(
+                row,
+                call.line_outlet.dropped,
+                _LINE.milliseconds(queued),
+                self._to_line.meter.read(row),
+            ),
+            payload=call.payload,
+            digits=call.digits,
+        )
+
+
+def _never_sent(_: Call) -> None:
+    """What a socket that we only write to has to say is that it is gone."""
+    raise EOFError
+
+
+class CallMedia:
+    """The audio of one call in the engine, for whoever owns the call."""
+
+    def __init__(self, engine: Engine, call: Call) -> None:
+        self._engine = engine
+        self._call = call
+
+    def set_gain(self, playback_db: float, capture_db: float) -> None:
+        """Reach these gains within a frame. Raises ValueError beyond 40 dB."""
+        check_gain(playback_db)
+        check_gain(capture_db)
+        self._call.playback_db, self._call.capture_db = playback_db, capture_db
+        self._engine.apply_gain(self._call)
+
+    def mute(self, *, playback: bool = False, capture: bool = False) -> None:
+        """Silence what goes to the line, what comes from it, both, or neither."""
+        self._call.playback_muted, self._call.capture_muted = playback, capture
+        self._engine.apply_gain(self._call)
+
+    def figures(self) -> MediaFigures:
+        """Return the figures of now, or of the moment the call was stopped."""
+        return self._engine.figures(self._call)
+
+    def stop(self) -> None:
+        """Hang up the PBX side if it is open, close all sockets. Harmless twice."""
+        self._engine.stop(self._call)

@@ -1,0 +1,75 @@
+"""What a message of 160 bytes under kind 0x10 holds: 10 ms of slin, or 20 ms of G.711.
+
+Asterisk sends the caller's own codec under kind 0x10 when the dialplan's Dial names
+no format, `c(slin)`. Such a message cannot be told from PCM by its length alone, but
+by its rate: G.711 comes 50 times a second, slin of that length 100 times. Until a
+few have come the line hears silence, since either guess, if wrong, is loud noise.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from skypechan.audio.pcm import Int16, alaw_decode, from_bytes, ulaw_decode
+from skypechan.media.values import Payload
+
+AMBIGUOUS_BYTES = 160
+_WITNESSES = 8
+_SLIN_GAP_S = (0.007, 0.014)  # around 10 ms; less is a burst that tells nothing
+_G711_GAP_S = 0.016  # around 20 ms
+
+_log = logging.getLogger(__name__)
+
+
+class AmbiguousPayload:
+    """Decodes such messages of one call, once it knows what they are."""
+
+    def __init__(self) -> None:
+        self.verdict: Payload | None = None
+        self._arrivals_s: list[float] = []
+        self._seen = bytearray()
+
+    def decode(self, payload: bytes, now_s: float) -> Int16 | None:
+        """Samples at 8 kHz, or None while what they are is not yet known."""
+        if self.verdict is None:
+            self._witness(payload, now_s)
+        match self.verdict:
+            case Payload.LINEAR:
+                return from_bytes(payload)
+            case Payload.ULAW:
+                return ulaw_decode(payload)
+            case Payload.ALAW:
+                return alaw_decode(payload)
+            case _:
+                return None
+
+    def _witness(self, payload: bytes, now_s: float) -> None:
+        self._arrivals_s.append(now_s)
+        self._seen += payload
+        if len(self._arrivals_s) < _WITNESSES:
+            return
+        gap_s = float(np.median(np.diff(self._arrivals_s)))
+        if gap_s >= _G711_GAP_S:
+            self.verdict = _law(bytes(self._seen))
+            _log.warning(
+                "! Asterisk sends %s, not PCM: write Dial(AudioSocket/.../c(slin))",
+                self.verdict,
+            )
+        elif _SLIN_GAP_S[0] <= gap_s <= _SLIN_GAP_S[1]:
+            self.verdict = Payload.LINEAR
+        self._arrivals_s.clear()
+        self._seen.clear()
+
+
+def _law(payload: bytes) -> Payload:
+    """The law whose decoding is the quieter and smoother, as speech is."""
+    ulaw, alaw = (
+        np.abs(pcm).sum() + np.abs(np.diff(pcm)).sum()
+        for pcm in (
+            ulaw_decode(payload).astype(np.int32),
+            alaw_decode(payload).astype(np.int32),
+        )
+    )
+    return Payload.ULAW if ulaw <= alaw else Payload.ALAW

@@ -1,0 +1,249 @@
+"""The sockets of a call: raw PCM of the line, AudioSocket messages of Asterisk.
+
+An AudioSocket message is a kind (1 byte), a length (2 bytes, big endian) and the
+payload; samples are little endian. Asterisk sends audio, digits and, at the end,
+0x00, each after the UUID message that the acceptor has already taken. It ends a
+call when it gets anything but audio and 0x00, and when a payload comes more than
+5 ms behind its header, so a message leaves in one send.
+
+Every `receive` reads once, so that no socket takes more than its turn.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import fcntl
+import socket
+import termios
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from skypechan.audio.pcm import PcmFormat
+
+HEADER_BYTES = 3
+TERMINATE = 0x00
+DIGIT = 0x03
+RATE_HZ_OF_KIND = {
+    0x10: 8_000,
+    0x11: 12_000,
+    0x12: 16_000,
+    0x13: 24_000,
+    0x14: 32_000,
+    0x15: 44_100,
+    0x16: 48_000,
+    0x17: 96_000,
+    0x18: 192_000,
+}
+KIND_OF_RATE_HZ = {rate_hz: kind for kind, rate_hz in RATE_HZ_OF_KIND.items()}
+_FIRST_AUDIO_HEADER = 0x10 << 16
+_TERMINATE_MESSAGE = bytes(HEADER_BYTES)
+_KERNEL_BUFFER_BYTES = 8192  # 256 ms at 16 kHz: what no one may queue without a limit
+
+
+def prepare(sock: socket.socket) -> None:
+    """Make a socket fit for media: non-blocking, small buffers, no Nagle."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER_BYTES)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BUFFER_BYTES)
+    if is_tcp(sock):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def is_tcp(sock: socket.socket) -> bool:
+    """Whether it is a TCP socket and not a local one."""
+    return sock.family in (socket.AF_INET, socket.AF_INET6)
+
+
+def header_of(rate_hz: int, payload_bytes: int) -> int:
+    """Return an audio header as a number: kind * 65536 + length."""
+    return KIND_OF_RATE_HZ[rate_hz] << 16 | payload_bytes
+
+
+class MessageTable:
+    """Messages of 20 ms that leave, one a row: header in place, samples to be written.
+
+    `samples` is `[capacity, n]` of little-endian int16, `messages` the bytes of each
+    row from its header on.
+    """
+
+    def __init__(self, capacity: int, rate_hz: int) -> None:
+        size = PcmFormat(rate_hz).frame_bytes
+        # A byte in front of the header, so that the samples lie on even addresses.
+        table = np.zeros((capacity, 1 + HEADER_BYTES + size), np.uint8)
+        header = header_of(rate_hz, size).to_bytes(HEADER_BYTES, "big")
+        table[:, 1 : 1 + HEADER_BYTES] = np.frombuffer(header, np.uint8)
+        self.samples = table.view("<i2")[:, (1 + HEADER_BYTES) // 2 :]
+        self.messages = [row[1:].data for row in table]
+
+
+class PcmInlet:
+    """Raw PCM cut anywhere, gathered to frames in the call's row of a table."""
+
+    def __init__(self, sock: socket.socket, frame: memoryview) -> None:
+        self._receive_into = sock.recv_into
+        self._frame = frame
+        self._size = len(frame)
+        self._fill = 0
+        self._asked = 0
+
+    def receive(self) -> bool:
+        """Read once; True when the frame has become whole.
+
+        Raises EOFError at the end, BlockingIOError and OSError as the socket does.
+        """
+        count = self._receive_into(self._frame[self._fill :])
+        if not count:
+            raise EOFError
+        self._fill += count
+        if self._fill < self._size:
+            return False
+        self._fill = 0
+        return True
+
+    def is_arriving(self) -> bool:
+        """Whether more of a frame has come since this was last asked."""
+        arriving = self._fill not in (0, self._asked)
+        self._asked = self._fill
+        return arriving
+
+    def take_rest(self) -> bytes:
+        """The whole samples of a frame that stopped coming; half a one stays."""
+        whole = self._fill & ~1
+        rest = bytes(self._frame[:whole])
+        self._frame[: self._fill - whole] = self._frame[whole : self._fill]
+        self._fill -= whole
+        return rest
+
+
+class PbxInlet:
+    """AudioSocket messages: the whole one in the table row, others by reassembly.
+
+    The read is as long as the last message was, so that even a burst of equal ones
+    is taken one by one and each lies in the row as the arithmetic wants it.
+    """
+
+    def __init__(self, sock: socket.socket, row: memoryview, pending: bytes) -> None:
+        self._receive_into = sock.recv_into
+        self._row = row
+        self._pending = bytearray(pending)
+        self._wanted = self._usual = len(row)
+
+    def receive(self) -> int | None:
+        """Read once; the header of the one message that is now in the row, or None.
+
+        The header is a number, kind * 65536 + length. After None ask `messages`.
+        Raises EOFError at the end, BlockingIOError and OSError as the socket does.
+        """
+        row = self._row
+        count = self._receive_into(row, self._wanted)
+        if not count:
+            raise EOFError
+        if not self._pending and count >= HEADER_BYTES:
+            header = row[0] << 16 | row[1] << 8 | row[2]
+            if count == HEADER_BYTES + (header & 0xFFFF):
+                if header >= _FIRST_AUDIO_HEADER:
+                    self._wanted = self._usual = count
+                return header
+        self._pending += row[:count]
+        return None
+
+    def messages(self) -> Iterator[tuple[int, bytes]]:
+        """Kind and payload of each message that is whole."""
+        pending = self._pending
+        missing = self._missing()
+        while not missing:
+            end = HEADER_BYTES + int.from_bytes(pending[1:HEADER_BYTES], "big")
+            kind, payload = pending[0], bytes(pending[HEADER_BYTES:end])
+            del pending[:end]
+            if kind in RATE_HZ_OF_KIND:
+                self._usual = min(end, len(self._row))
+            yield kind, payload
+            missing = self._missing()
+        # Up to the end of the begun message: the next one then comes whole.
+        self._wanted = min(missing, len(self._row)) if pending else self._usual
+
+    def _missing(self) -> int:
+        """Bytes until the first message is whole, or at least its header."""
+        pending = self._pending
+        if len(pending) < HEADER_BYTES:
+            return HEADER_BYTES - len(pending)
+        end = HEADER_BYTES + int.from_bytes(pending[1:HEADER_BYTES], "big")
+        return max(end - len(pending), 0)
+
+
+class Outlet:
+    """Frames to one receiver, each whole or not at all.
+
+    A frame that finds no room is dropped and counted. Of one that went out in part
+    the rest goes first; `on_blocked(socket, True)` asks for `flush` to be called
+    when there is room again. With `queue_limit_bytes` what waits in TCP is bounded too.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        on_blocked: Callable[[socket.socket, bool], None],
+        stall_s: float,
+        queue_limit_bytes: int = 0,
+    ) -> None:
+        self.dropped = 0
+        self._sock = sock
+        self._on_blocked = on_blocked
+        self._stall_s = stall_s
+        self._is_tcp = is_tcp(sock)
+        self._queue_limit_bytes = queue_limit_bytes if self._is_tcp else 0
+        self._queue = array.array("i", [0])
+        self._rest = b""
+        self._blocked_since_s: float | None = None
+
+    def send(self, frame: memoryview, now_s: float) -> None:
+        """Send one frame. Raises TimeoutError after a stall, OSError when broken."""
+        if self._rest:
+            self.flush()
+        if self._rest or (self._queue_limit_bytes and self._is_full(len(frame))):
+            self._drop(now_s)
+            return
+        try:
+            count = self._sock.send(frame)
+        except BlockingIOError:
+            self._drop(now_s)
+            return
+        self._blocked_since_s = None
+        if count < len(frame):
+            self._rest = bytes(frame[count:])
+            self._on_blocked(self._sock, True)
+
+    def flush(self) -> None:
+        """Send the rest of a frame. Raises OSError when broken."""
+        if not self._rest:
+            return
+        with contextlib.suppress(BlockingIOError):
+            self._rest = self._rest[self._sock.send(self._rest) :]
+        if not self._rest:
+            self._on_blocked(self._sock, False)
+
+    def terminate(self) -> None:
+        """Send the hang-up message, unless half a message is under way."""
+        with contextlib.suppress(OSError):
+            self.flush()
+            if not self._rest:
+                self._sock.send(_TERMINATE_MESSAGE)
+
+    def queued_bytes(self) -> int:
+        """What waits in TCP, unsent or unacknowledged; other sockets do not tell."""
+        if not self._is_tcp:
+            return 0
+        fcntl.ioctl(self._sock, termios.TIOCOUTQ, self._queue)
+        return self._queue[0]
+
+    def _is_full(self, more: int) -> bool:
+        return self.queued_bytes() + more > self._queue_limit_bytes
+
+    def _drop(self, now_s: float) -> None:
+        self.dropped += 1
+        if self._blocked_since_s is None:
+            self._blocked_since_s = now_s
+        elif now_s - self._blocked_since_s > self._stall_s:
+            raise TimeoutError(f"no audio was taken for {self._stall_s:g} s")

@@ -1,0 +1,126 @@
+"""What goes into the engine and what it tells: plain data."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from skypechan.audio.meter import Level
+from skypechan.call.record import Side
+from skypechan.settings import setting
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """How the engine treats silence and receivers that do not keep up."""
+
+    gap_ms: int = setting(
+        60, "after this much nothing from one side the other gets silence", least=20
+    )
+    line_queue_ms: int = setting(
+        240, "audio that may wait unsent for the client before frames are dropped"
+    )
+    stall_seconds: float = setting(
+        10.0, "a receiver that takes no audio for so long has ended the call", least=1
+    )
+
+
+class EndReason(StrEnum):
+    """Why a side of the media ended."""
+
+    CLOSED = "closed"  # the far end closed the connection in order
+    TERMINATED = "terminated"  # Asterisk sent its hang-up message
+    BROKEN = "broken"  # the connection was reset or failed
+    PROTOCOL_ERROR = "protocol_error"  # what came is not AudioSocket
+    STALLED = "stalled"  # the receiver took no audio for too long
+
+
+class Payload(StrEnum):
+    """What Asterisk's audio messages hold."""
+
+    LINEAR = "slin"
+    ULAW = "ulaw"  # the dialplan's Dial has no c(slin): decoded, 8 kHz
+    ALAW = "alaw"  # likewise
+    UNSUPPORTED = "unsupported"  # a rate or a codec that is not played
+
+
+@dataclass(frozen=True, slots=True)
+class MediaEnd:
+    """One side of a call's media has ended; the other goes on with silence."""
+
+    side: Side
+    reason: EndReason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaStart:
+    """The sockets, rates and gains of a call whose audio is to be joined.
+
+    The engine owns the sockets once they are started, and closes them.
+    `line_receive` and `line_send` may be one socket. `pbx` has delivered its UUID
+    message; `pbx_pending` is what was read behind it. `pbx_rate_hz` is what we send
+    to Asterisk, 8000 or 16000; what comes is taken by the kind of each message.
+    `playback_db` acts towards the line, `capture_db` from it, -40 to 40 dB.
+
+    `on_digit` gets each digit of the phone. `on_closed` is called at most once for
+    each side, and never after `CallMedia.stop`. Both are called from the event loop,
+    outside the engine's pass.
+    """
+
+    line_receive: socket.socket
+    line_send: socket.socket
+    pbx: socket.socket
+    on_digit: Callable[[str], None]
+    on_closed: Callable[[MediaEnd], None]
+    pbx_pending: bytes = b""
+    line_rate_hz: int = 16_000
+    pbx_rate_hz: int = 16_000
+    playback_db: float = 0.0
+    capture_db: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionFigures:
+    """One direction of a call.
+
+    `frames` came in and were sent on; `dropped` of them the receiver had no room
+    for. `gaps` counts pauses of the source that were bridged with `filled` frames of
+    silence of 20 ms. `queue_ms` is audio that waits unsent in front of the receiver.
+    """
+
+    frames: int
+    dropped: int
+    gaps: int
+    filled: int
+    queue_ms: float
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFigures:
+    """Both directions of a call. `payload` tells of a dialplan that is not as meant."""
+
+    to_pbx: DirectionFigures
+    to_line: DirectionFigures
+    payload: Payload
+    digits: int
+
+    def as_record(self) -> dict[str, float | int]:
+        """Flat, for a call record: `to_pbx_frames`, `to_line_level_dbfs` and so on."""
+        flat: dict[str, float | int] = {}
+        for name, side in (("to_pbx", self.to_pbx), ("to_line", self.to_line)):
+            flat |= {
+                f"{name}_frames": side.frames,
+                f"{name}_dropped": side.dropped,
+                f"{name}_gaps": side.gaps,
+                f"{name}_filled": side.filled,
+                f"{name}_queue_ms": side.queue_ms,
+                f"{name}_level_dbfs": side.level.average_dbfs,
+                f"{name}_peak_dbfs": side.level.peak_dbfs,
+                f"{name}_clipped": side.level.clipped,
+                f"{name}_limited": side.level.limited,
+            }
+        return flat
