@@ -13,6 +13,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -305,13 +306,15 @@ class DbusLink:
     async def watch_name_owner(self, name: str, callback: OwnerCallback) -> str:
         """Call back at each change of a name's owner; returns the owner now.
 
-        Changes from this moment on are told, none before the return.
+        No change from this moment on is missed; one that comes before the return is
+        told, and is what is returned.
         """
         rule = (
             f"type='signal',sender='{_DAEMON}',interface='{_DAEMON}',"
             f"member='NameOwnerChanged',path='{_DAEMON_PATH}',arg0='{name}'"
         )
-        callbacks = self._watches.setdefault(name, [])
+        told: deque[str] = deque(maxlen=1)
+        self._watches.setdefault(name, []).extend([told.append, callback])
         await self._call_daemon("AddMatch", "s", [rule])
         try:
             reply = await self._call_daemon("GetNameOwner", "s", [name])
@@ -321,8 +324,8 @@ class DbusLink:
             owner = ""
         else:
             owner = _first_string(reply)
-        callbacks.append(callback)
-        return owner
+        # The signal may overtake the reply's way to this coroutine.
+        return told[-1] if told else owner
 
     def on_call(self, handler: CallHandler) -> None:
         """Offer incoming method calls of signature `s` or none to a handler."""
