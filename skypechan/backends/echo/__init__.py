@@ -1,0 +1,1 @@
+"""The smallest backend: answers at once, echoes audio and digits, hangs up."""

@@ -1,0 +1,247 @@
+"""The Skype backend: keeps one client attached and publishes its line's state."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from skypechan.backends.base import (
+    Capabilities,
+    LineObserver,
+    LineState,
+    Offer,
+)
+from skypechan.backends.skype.calls import Calls
+from skypechan.backends.skype.conversation import Conversation
+from skypechan.backends.skype.deadline import within
+from skypechan.backends.skype.leg import SkypeLeg
+from skypechan.backends.skype.protocol.attachment import AttachState
+from skypechan.backends.skype.protocol.commands import GetProperty, SetProperty
+from skypechan.backends.skype.protocol.values import ConnectionStatus
+from skypechan.backends.skype.settings import SkypeSettings
+from skypechan.backends.skype.timing import Timing
+from skypechan.backends.skype.transport import (
+    Client,
+    Transport,
+    TransportFactory,
+    transport_factory,
+)
+from skypechan.call.causes import HangupCause
+from skypechan.call.events import EventSink
+from skypechan.clock import Backoff, Clock
+from skypechan.errors import DeadlineError, LinkDownError, LinkError
+
+_log = logging.getLogger(__name__)
+
+_HOUSE_RULES = (
+    # Away is for people; and a telephone line has nothing to cancel or level.
+    SetProperty("AUTOAWAY", value="OFF"),
+    SetProperty("AGC", value="OFF"),
+    SetProperty("AEC", value="OFF"),
+)
+_WHO_AND_WHERE = (GetProperty("CONNSTATUS"), GetProperty("CURRENTUSERHANDLE"))
+_PINGS_TO_DEGRADE = 2
+_SIGNED_OUT = frozenset({ConnectionStatus.OFFLINE, ConnectionStatus.LOGGED_OUT})
+
+
+class SkypeBackend:
+    """One Skype client. Raises ConfigError for settings that it cannot serve."""
+
+    def __init__(
+        self,
+        settings: SkypeSettings,
+        clock: Clock,
+        open_transport: TransportFactory | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._open_transport = open_transport or transport_factory(settings)
+        self._timing = timing or Timing()
+        self._calls: Calls | None = None
+        self._observer: LineObserver | None = None
+        self._state = LineState.STARTING
+        self._reason = ""
+        self._account = ""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What a Skype client can do."""
+        return Capabilities(hold=True)
+
+    async def run(self, observer: LineObserver) -> None:
+        """Keep the client attached until cancelled."""
+        self._observer = observer
+        timing = self._timing
+        backoff = Backoff(timing.connect_first_s, timing.connect_most_s)
+        while True:
+            try:
+                transport = await self._open_transport()
+                backoff.reset()
+                await self._serve(transport)
+            except LinkError as error:
+                self._publish(LineState.WAITING_FOR_CLIENT, str(error))
+            await self._clock.sleep(backoff.next_s())
+
+    async def place(self, address: str, sink: EventSink) -> SkypeLeg:
+        """Start a call. Raises CallError (refused) or LinkError (no client)."""
+        usable = self._state in {LineState.READY, LineState.DEGRADED}
+        if self._calls is None or not usable:
+            raise LinkDownError(f"the line is {self._state}: {self._reason}")
+        return await self._calls.place(address, sink)
+
+    async def _serve(self, transport: Transport) -> None:
+        """Attend to one client after the other until the bus is lost."""
+        try:
+            while True:
+                reason = "the client does not run"
+                self._publish(LineState.WAITING_FOR_CLIENT, reason)
+                client = await transport.wait_for_client()
+                await self._attend(client)
+        finally:
+            await transport.close()
+
+    async def _attend(self, client: Client) -> None:
+        """Keep attached to one client until it goes."""
+        calls = Calls(self._settings, self._clock, self._timing, self._offered)
+        talk = Conversation(client, self._clock, self._timing, calls.take)
+        calls.join(talk)
+        self._calls = calls
+        attached = asyncio.create_task(self._keep_attached(talk, calls))
+        gone = asyncio.create_task(client.wait_gone())
+        cause, reason = HangupCause.DESTINATION_OUT_OF_ORDER, "the client went away"
+        try:
+            await asyncio.wait({attached, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if attached.done():
+                attached.result()
+        except asyncio.CancelledError:
+            cause, reason = HangupCause.NORMAL_CLEARING, "the gateway stops"
+            await self._say_goodbye(calls)
+            raise
+        finally:
+            self._calls = None
+            calls.lost(cause, reason)
+            attached.cancel()
+            gone.cancel()
+            await asyncio.gather(attached, gone, return_exceptions=True)
+            await talk.close()
+
+    async def _say_goodbye(self, calls: Calls) -> None:
+        """Leave no call behind that nobody would end."""
+        goodbye = calls.hang_up_all()
+        try:
+            await within(self._clock, self._timing.goodbye_s, goodbye, "no goodbye")
+        except DeadlineError as error:
+            _log.warning("! %s", error)
+
+    async def _keep_attached(self, talk: Conversation, calls: Calls) -> None:
+        timing = self._timing
+        refusals = Backoff(timing.refused_first_s, timing.refused_most_s)
+        swept = False
+        while True:
+            state = await self._attach(talk)
+            if state is AttachState.ATTACHED:
+                refusals.reset()
+                await self._learn(talk)
+                if not swept:
+                    await calls.sweep()
+                    swept = True
+                talk.spawn(self._lay_down_rules(talk))
+                await self._stay(talk)
+                continue
+            wait_s = timing.signed_out_s
+            if state is AttachState.REFUSED:
+                wait_s = refusals.next_s()
+            await self._idle(talk, state, wait_s)
+
+    async def _attach(self, talk: Conversation) -> AttachState:
+        """Introduce ourselves and return how the client took it."""
+        talk.begin()
+        if await talk.undecided(self._timing.permission_shown_s):
+            self._show_undecided(talk.state)
+            patience_s = self._timing.permission_s
+            if talk.state is AttachState.NEGOTIATING:
+                patience_s = self._timing.command_s
+            if await talk.undecided(patience_s):
+                talk.start_over()
+        match talk.state:
+            case AttachState.SIGNED_OUT:
+                reason = "nobody is signed in on the client"
+                self._publish(LineState.SIGNED_OUT, reason)
+            case AttachState.REFUSED:
+                reason = "the client's user refuses us; allow skypechan in its options"
+                self._publish(LineState.REFUSED, reason)
+        return talk.state
+
+    def _show_undecided(self, state: AttachState) -> None:
+        if state is AttachState.ASKING:
+            reason = "the client's user must allow skypechan"
+            self._publish(LineState.WAITING_FOR_PERMISSION, reason)
+        else:
+            self._publish(LineState.CONNECTING, "the client does not say its protocol")
+
+    async def _idle(
+        self, talk: Conversation, state: AttachState, wait_s: float
+    ) -> None:
+        """Wait before the next try, but not when the client's user acts."""
+        until_s = self._clock.monotonic_s() + wait_s
+        while talk.state is state:
+            left_s = until_s - self._clock.monotonic_s()
+            if left_s <= 0 or not await talk.news(left_s):
+                return
+
+    async def _learn(self, talk: Conversation) -> None:
+        """Ask what the client should tell by itself, but not all clients do."""
+        if talk.connection is None or not talk.account:
+            await talk.attempt(*_WHO_AND_WHERE)
+
+    async def _lay_down_rules(self, talk: Conversation) -> None:
+        """Say what we like; a client that knows no such setting refuses it."""
+        await talk.attempt(*_HOUSE_RULES)
+
+    async def _stay(self, talk: Conversation) -> None:
+        """Publish what the client says of itself until it is no longer attached."""
+        ping_due_s = self._clock.monotonic_s() + self._timing.ping_s
+        unanswered = 0
+        while talk.state is AttachState.ATTACHED:
+            state, reason = self._judge(talk, unanswered)
+            self._publish(state, reason, talk.account)
+            if state is LineState.SIGNED_OUT:
+                # No notification comes when somebody signs in: ask again and again.
+                await self._clock.sleep(self._timing.signed_out_s)
+                talk.start_over()
+                return
+            left_s = ping_due_s - self._clock.monotonic_s()
+            if left_s > 0 and await talk.news(left_s):
+                continue
+            unanswered = 0 if await talk.ping() else unanswered + 1
+            await self._learn(talk)
+            ping_due_s = self._clock.monotonic_s() + self._timing.ping_s
+
+    def _judge(self, talk: Conversation, unanswered: int) -> tuple[LineState, str]:
+        """Return the state of a line whose client is attached, and why."""
+        wanted = self._settings.account
+        if talk.connection in _SIGNED_OUT:
+            return LineState.SIGNED_OUT, f"the client is {talk.connection}"
+        if talk.account and wanted and talk.account.lower() != wanted.lower():
+            reason = f"{talk.account} is signed in on the client, not {wanted}"
+            return LineState.SIGNED_OUT, reason
+        if talk.connection is not ConnectionStatus.ONLINE:
+            return LineState.CONNECTING, f"the client is {talk.connection or 'silent'}"
+        if wanted and not talk.account:
+            return LineState.CONNECTING, "the client does not say who is signed in"
+        if unanswered >= _PINGS_TO_DEGRADE:
+            return LineState.DEGRADED, "the client does not answer"
+        return LineState.READY, ""
+
+    def _offered(self, offer: Offer) -> EventSink:
+        if self._observer is None:
+            raise LinkDownError("nobody takes calls")
+        return self._observer.offered(offer)
+
+    def _publish(self, state: LineState, reason: str, account: str = "") -> None:
+        if (state, reason, account) == (self._state, self._reason, self._account):
+            return
+        self._state, self._reason, self._account = state, reason, account
+        if self._observer is not None:
+            self._observer.line_changed(state, reason, account)

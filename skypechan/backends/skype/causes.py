@@ -1,0 +1,197 @@
+"""Why a Skype call ended, as a hangup cause: the one table.
+
+Sources: Skype API, CALL object (STATUS, FAILUREREASON) and the list of error
+numbers. What the sources leave open is marked as a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Final
+
+from skypechan.backends.skype.protocol.values import (
+    CallStatus,
+    ErrorNumber,
+    FailureReason,
+)
+from skypechan.call.causes import HangupCause
+from skypechan.errors import CallError, CommandError
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The cause of an end, and the words for the operator."""
+
+    cause: HangupCause
+    text: str = ""
+
+
+@unique
+class Phase(Enum):
+    """How far a leg had come when it ended."""
+
+    PLACED = "we called, nobody answered yet"
+    OFFERED = "we were called, nobody answered yet"
+    ANSWERED = "the call was up"
+    RELEASING = "we wanted it to end"
+
+
+_S, _C = CallStatus, HangupCause
+
+_ENDS_BEFORE_ANSWER: Final[dict[CallStatus, tuple[Ending, Ending]]] = {
+    # status: (a call that we placed, a call that we were offered)
+    _S.BUSY: (Ending(_C.USER_BUSY, "busy"), Ending(_C.USER_BUSY, "busy")),
+    _S.REFUSED: (
+        Ending(_C.CALL_REJECTED, "refused"),
+        Ending(_C.CALL_REJECTED, "refused at the client"),
+    ),
+    # Guess: nobody answering may be shown as MISSED, CANCELLED or FINISHED.
+    _S.MISSED: (
+        Ending(_C.NO_ANSWER, "no answer"),
+        Ending(_C.NORMAL_CLEARING, "the caller gave up"),
+    ),
+    _S.CANCELLED: (
+        Ending(_C.NO_ANSWER, "cancelled at the client"),
+        Ending(_C.NORMAL_CLEARING, "cancelled"),
+    ),
+    _S.FINISHED: (
+        Ending(_C.NO_ANSWER, "ended before an answer"),
+        Ending(_C.NORMAL_CLEARING, "ended before an answer"),
+    ),
+    _S.FAILED: (
+        Ending(_C.NORMAL_UNSPECIFIED, "failed without a reason"),
+        Ending(_C.NORMAL_UNSPECIFIED, "failed without a reason"),
+    ),
+    _S.TRANSFERRED: (
+        Ending(_C.NORMAL_CLEARING, "transferred"),
+        Ending(_C.NORMAL_CLEARING, "transferred"),
+    ),
+    _S.VM_SENT: (
+        Ending(_C.NO_ANSWER, "no answer, voicemail took the call"),
+        Ending(_C.NO_ANSWER, "voicemail took the call"),
+    ),
+    _S.VM_CANCELLED: (
+        Ending(_C.NO_ANSWER, "no answer, voicemail was cancelled"),
+        Ending(_C.NO_ANSWER, "voicemail was cancelled"),
+    ),
+    _S.VM_FAILED: (
+        Ending(_C.NO_ANSWER, "no answer, voicemail failed"),
+        Ending(_C.NO_ANSWER, "voicemail failed"),
+    ),
+    _S.WAITING_REDIAL_COMMAND: (
+        Ending(_C.CALL_REJECTED, "refused by the telephone network"),
+        Ending(_C.CALL_REJECTED, "refused by the telephone network"),
+    ),
+}
+
+
+def _after_answer(status: CallStatus, ending: Ending) -> Ending:
+    if status is _S.FAILED:
+        return ending
+    text = ending.text if status is _S.TRANSFERRED else ""
+    return Ending(_C.NORMAL_CLEARING, text)
+
+
+ENDINGS: Final[dict[tuple[CallStatus, Phase], Ending]] = {
+    (status, phase): ending
+    for status, (placed, offered) in _ENDS_BEFORE_ANSWER.items()
+    for phase, ending in (
+        (Phase.PLACED, placed),
+        (Phase.OFFERED, offered),
+        (Phase.ANSWERED, _after_answer(status, placed)),
+        (Phase.RELEASING, Ending(_C.NORMAL_CLEARING)),
+    )
+}
+"""What a last status means; FAILED with a known reason is in FAILURES."""
+
+_F = FailureReason
+
+FAILURES: Final[dict[FailureReason, Ending]] = {
+    _F.MISCELLANEOUS: Ending(_C.NORMAL_UNSPECIFIED, "miscellaneous error"),
+    _F.NO_SUCH_USER: Ending(_C.UNALLOCATED, "user or number does not exist"),
+    _F.USER_OFFLINE: Ending(_C.SUBSCRIBER_ABSENT, "user is offline"),
+    _F.NO_PROXY: Ending(_C.NETWORK_OUT_OF_ORDER, "no proxy found"),
+    _F.SESSION_TERMINATED: Ending(_C.NORMAL_CLEARING, "session terminated"),
+    _F.NO_COMMON_CODEC: Ending(_C.BEARER_UNAVAILABLE, "no common codec"),
+    _F.SOUND_IO: Ending(_C.TEMPORARY_FAILURE, "sound I/O error"),
+    _F.REMOTE_SOUND_DEVICE: Ending(
+        _C.TEMPORARY_FAILURE, "trouble with the far end's sound device"
+    ),
+    _F.BLOCKED: Ending(_C.CALL_REJECTED, "call blocked by the recipient"),
+    _F.NOT_A_FRIEND: Ending(_C.CALL_REJECTED, "recipient is not a friend"),
+    _F.NOT_AUTHORISED: Ending(_C.CALL_REJECTED, "not authorised by the recipient"),
+    _F.SOUND_RECORDING: Ending(_C.TEMPORARY_FAILURE, "sound recording error"),
+    _F.COMMERCIAL_CONTACT: Ending(
+        _C.TEMPORARY_FAILURE, "failure to call a commercial contact"
+    ),
+    _F.CONFERENCE_DROPPED: Ending(_C.NORMAL_CLEARING, "conference dropped by its host"),
+}
+
+_E = ErrorNumber
+_NOT_ONLINE = Ending(_C.NETWORK_OUT_OF_ORDER, "the client is not online")
+_NO_SUCH_CALL = Ending(_C.NORMAL_CLEARING, "the client has no such call")
+
+REFUSALS: Final[dict[int, Ending]] = {
+    _E.EMPTY_TARGET: Ending(_C.INVALID_NUMBER, "empty address"),
+    _E.INVALID_USER_HANDLE: Ending(_C.INVALID_NUMBER, "invalid user name"),
+    9: Ending(_C.UNALLOCATED, "unknown user"),
+    26: Ending(_C.INVALID_NUMBER, "invalid user name"),
+    34: Ending(_C.INVALID_NUMBER, "invalid user name"),
+    35: _NOT_ONLINE,
+    _E.NOT_ONLINE: _NOT_ONLINE,
+    37: _NOT_ONLINE,
+    38: _NOT_ONLINE,
+    66: _NOT_ONLINE,
+    _E.USER_BLOCKED: Ending(_C.CALL_REJECTED, "user is blocked"),
+    _E.CALL_NOT_ACTIVE: Ending(_C.NORMAL_UNSPECIFIED, "the call is not active"),
+    _E.INVALID_DIGIT: Ending(_C.INTERWORKING, "the client has no such digit"),
+    _E.ACCESS_DENIED: Ending(_C.TEMPORARY_FAILURE, "the client refuses us"),
+    73: Ending(_C.CONGESTION, "too many participants"),
+    _E.UNRECOGNISED_IDENTITY: Ending(_C.UNALLOCATED, "unrecognised identity"),
+    _E.OTHER_CALL_HALF_OPEN: Ending(_C.CONGESTION, "another call is being set up"),
+    _E.OTHER_CALL_ACTIVE: Ending(_C.CONGESTION, "another call is active"),
+    _E.GET_INVALID_CALL_ID: _NO_SUCH_CALL,
+    _E.GET_UNKNOWN_CALL: _NO_SUCH_CALL,
+    _E.SET_INVALID_CALL_ID: _NO_SUCH_CALL,
+    _E.SET_UNKNOWN_CALL: _NO_SUCH_CALL,
+    _E.CALL_INVALID_ID: _NO_SUCH_CALL,
+    _E.CALL_ACTION_FAILED: Ending(_C.NORMAL_UNSPECIFIED, "not in this state"),
+    _E.SOUND_SOCKET: Ending(_C.TEMPORARY_FAILURE, "cannot connect the sound"),
+}
+"""What an ERROR number means to the call whose command it answers."""
+
+
+def ending_of(
+    status: CallStatus, phase: Phase, failure: str = "", pstn_status: str = ""
+) -> Ending:
+    """Return the ending that a last status tells.
+
+    `failure` is the value of FAILUREREASON, `pstn_status` that of PSTN_STATUS, as
+    they were told before; either may be empty. Total over END_STATUSES.
+    """
+    ending = ENDINGS[status, phase]
+    if status is not CallStatus.FAILED or phase is Phase.RELEASING:
+        return ending
+    return _with_detail(_failure(failure) if failure else ending, pstn_status)
+
+
+def _failure(number: str) -> Ending:
+    known = {str(int(reason)): ending for reason, ending in FAILURES.items()}
+    ending = known.get(number.strip(), Ending(_C.NORMAL_UNSPECIFIED, "unknown reason"))
+    return Ending(ending.cause, f"FAILUREREASON {number.strip()}: {ending.text}")
+
+
+def _with_detail(ending: Ending, detail: str) -> Ending:
+    if not detail:
+        return ending
+    return Ending(ending.cause, f"{ending.text}; PSTN_STATUS {detail}")
+
+
+def refusal_of(error: CommandError) -> CallError:
+    """Return the error of a call whose command the client refused."""
+    number = error.code or 0
+    ending = REFUSALS.get(number)
+    if ending is None:
+        ending = Ending(_C.NORMAL_UNSPECIFIED, str(error) or "refused by the client")
+    return CallError(ending.cause, f"ERROR {number}: {ending.text}")

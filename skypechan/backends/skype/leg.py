@@ -1,0 +1,242 @@
+"""One call on a Skype client, as the gateway handles it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from skypechan.backends.base import AudioPort
+from skypechan.backends.skype.causes import Ending, refusal_of
+from skypechan.backends.skype.conversation import Conversation
+from skypechan.backends.skype.deadline import first_of, within
+from skypechan.backends.skype.progress import Events, Progress
+from skypechan.backends.skype.protocol import commands
+from skypechan.backends.skype.protocol.notifications import (
+    CallStatusChanged,
+    Error,
+    Notification,
+)
+from skypechan.backends.skype.protocol.values import (
+    DIGITS,
+    CallStatus,
+    ErrorNumber,
+)
+from skypechan.backends.skype.settings import SkypeSettings
+from skypechan.backends.skype.soundports import SoundPorts
+from skypechan.backends.skype.timing import Timing
+from skypechan.call.causes import HangupCause
+from skypechan.call.events import EventSink, LineAnswered
+from skypechan.clock import Clock
+from skypechan.errors import (
+    CallError,
+    CommandError,
+    DeadlineError,
+)
+
+_log = logging.getLogger(__name__)
+
+_GONE: Final = frozenset(
+    {
+        ErrorNumber.GET_UNKNOWN_CALL,
+        ErrorNumber.SET_UNKNOWN_CALL,
+        ErrorNumber.CANNOT_HANG_UP,
+        ErrorNumber.CALL_INVALID_ID,
+        ErrorNumber.CALL_ACTION_FAILED,
+    }
+)
+"""ERROR numbers to a command of a call that is not in a state for it any more."""
+
+_UNKNOWN_CALL: Final = frozenset(
+    {
+        ErrorNumber.GET_UNKNOWN_CALL,
+        ErrorNumber.SET_UNKNOWN_CALL,
+        ErrorNumber.CALL_INVALID_ID,
+    }
+)
+
+
+async def hang_up(conversation: Conversation, call_id: int, within_s: float) -> bool:
+    """End a call with both verbs; False if the client says that it has none such.
+
+    No single verb fits every state, and the one that does not fit is refused
+    (Skype API: HANGUP, END HANGUP, ERROR 559), so both are sent and errors ignored.
+    """
+    replies = await asyncio.gather(
+        conversation.ask(commands.hang_up(call_id), within_s),
+        conversation.ask(commands.end_hang_up(call_id), within_s),
+        return_exceptions=True,
+    )
+    errors = [reply.number for reply in replies if isinstance(reply, Error)]
+    return not (len(errors) == len(replies) and set(errors) <= _UNKNOWN_CALL)
+
+
+class SkypeLeg:
+    """One call of a client; `over` fires once, when the call has ended."""
+
+    def __init__(
+        self,
+        call_id: int,
+        progress: Progress,
+        conversation: Conversation,
+        settings: SkypeSettings,
+        clock: Clock,
+        timing: Timing,
+        on_over: Callable[[SkypeLeg], None],
+    ) -> None:
+        self.call_id = call_id
+        self.given_up = False
+        self.sink: EventSink | None = None
+        self._progress = progress
+        self._conversation = conversation
+        self._settings = settings
+        self._clock = clock
+        self._timing = timing
+        self._on_over = on_over
+        self._over = asyncio.Event()
+        self._digits = asyncio.Lock()
+
+    @property
+    def leg_id(self) -> str:
+        """The client's number of the call."""
+        return str(self.call_id)
+
+    @property
+    def over(self) -> bool:
+        """True when the call has ended."""
+        return self._progress.over
+
+    def take(self, notification: Notification) -> None:
+        """Take what the client says of this call."""
+        was_over = self.over
+        self._report(self._progress.take(notification))
+        if self.over and not was_over and _waits_for_redial(notification):
+            self._conversation.spawn(self._hang_up_once())
+
+    def end(self, cause: HangupCause, reason: str) -> None:
+        """End the leg here, whatever the client may say; harmless when it is over."""
+        self._report(self._progress.end(Ending(cause, reason)))
+
+    async def answer(self) -> None:
+        """Answer the offered call; an end in the meantime is told by the events."""
+        if self._progress.answered and not self.over:
+            # A person at the client was faster.
+            self._report((LineAnswered(),))
+            return
+        try:
+            await self._order(commands.answer(self.call_id))
+        except CommandError as error:
+            if error.code not in _GONE:
+                raise refusal_of(error) from error
+            await self._answer_failed()
+        except DeadlineError:
+            if not (self.over or self._progress.answered):
+                raise
+
+    async def release(self) -> None:
+        """Have the client end the call; LineReleased follows, in any case."""
+        if self.over or self._progress.releasing:
+            return
+        self._progress.releasing = True
+        self._conversation.spawn(self._insist_on_the_end())
+
+    async def send_digit(self, digit: str) -> None:
+        """Send one digit; several are sent one after the other, in order."""
+        if digit not in DIGITS:
+            raise CallError(HangupCause.INTERWORKING, f"Skype has no digit {digit!r}")
+        async with self._digits:
+            try:
+                await self._order(commands.send_digit(self.call_id, digit))
+            except CommandError as error:
+                raise refusal_of(error) from error
+
+    async def open_audio(self) -> AudioPort:
+        """Have the client connect the call's audio to two ports of ours."""
+        settings = self._settings
+        ports = SoundPorts.listen(
+            settings.sound_port_to_skype, settings.sound_port_from_skype
+        )
+        try:
+            return await self._connect(ports)
+        except CommandError as error:
+            raise refusal_of(error) from error
+        finally:
+            ports.close()
+
+    async def _connect(self, ports: SoundPorts) -> AudioPort:
+        to_line = commands.sound_port(ports.to_line_port)
+        from_line = commands.sound_port(ports.from_line_port)
+        await self._order(commands.set_input(self.call_id, to_line))
+        await self._order(commands.set_output(self.call_id, from_line))
+        await within(
+            self._clock,
+            self._timing.audio_s,
+            first_of(ports.connected(), self._over.wait()),
+            "the client did not connect its sound",
+        )
+        port = None if self.over else ports.hand_over()
+        if port is None:
+            raise _ended_error()
+        return port
+
+    async def _order(self, command: commands.Command) -> Notification:
+        if self.over:
+            raise _ended_error()
+        return await self._conversation.order(command)
+
+    async def _answer_failed(self) -> None:
+        """Find out why: mostly the caller is gone, but a person may have answered."""
+        get_status = commands.get_call(self.call_id, "STATUS")
+        await self._conversation.attempt(get_status)
+        if not (self.over or self._progress.answered):
+            self._conversation.spawn(self._hang_up_once())
+            self.end(HangupCause.NORMAL_CLEARING, "the caller is gone")
+
+    async def _hang_up_once(self) -> None:
+        await hang_up(self._conversation, self.call_id, self._timing.release_try_s)
+
+    async def _insist_on_the_end(self) -> None:
+        """Repeat the verbs: some states refuse them, some clients lose them."""
+        until_s = self._clock.monotonic_s() + self._timing.release_s
+        while not self.over and self._clock.monotonic_s() < until_s:
+            if not await self._try_to_end():
+                self.end(HangupCause.NORMAL_CLEARING, "")
+        if not self.over:
+            _log.warning("! the client did not end call %s", self.call_id)
+            self.given_up = True
+            reason = "the client did not confirm the end of the call"
+            self.end(HangupCause.TEMPORARY_FAILURE, reason)
+
+    async def _try_to_end(self) -> bool:
+        """Send the verbs and wait a little; False if the client has no such call."""
+        try_s = self._timing.release_try_s
+        started_s = self._clock.monotonic_s()
+        known = await hang_up(self._conversation, self.call_id, try_s)
+        left_s = try_s - (self._clock.monotonic_s() - started_s)
+        if known and not self.over and left_s > 0:
+            try:
+                await within(self._clock, left_s, self._over.wait(), "no end")
+            except DeadlineError as error:
+                _log.debug("! call %s: %s", self.call_id, error)
+        return known
+
+    def _report(self, events: Events) -> None:
+        for event in events:
+            if self.sink is not None:
+                self.sink(event)
+        if self.over and not self._over.is_set():
+            self._over.set()
+            self._on_over(self)
+
+
+def _waits_for_redial(notification: Notification) -> bool:
+    """Tell whether the client keeps an ended call until somebody redials it."""
+    match notification:
+        case CallStatusChanged(_, CallStatus.WAITING_REDIAL_COMMAND):
+            return True
+    return False
+
+
+def _ended_error() -> CallError:
+    return CallError(HangupCause.NORMAL_CLEARING, "the call has ended")
