@@ -283,12 +283,8 @@ class DbusLink:
     async def drain(self) -> None:
         """Wait until what was sent has left this process, or the link is lost."""
         if self.connected:
-            marker = Message(
-                destination=_DAEMON,
-                path=_DAEMON_PATH,
-                interface="org.freedesktop.DBus.Peer",
-                member="Ping",
-            )
+            peer = "org.freedesktop.DBus.Peer"
+            marker = Message(_DAEMON, _DAEMON_PATH, peer, "Ping")
             await self._call(marker, CONNECT_TIMEOUT_S)
 
     async def own_name(self, name: str) -> None:
@@ -348,12 +344,7 @@ class DbusLink:
         self, member: str, signature: str, body: list[Any]
     ) -> Message:
         message = Message(
-            destination=_DAEMON,
-            path=_DAEMON_PATH,
-            interface=_DAEMON,
-            member=member,
-            signature=signature,
-            body=body,
+            _DAEMON, _DAEMON_PATH, _DAEMON, member, signature=signature, body=body
         )
         return await self._call(message, CONNECT_TIMEOUT_S)
 
