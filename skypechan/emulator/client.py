@@ -1,0 +1,304 @@
+"""The emulated Skype client: accounts, attached applications, their commands.
+
+Pure. Text of applications and acts of people go in; `effects` hands out, in order,
+what has to be done outside: text to send, timers, sound sockets, signals to
+partners at other emulators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from skypechan.backends.skype.protocol.attachment import (
+    Asked,
+    ClientSession,
+    NameAsked,
+    Outgoing,
+    Permission,
+    Presence,
+)
+from skypechan.backends.skype.protocol.commands import (
+    Alter,
+    Command,
+    GetProperty,
+    OtherCommand,
+    Ping,
+    PlaceCall,
+    Search,
+    SetProperty,
+)
+from skypechan.backends.skype.protocol.notifications import (
+    ConnectionStatusChanged,
+    CurrentUserHandle,
+    Error,
+    Notification,
+    Ok,
+    Pong,
+    UserProperty,
+    UserStatusChanged,
+)
+from skypechan.backends.skype.protocol.values import (
+    HIGHEST_LEVEL,
+    ConnectionStatus,
+    ErrorNumber,
+    UserStatus,
+)
+from skypechan.emulator.calls import Request
+from skypechan.emulator.desk import CallDesk, CloseSound, OpenSound
+from skypechan.emulator.directory import Directory
+from skypechan.emulator.engine import (
+    CallEngine,
+    Ended,
+    Output,
+    Reply,
+    StartTimer,
+    Told,
+    ToPartner,
+)
+from skypechan.emulator.party import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Text for one application."""
+
+    key: str
+    outgoing: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The user is asked about an application; `decide` answers."""
+
+    key: str
+    friendly: str
+
+
+Effect = Send | Prompt | OpenSound | CloseSound | StartTimer | Ended | ToPartner
+
+
+class Client:
+    """One running Skype client with one account, signed in or not.
+
+    Guess: applications stay allowed while the user signs out and in again.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        people: Iterable[Person],
+        *,
+        permission: Permission = Permission.YES,
+        engine: CallEngine | None = None,
+        highest_level: int = HIGHEST_LEVEL,
+        signed_in: bool = True,
+    ) -> None:
+        self.permission = permission
+        self.engine = engine or CallEngine()
+        self.directory = Directory(people)
+        self.sessions: dict[str, ClientSession] = {}
+        self.account = account
+        self.signed_in = signed_in
+        self.connection = ConnectionStatus.ONLINE if signed_in else _OUT[0]
+        self.user_status = UserStatus.ONLINE if signed_in else _OUT[1]
+        self.network_accounts: dict[str, Person] = {}
+        self._highest_level = highest_level
+        self._effects: list[Effect] = []
+        self._desk = CallDesk(self.engine)
+
+    @property
+    def presence(self) -> Presence:
+        """The account as applications see it."""
+        account = self.account if self.signed_in else ""
+        return Presence(account, self.connection, self.user_status)
+
+    def effects(self) -> list[Effect]:
+        """What has to be done since the last call of this, in order."""
+        self._settle()
+        effects, self._effects = self._effects, []
+        return effects
+
+    def receive(self, key: str, text: str, now: int) -> int:
+        """A line from the application `key`; returns the line's number.
+
+        `now` is in unix seconds.
+        """
+        session = self.sessions.get(key)
+        if session is None:
+            session = self.sessions[key] = ClientSession(self._highest_level)
+        number = session.receive(text, self.presence, self.permission)
+        for event in session.events():
+            match event:
+                case NameAsked(friendly):
+                    self._effects.append(Prompt(key, friendly))
+                case Asked(request, command):
+                    self._command((key, request), command, now)
+        self._settle()
+        return number
+
+    def forget(self, key: str) -> None:
+        """The application has gone."""
+        self.sessions.pop(key, None)
+
+    def decide(self, key: str, *, allowed: bool) -> None:
+        """The user allows or refuses an application."""
+        self.sessions[key].decide(allowed=allowed)
+
+    def sign_out(self) -> None:
+        """The user signs out; calls end."""
+        if not self.signed_in:
+            return
+        self.engine.end_all()
+        self._settle()
+        self.signed_in = False
+        self.connection, self.user_status = _OUT
+        self.tell(UserStatusChanged(self.user_status))
+        self.tell(ConnectionStatusChanged(self.connection))
+
+    def sign_in(self, account: str = "") -> None:
+        """A user signs in."""
+        self.account = account or self.account
+        self.signed_in = True
+        self.tell(ConnectionStatusChanged(ConnectionStatus.CONNECTING))
+        self.connection, self.user_status = ConnectionStatus.ONLINE, UserStatus.ONLINE
+        self.tell(ConnectionStatusChanged(self.connection))
+        self.tell(CurrentUserHandle(self.account))
+        self.tell(UserStatusChanged(self.user_status))
+
+    def connect(self, status: ConnectionStatus) -> None:
+        """The network comes or goes while the user stays signed in."""
+        self.connection = status
+        self.tell(ConnectionStatusChanged(status))
+
+    def tell(self, notification: Notification) -> None:
+        """Notify every attached application."""
+        for session in self.sessions.values():
+            session.notify(notification)
+        self._collect()
+
+    def sound_opened(self, request: Request, *, connected: bool) -> None:
+        """The outcome of `OpenSound`."""
+        self._reply(request, self._desk.sound_opened(request, connected=connected))
+
+    def callee(self, target: str) -> Person | None:
+        """Who would answer at this target."""
+        return self.network_accounts.get(target.lower()) or self.directory.callee(
+            target
+        )
+
+    def _settle(self) -> None:
+        """Turn what the engine said into text, keeping its order."""
+        for output in self.engine.outputs():
+            self._take(output)
+        self._effects.extend(self._desk.effects)
+        self._desk.effects.clear()
+        self._collect()
+
+    def _take(self, output: Output) -> None:
+        match output:
+            case Told(notification):
+                self.tell(notification)
+            case Reply(request, notification):
+                self._reply(request, notification)
+            case _:
+                self._effects.append(output)
+
+    def _reply(self, request: Request, notification: Notification) -> None:
+        key, number = request
+        if session := self.sessions.get(key):
+            session.reply(number, notification)
+        self._collect()
+
+    def _collect(self) -> None:
+        for key, session in self.sessions.items():
+            self._effects.extend(Send(key, item) for item in session.outgoing())
+
+    def _command(self, request: Request, command: Command, now: int) -> None:
+        match command:
+            case Ping():
+                self._reply(request, Pong())
+            case PlaceCall(targets):
+                self._place(request, targets, now)
+            case GetProperty():
+                self._reply(request, self._get(command))
+            case SetProperty("CALL"):
+                self._reply_now(request, self._desk.set(request, command))
+            case SetProperty():
+                self._set(request, command)
+            case Alter():
+                self._reply_now(request, self._desk.alter(request, command))
+            case Search(what, argument):
+                self._reply(request, self._search(what, argument))
+            case OtherCommand(text) if text.upper() in {"MINIMIZE", "FOCUS"}:
+                self._reply(request, Ok())
+            case _:
+                error = Error(ErrorNumber.UNKNOWN_COMMAND, "Unknown command")
+                self._reply(request, error)
+
+    def _reply_now(self, request: Request, notification: Notification | None) -> None:
+        """The reply goes before what the engine has still to tell."""
+        if notification is not None:
+            self._reply(request, notification)
+
+    def _search(self, what: str, argument: str) -> Notification:
+        if found := self._desk.search(what, argument):
+            return found
+        return self.directory.search(what, argument)
+
+    def _place(self, request: Request, targets: tuple[str, ...], now: int) -> None:
+        person = self.callee(targets[0]) if len(targets) == 1 else None
+        if not targets:
+            fault = Error(ErrorNumber.EMPTY_TARGET, "Empty target not allowed")
+        elif self.connection is not ConnectionStatus.ONLINE:
+            fault = Error(ErrorNumber.NOT_ONLINE, "Not online")
+        elif len(targets) > 1:
+            number = ErrorNumber.CANNOT_CREATE_CONFERENCE
+            fault = Error(number, "Cannot create conference")
+        elif person is None:
+            number = ErrorNumber.UNRECOGNISED_IDENTITY
+            fault = Error(number, "CALL: Unrecognised identity")
+        elif person.blocked_here:
+            fault = Error(ErrorNumber.USER_BLOCKED, "User is blocked")
+        else:
+            remote = targets[0].lower() in self.network_accounts
+            self.engine.place(request, person, now, remote=remote)
+            return
+        self._reply(request, fault)
+
+    def _get(self, command: GetProperty) -> Notification:
+        match command.kind:
+            case "CALL":
+                return self._desk.get(command)
+            case "CONNSTATUS":
+                return ConnectionStatusChanged(self.connection)
+            case "USERSTATUS":
+                return UserStatusChanged(self.user_status)
+            case "CURRENTUSERHANDLE":
+                return CurrentUserHandle(self.account)
+            case _:
+                return self.directory.get(command)
+
+    def _set(self, request: Request, command: SetProperty) -> None:
+        """A change is told again after the reply, to the same client too."""
+        if command.kind == "USERSTATUS":
+            self._set_user_status(request, command.value.upper())
+            return
+        notification = self.directory.set(command)
+        self._reply(request, notification)
+        if not isinstance(notification, Error):
+            self.tell(notification)
+
+    def _set_user_status(self, request: Request, word: str) -> None:
+        if word not in UserStatus.__members__.values():
+            error = Error(ErrorNumber.UNKNOWN_USER_STATUS, "Unknown userstatus")
+            self._reply(request, error)
+            return
+        self.user_status = UserStatus(word)
+        changed = UserStatusChanged(self.user_status)
+        self._reply(request, changed)
+        self.tell(UserProperty(self.account, "ONLINESTATUS", word))
+        self.tell(changed)
+
+
+_OUT = (ConnectionStatus.LOGGED_OUT, UserStatus.LOGGED_OUT)
