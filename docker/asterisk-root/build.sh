@@ -1,8 +1,8 @@
 #!/bin/sh
 # Builds a private Asterisk: the files of Debian sid's package and of what it
 # depends on, unpacked under one folder, with no root rights and nothing
-# installed on the machine. Its programs run through the folder's own loader
-#: skypechan/demo/parts/asterisk.py says how.
+# installed on the machine. Its programs run through the folder's own loader, as
+# skypechan/demo/parts/asterisk.py does it.
 #
 #   build.sh [--rebuild] [FOLDER]      FOLDER: default var/asterisk-root
 #
@@ -27,13 +27,13 @@ for word in "$@"; do
     esac
 done
 
-say() { echo "asterisk-root: $*" >&2; }
-fail() { say "$*" && exit 1; }
-
 # The version stands in this file once everything else is in place.
 stamp=$root/VERSION
 new=$root.new
 log=$root.log
+what=asterisk-root
+# shellcheck source=../progress.sh
+. "$here/../progress.sh"
 
 # One line per apt option that reaching the mirror depends on: the machine's
 # apt configuration is not read by mmdebstrap itself.
@@ -54,7 +54,7 @@ mirror_by_name() {
 }
 
 explain() {
-    if grep -q -i -E 'could not resolve|temporary failure|could not connect|unable to connect|connection (timed out|refused)|network is unreachable|connection failed' "$log"; then
+    if no_network; then
         fail "the Debian mirror cannot be reached: check the network and proxy, then run it again (log: $log)"
     elif grep -q -i -E 'NO_PUBKEY|not signed|EXPKEYSIG|public key is not available' "$log"; then
         fail "the signature of Debian $suite cannot be verified: install a newer debian-archive-keyring (log: $log)"
@@ -77,17 +77,6 @@ unprivileged() {
     else
         "$@"
     fi
-}
-
-# Waits for the process, showing now and then that something happens.
-follow() {
-    seconds=0
-    while kill -0 "$1" 2>/dev/null; do
-        sleep 1
-        seconds=$((seconds + 1))
-        [ $((seconds % 3)) -ne 0 ] || say "  $seconds s: $(tail -n 1 "$log" | cut -c 1-70)"
-    done
-    wait "$1"
 }
 
 version_of() {
@@ -127,17 +116,14 @@ fi
 options=$(mktemp)
 chmod 0644 "$options"
 apt_options >"$options"
-build=
-trap 'rm -rf "$options" "$new"; [ -z "$build" ] || kill "$build" 2>/dev/null' EXIT
-trap 'exit 1' INT TERM HUP
+trap 'rm -rf "$options" "$new"' EXIT
+trap interrupted INT TERM HUP
 
 say "unpacking Asterisk of Debian $suite (about 70 MB to fetch, 270 MB on disk)"
-unprivileged mmdebstrap --mode=chrootless --variant=extract --include=asterisk \
-    --aptopt="$options" --aptopt='Acquire::Check-Valid-Until "false"' \
-    "$suite" "$new" "$source_line" 9>&- >"$log" 2>&1 &
-build=$!
-follow "$build" || { build= && explain; }
-build=
+watched unprivileged mmdebstrap --mode=chrootless --variant=extract \
+    --include=asterisk --aptopt="$options" \
+    --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$new" "$source_line" ||
+    explain
 
 # Owned by the checkout's owner, so that the Asterisk that runs from it as
 # somebody else cannot change its own programs.

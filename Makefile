@@ -1,0 +1,55 @@
+# The commands of this checkout. Each installs first what it needs (docker/bootstrap.sh)
+# and says so on standard error; what is there is not touched.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check drill bench lock asterisk
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+BOOTSTRAP := @sh docker/bootstrap.sh
+# Values for one run: make demo ARGS="--once --json", make drill SEED=7 MINUTES=30
+ARGS ?=
+SEED ?=
+MINUTES ?= 10
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+demo: ## make every call through a real Asterisk, print a report, stay up
+	$(BOOTSTRAP) python system asterisk
+	@$(BIN)/skypechan demo $(ARGS)
+
+check: ## the quick part of the tests: style, types, unit
+	$(BOOTSTRAP) python
+	@$(MAKE) style
+	@$(BIN)/pytest tests/unit
+
+test: ## the whole suite
+	$(BOOTSTRAP) python system asterisk
+	@$(MAKE) style
+	@$(BIN)/pytest tests
+
+drill: ## the long tests in full, for MINUTES=, reproducible by SEED=
+	$(BOOTSTRAP) python system asterisk
+	@SKYPECHAN_DRILL_SEED="$(SEED)" SKYPECHAN_DRILL_MINUTES="$(MINUTES)" \
+		$(BIN)/pytest tests/drill --timeout 0
+
+bench: ## the benchmarks: every benchmarks/bench_*.py
+	$(BOOTSTRAP) python system asterisk
+	@set -e; for script in benchmarks/bench_*.py; do \
+		if [ -e "$$script" ]; then $(BIN)/python "$$script" $(ARGS); \
+		else echo "there is no benchmark yet"; fi; \
+	done
+
+lock: ## compute requirements.lock from pyproject.toml anew
+	$(BOOTSTRAP) python
+	@sh docker/lock.sh
+
+asterisk: ## build the private Asterisk anew, from the newest packages
+	@sh docker/bootstrap.sh system
+	@sh docker/asterisk-root/build.sh --rebuild
+
+.PHONY: style
+style:
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
