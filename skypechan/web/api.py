@@ -88,20 +88,20 @@ def json_response(value: Any, status: int = 200) -> web.Response:
 
 
 def troubles(now: GatewaySnapshot) -> Iterator[str]:
-    """Say, a sentence each, which links and lines do not work."""
+    """Say which links and lines do not work, in what state they are, and why."""
     for link in now.links:
         if link.state != "up":
-            yield _sentence("link", link.name, link.state, link.reason)
+            yield _trouble("link", link.name, link.state, link.reason)
     for line in now.lines:
         if line.state != "ready":
-            yield _sentence("line", line.name, line.state, line.reason)
+            yield _trouble("line", line.name, line.state, line.reason)
     if not now.lines:
         yield "no line is configured"
 
 
-def _sentence(kind: str, name: str, state: str, reason: str) -> str:
-    words = f"{kind} {name} is {state.replace('_', ' ')}"
-    return f"{words}: {reason}" if reason else words
+def _trouble(kind: str, name: str, state: str, reason: str) -> str:
+    words = f"{kind} {name}: {state.replace('_', ' ')}"
+    return f"{words}, {reason}" if reason else words
 
 
 def _limit(text: str) -> int:

@@ -41,7 +41,7 @@ class Family:
 
 def text(now: GatewaySnapshot) -> str:
     """Return the metrics of a snapshot as Prometheus reads them."""
-    return "".join(_text_of(family) for family in families(now))
+    return "".join(text_of(family) for family in families(now))
 
 
 def families(now: GatewaySnapshot) -> Iterator[Family]:
@@ -94,7 +94,7 @@ def _of_lines(now: GatewaySnapshot) -> Iterator[Family]:
 def _of_calls(now: GatewaySnapshot) -> Iterator[Family]:
     live = Counter(str(call.direction) for call in now.calls)
     yield Family(
-        "skypechan_calls",
+        "skypechan_calls_live",
         Kind.GAUGE,
         "Live calls, by direction.",
         tuple(({"direction": way}, live[way]) for way in Direction),
@@ -151,7 +151,8 @@ def _by_direction(name: str, meaning: str, values: Mapping[Direction, float]) ->
     return Family(f"skypechan_media_{name}", Kind.GAUGE, meaning, samples)
 
 
-def _text_of(family: Family) -> str:
+def text_of(family: Family) -> str:
+    """Return one metric with its head."""
     lines = [
         f"# HELP {family.name} {family.meaning}",
         f"# TYPE {family.name} {family.kind}",
@@ -172,4 +173,4 @@ def _number(value: float) -> str:
     """Write a number as Go's ParseFloat reads it."""
     if math.isfinite(value):
         return f"{value:.15g}"
-    return "NaN" if math.isnan(value) else f"{value:+.0f}".capitalize()
+    return "NaN" if math.isnan(value) else f"{value:+}".title()

@@ -5,7 +5,9 @@
 
 const PERIOD_MS = 1000;
 const PATIENCE_MS = 4000;
+const FLOOR_DBFS = -100;
 const SHOWN_RECORDS = 50;
+const RECORD_TIME = { dateStyle: "short", timeStyle: "medium" };
 const GOOD = new Set(["ready", "up", "established", "ANSWER"]);
 const BAD = new Set(["refused", "signed_out", "stopped", "CHANUNAVAIL", "CONGESTION"]);
 
@@ -43,7 +45,10 @@ function sync(listId, templateId, items, keyOf, update) {
     update(child, item);
     if (list.children[place] !== child) list.insertBefore(child, list.children[place]);
   });
-  while (list.children.length > items.length) list.lastElementChild.remove();
+  while (list.children.length > items.length) {
+    if (list.lastElementChild.contains(document.activeElement)) list.focus();
+    list.lastElementChild.remove();
+  }
 }
 
 function duration(fromMs, toMs) {
@@ -63,12 +68,12 @@ function nowMs() {
 const words = (name) => name.replaceAll("_", " ");
 const named = (call) => call.caller_name || call.caller || "unknown";
 
-function showReadiness({ ready, reasons }) {
+function showReadiness(sentence, isGood, reasons) {
   const state = byId("ready");
-  setText(state, ready ? "Ready for calls" : "Not ready");
-  state.classList.toggle("good", ready);
-  state.classList.toggle("bad", !ready);
-  sync("reasons", "reason", reasons, (text) => text, (node, text) => setText(node, text));
+  setText(state, sentence);
+  state.classList.toggle("good", isGood);
+  state.classList.toggle("bad", !isGood);
+  sync("reasons", "reason", reasons, (text) => text, setText);
 }
 
 function showLine(card, line) {
@@ -115,9 +120,10 @@ function showMedia(row, way, figures) {
   row.hidden = !figures;
   if (!figures) return;
   const level = figures.level.level_dbfs;
-  row.querySelector("meter").value = level ?? -100;
+  const isSilent = level === null || level <= FLOOR_DBFS;
+  row.querySelector("meter").value = isSilent ? FLOOR_DBFS : level;
   fill(row, {
-    [way]: `${level ?? "–"} dBFS, ${figures.gaps} gaps, ${figures.dropped} dropped`,
+    [way]: `${isSilent ? "silence" : `${level} dBFS`}, gaps ${figures.gaps}, dropped ${figures.dropped}`,
   });
 }
 
@@ -126,7 +132,7 @@ function showRecord(row, record) {
     ? duration(Date.parse(record.answered), Date.parse(record.ended))
     : "–";
   fill(row, {
-    ended: record.ended ? new Date(record.ended).toLocaleString() : "",
+    ended: record.ended ? new Date(record.ended).toLocaleString([], RECORD_TIME) : "",
     from: named(record),
     to: record.address,
     status: record.status,
@@ -176,7 +182,8 @@ async function refresh() {
     ask("/api/calls"),
     ask(`/api/records?limit=${SHOWN_RECORDS}`),
   ]);
-  showReadiness(readiness);
+  const sentence = readiness.ready ? "Ready for calls" : "Not ready";
+  showReadiness(sentence, readiness.ready, readiness.reasons);
   sync("lines", "line", lines, (line) => line.name, showLine);
   sync("calls", "call", calls, (call) => call.call, showCall);
   sync("records", "record", records.reverse(), (record) => record.call, showRecord);
@@ -184,18 +191,25 @@ async function refresh() {
   byId("no-records").hidden = records.length > 0;
 }
 
-let isLost = false;
+let isShown = true;
+
+function showLoss(error) {
+  const isRefused = error instanceof RefusedError;
+  showReadiness(isRefused ? "Not allowed" : "No answer", false, []);
+  const sentence = "The gateway does not answer; below is what it said last.";
+  notify(isRefused ? error.message : sentence);
+  if (isRefused) byId("token-box").open = true;
+}
 
 async function live() {
   if (!document.hidden) {
     try {
       await refresh();
-      if (isLost) notify("");
-      isLost = false;
+      if (!isShown) notify("");
+      isShown = true;
     } catch (error) {
-      isLost = true;
-      const isRefused = error instanceof RefusedError;
-      notify(isRefused ? error.message : "The gateway does not answer.");
+      isShown = false;
+      showLoss(error);
     }
   }
   setTimeout(live, PERIOD_MS);
