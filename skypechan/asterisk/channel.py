@@ -43,6 +43,7 @@ from skypechan.asterisk.audiosocket.wire import DIGITS, Decoder
 from skypechan.asterisk.causes import DialledCauses
 from skypechan.call import events
 from skypechan.call.causes import DialStatus, HangupCause, meaning
+from skypechan.clock import Clock
 from skypechan.errors import CallError, CommandError, LocalWireError
 
 _log = logging.getLogger(__name__)
@@ -53,6 +54,10 @@ _BIRTH_S = 3.0
 # pulled back.
 _STALE_S = 1.5
 _UNSAID_RING_S = 120
+# A Redirect that follows another within milliseconds finds the channel still moving.
+_MOVING = "channel not up"
+_MOVED_S = 1.0
+_LOOK_AGAIN_S = 0.005
 _DIGIT_MS = 120
 _CHUNK_BYTES = 1 << 16
 
@@ -70,11 +75,11 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LegDoors:
-    """What a leg needs of the world; `now_s` is the monotonic clock."""
+    """What a leg needs of the world."""
 
     link: AmiLink
     server: AudioSocketServer
-    now_s: Callable[[], float]
+    clock: Clock
 
 
 class PbxLeg:
@@ -100,8 +105,8 @@ class PbxLeg:
         self.on_ended: Callable[[PbxLeg], None] | None = None
         self._link = doors.link
         self._server = doors.server
-        self._now_s = doors.now_s
-        self._began_s = doors.now_s()
+        self._clock = doors.clock
+        self._began_s = doors.clock.monotonic_s()
         self._rate_hz = rate_hz
         self._connection: Connection | None = None
         self._lock = asyncio.Lock()
@@ -135,7 +140,7 @@ class PbxLeg:
         async with self._lock:
             if self.phase is not Phase.WAITING:
                 return
-            if self._now_s() - self._began_s > _STALE_S:
+            if self._clock.monotonic_s() - self._began_s > _STALE_S:
                 raise CallError(
                     HangupCause.NETWORK_OUT_OF_ORDER, "the dialplan has waited too long"
                 )
@@ -306,6 +311,7 @@ class PbxLeg:
     # Actions.
 
     async def _refuse(self, cause: HangupCause, reason: str) -> None:
+        self._ending = (cause, reason)
         try:
             await self._settle(meaning(cause).status, cause, reason)
         except CallError:
@@ -347,10 +353,29 @@ class PbxLeg:
 
     async def _move(self, extension: str, variables: dict[str, str]) -> None:
         channel = self.channel.uniqueid
-        await self._do(
-            *(Setvar(channel, name, value) for name, value in variables.items()),
-            Redirect(channel, dialplan.CONTEXT, extension),
-        )
+        redirect = Redirect(channel, dialplan.CONTEXT, extension)
+        settings = [Setvar(channel, name, value) for name, value in variables.items()]
+        end_s = self._clock.monotonic_s() + _MOVED_S
+        try:
+            await self._do(*settings, redirect)
+        except CallError as error:
+            if _MOVING not in error.reason:
+                raise
+            await self._move_again(redirect, end_s)
+
+    async def _move_again(self, redirect: Redirect, end_s: float) -> None:
+        """Repeat a Redirect until the one before it has taken effect."""
+        while self.phase is not Phase.ENDED:
+            await self._clock.sleep(_LOOK_AGAIN_S)
+            try:
+                await self._do(redirect)
+            except CallError as error:
+                late = self._clock.monotonic_s() > end_s
+                if late or _MOVING not in error.reason:
+                    raise
+            else:
+                return
+        raise CallError(HangupCause.NORMAL_CLEARING, "the caller gave up")
 
     async def _do(self, *actions: Action) -> None:
         """Send actions in one go. Raises CallError when the channel is gone."""

@@ -27,10 +27,11 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class ContactCall:
-    """A call to a contact: its channel and its audio."""
+    """A call to a contact: its channel, its audio, and the channel that called."""
 
     contact: Contact
     channel: Channel
+    caller: Channel
     connection: Connection
 
 
@@ -43,11 +44,19 @@ class ContactDoor:
             deque
         )
         self._connections: defaultdict[UUID, deque[Connection]] = defaultdict(deque)
+        # An AudioSocket channel begins without the caller's name: that is on the
+        # channel whose unique id is the linked id of both.
+        self._first_channels: dict[str, Channel] = {}
 
     def connected(self, connection: Connection) -> None:
         """Take an audio connection."""
         self._connections[connection.uuid].append(connection)
         self._pair(connection.uuid)
+
+    def channel_seen(self, channel: Channel) -> None:
+        """Remember a channel that may call a contact, until it ends."""
+        if channel.uniqueid == channel.linkedid:
+            self._first_channels[channel.uniqueid] = channel
 
     def channel_began(self, contact: Contact, channel: Channel) -> None:
         """Take the AudioSocket channel of a call to a contact."""
@@ -55,7 +64,8 @@ class ContactDoor:
         self._pair(contact.uuid)
 
     def channel_ended(self, channel: Channel) -> None:
-        """Forget a channel that ended before its audio came."""
+        """Forget a channel, also one that ended before its audio came."""
+        self._first_channels.pop(channel.uniqueid, None)
         for waiting in self._channels.values():
             for pair in [p for p in waiting if p[1].uniqueid == channel.uniqueid]:
                 waiting.remove(pair)
@@ -67,9 +77,12 @@ class ContactDoor:
                 connection.socket.close()
         self._connections.clear()
         self._channels.clear()
+        self._first_channels.clear()
 
     def _pair(self, uuid: UUID) -> None:
         channels, connections = self._channels[uuid], self._connections[uuid]
         while channels and connections:
             contact, channel = channels.popleft()
-            self._on_call(ContactCall(contact, channel, connections.popleft()))
+            caller = self._first_channels.get(channel.linkedid, channel)
+            connection = connections.popleft()
+            self._on_call(ContactCall(contact, channel, caller, connection))

@@ -12,6 +12,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
@@ -103,13 +104,14 @@ class Pbx:
     ) -> None:
         self.state = PbxState.LINK_DOWN
         self.reason = link.reason
+        self.since: datetime = clock.wall()
         self.version = Version("")
         self.on_request: Callable[[PbxRequest], None] | None = None
         self.on_state: Callable[[], None] | None = None
         self._link = link
         self._server = server
         self._clock = clock
-        self._doors = LegDoors(link, server, clock.monotonic_s)
+        self._doors = LegDoors(link, server, clock)
         self._contacts = dict(contacts or {})
         self._contact_door = ContactDoor(self._contact_called)
         self._legs: set[PbxLeg] = set()
@@ -123,6 +125,11 @@ class Pbx:
     def legs(self) -> frozenset[PbxLeg]:
         """The legs that live."""
         return frozenset(self._legs)
+
+    @property
+    def refused_sockets(self) -> Mapping[str, int]:
+        """How many audio connections were closed without a call, by reason."""
+        return {why.value: times for why, times in self._server.rejected.items()}
 
     async def run(self) -> None:
         """Keep everything towards Asterisk alive until cancelled."""
@@ -205,6 +212,7 @@ class Pbx:
             case UserEvent(dialplan.AUDIO_EVENT, _, fields):
                 self._tell(event, fields.get("uuid", ""))
             case ChannelBegan(channel):
+                self._contact_door.channel_seen(channel)
                 self._channel_began(event, channel)
             case ChannelEnded(channel):
                 self._contact_door.channel_ended(channel)
@@ -293,7 +301,7 @@ class Pbx:
         return None
 
     def _contact_called(self, call: ContactCall) -> None:
-        channel, contact = call.channel, call.contact
+        channel, contact, caller = call.channel, call.contact, call.caller
         rate_hz = dialplan.RATES_HZ[self._best_format]
         leg = self._begin(contact.uuid, Phase.CONNECTED, channel, rate_hz)
         leg.audio_channel = channel
@@ -304,8 +312,8 @@ class Pbx:
                 line=contact.line,
                 address=contact.address,
                 ring_seconds=None,
-                caller=channel.connected,
-                caller_name=channel.connected_name,
+                caller=caller.caller,
+                caller_name=caller.caller_name,
                 channel=channel.name,
                 uniqueid=channel.uniqueid,
                 linkedid=channel.linkedid,
@@ -393,6 +401,8 @@ class Pbx:
     def _set_state(self, state: PbxState, reason: str) -> None:
         if (state, reason) == (self.state, self.reason):
             return
+        if state is not self.state:
+            self.since = self._clock.wall()
         self.state, self.reason = state, reason
         _log.info("= Asterisk %s%s", state.value, reason and f": {reason}")
         if self.on_state is not None:

@@ -6,6 +6,7 @@ line breaks, and values that a stranger chose travel percent-encoded.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -17,6 +18,9 @@ Pairs = list[tuple[str, str]]
 # Asterisk cuts a line at 1,024 characters and refuses the action (manager.c).
 MOST_LINE_BYTES = 1_000
 _FORBIDDEN = frozenset("\r\n\0")
+_C_ESCAPE = re.compile(r"\\(.)")
+_C_ESCAPES = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
+_QUOTED_PAIR = re.compile(r'\\(["\\])')
 
 
 class Action(Protocol):
@@ -235,8 +239,6 @@ class Channel:
     linkedid: str
     caller: str = ""
     caller_name: str = ""
-    connected: str = ""
-    connected_name: str = ""
 
     @property
     def technology(self) -> str:
@@ -341,14 +343,22 @@ def parse_channel(headers: Mapping[str, str], prefix: str = "") -> Channel:
         uniqueid=text("uniqueid"),
         linkedid=text("linkedid"),
         caller=_known(text("calleridnum")),
-        caller_name=_known(text("calleridname")),
-        connected=_known(text("connectedlinenum")),
-        connected_name=_known(text("connectedlinename")),
+        caller_name=_unescaped(_known(text("calleridname"))),
     )
 
 
 def _known(text: str) -> str:
     return "" if text == "<unknown>" else text
+
+
+def _unescaped(name: str) -> str:
+    """Return a name as the caller gave it.
+
+    Asterisk writes names into events with the escapes of C (manager_channels.c), and
+    chan_pjsip leaves the escapes of a SIP quoted string in them (RFC 3261, 25.1).
+    """
+    plain = _C_ESCAPE.sub(lambda found: _C_ESCAPES.get(found[1], found[1]), name)
+    return _QUOTED_PAIR.sub(r"\1", plain)
 
 
 def _number(text: str) -> int:
