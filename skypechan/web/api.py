@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from aiohttp import web
 
+from skypechan.call.record import CallRecord
 from skypechan.gateway.snapshot import GatewaySnapshot, as_json
 from skypechan.web import metrics
 from skypechan.web.view import GatewayView
@@ -18,6 +20,7 @@ _log = logging.getLogger(__name__)
 
 _USUAL_RECORDS = 100
 _MOST_RECORDS = 1_000
+_BATCH = 8  # values made plain in one go: some 0.3 ms
 
 
 class Api:
@@ -32,6 +35,7 @@ class Api:
             web.get("/healthz", self._healthz),
             web.get("/readyz", self._readyz),
             web.get("/metrics", self._metrics),
+            web.get("/api/status", self._status),
             web.get("/api/lines", self._lines),
             web.get("/api/calls", self._calls),
             web.get("/api/records", self._records),
@@ -44,11 +48,8 @@ class Api:
 
     async def _readyz(self, _: web.Request) -> web.Response:
         """Tell whether a call could be made now, and what is not well."""
-        now = self._view.snapshot()
-        return json_response(
-            {"ready": now.is_ready, "reasons": list(troubles(now))},
-            status=200 if now.is_ready else 503,
-        )
+        readiness = readiness_of(self._view.snapshot())
+        return json_response(readiness, status=200 if readiness["ready"] else 503)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(
@@ -56,19 +57,35 @@ class Api:
             headers={"Content-Type": metrics.CONTENT_TYPE},
         )
 
+    async def _status(self, _: web.Request) -> web.Response:
+        """Return everything at one moment: readiness, links, lines and calls."""
+        now = self._view.snapshot()
+        shown = readiness_of(now) | {
+            "links": await _plain(now.links),
+            "lines": await _plain(now.lines),
+            "calls": await _plain(now.calls),
+        }
+        return json_response(shown)
+
     async def _lines(self, _: web.Request) -> web.Response:
-        return json_response(as_json(self._view.snapshot().lines))
+        return json_response(await _plain(self._view.snapshot().lines))
 
     async def _calls(self, _: web.Request) -> web.Response:
-        return json_response(as_json(self._view.snapshot().calls))
+        return json_response(await _plain(self._view.snapshot().calls))
 
     async def _records(self, request: web.Request) -> web.Response:
-        """Return the last records, newest last; `limit` and `call` choose."""
+        """Return the last records, newest last.
+
+        `limit` is how many at most, `call` the id of the only one wanted, `after`
+        that of the last one known: only records filed since then are wanted.
+        """
         limit = _limit(request.query.get("limit", str(_USUAL_RECORDS)))
-        call = request.query.get("call")
         records = self._view.records()
-        chosen = [one for one in records if call is None or one.call == call]
-        return json_response([one.as_json() for one in chosen[-limit:]])
+        if call := request.query.get("call"):
+            records = [record for record in records if record.call == call]
+        if after := request.query.get("after"):
+            records = _after(records, after)
+        return json_response(await _plain(records[-limit:], CallRecord.as_json))
 
     async def _hangup(self, request: web.Request) -> web.Response:
         """Ask a call to end; it is gone from the calls when it has."""
@@ -81,10 +98,18 @@ class Api:
 
 def json_response(value: Any, status: int = 200) -> web.Response:
     """Return a value as JSON; what is no finite number becomes null."""
-    text = json.dumps(_finite(value), allow_nan=False)
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), allow_nan=False)
     return web.Response(
-        text=text + "\n", status=status, content_type="application/json"
+        text=f"{text}\n", status=status, content_type="application/json"
     )
+
+
+def readiness_of(now: GatewaySnapshot) -> dict[str, Any]:
+    """Return whether a call could be made, and what is not well, for JSON."""
+    return {"ready": now.is_ready, "reasons": list(troubles(now))}
 
 
 def troubles(now: GatewaySnapshot) -> Iterator[str]:
@@ -102,6 +127,26 @@ def troubles(now: GatewaySnapshot) -> Iterator[str]:
 def _trouble(kind: str, name: str, state: str, reason: str) -> str:
     words = f"{kind} {name}: {state.replace('_', ' ')}"
     return f"{words}, {reason}" if reason else words
+
+
+async def _plain(
+    items: Iterable[Any], as_plain: Callable[[Any], Any] = as_json
+) -> list[Any]:
+    """Return items as JSON values, letting the audio of calls pass in between."""
+    plain = []
+    for number, item in enumerate(items, 1):
+        plain.append(as_plain(item))
+        if number % _BATCH == 0:
+            await asyncio.sleep(0)
+    return plain
+
+
+def _after(records: Sequence[CallRecord], call: str) -> Sequence[CallRecord]:
+    """Return the records behind that of a call; all if it is not there (any more)."""
+    for place in range(len(records), 0, -1):
+        if records[place - 1].call == call:
+            return records[place:]
+    return records
 
 
 def _limit(text: str) -> int:

@@ -31,24 +31,31 @@ function paint(node, state) {
   node.classList.toggle("bad", BAD.has(state));
 }
 
-/* Keeps one child per key, so that focus and a screen reader stay where they are. */
+/* Keeps one child per key, so that focus and a screen reader stay where they are;
+   focus in a child that goes away moves to the list. */
 function sync(listId, templateId, items, keyOf, update) {
   const list = byId(listId);
-  const left = new Map([...list.children].map((child) => [child.dataset.key, child]));
+  const keys = new Set(items.map(keyOf));
+  for (const child of [...list.children]) {
+    if (keys.has(child.dataset.key)) continue;
+    if (child.contains(document.activeElement)) list.focus();
+    child.remove();
+  }
+  const known = new Map([...list.children].map((child) => [child.dataset.key, child]));
   items.forEach((item, place) => {
     const key = keyOf(item);
-    let child = left.get(key);
-    if (!left.delete(key)) {
-      child = byId(templateId).content.firstElementChild.cloneNode(true);
-      child.dataset.key = key;
-    }
+    const child = known.get(key) ?? clone(templateId, key);
+    known.delete(key);
     update(child, item);
     if (list.children[place] !== child) list.insertBefore(child, list.children[place]);
   });
-  while (list.children.length > items.length) {
-    if (list.lastElementChild.contains(document.activeElement)) list.focus();
-    list.lastElementChild.remove();
-  }
+  while (list.children.length > items.length) list.lastElementChild.remove();
+}
+
+function clone(templateId, key) {
+  const child = byId(templateId).content.firstElementChild.cloneNode(true);
+  child.dataset.key = key;
+  return child;
 }
 
 function duration(fromMs, toMs) {
@@ -162,33 +169,40 @@ async function ask(path, options = {}) {
   return answer;
 }
 
+/* A button that is disabled would lose the focus, so it only says that it is. */
 async function hangUp(card, call) {
   const button = card.querySelector("button");
-  button.disabled = true;
+  if (button.ariaDisabled === "true") return;
+  button.ariaDisabled = "true";
   try {
     await ask(`/api/calls/${encodeURIComponent(call)}`, { method: "DELETE" });
     notify("");
   } catch (error) {
-    button.disabled = false;
+    button.ariaDisabled = "false";
     if (error instanceof RefusedError) byId("token-box").open = true;
     notify(`Could not hang up: ${error.message}`);
   }
 }
 
+let shownRecords = [];
+
+/* Old records do not change: only what is new is asked for. */
+async function newRecords() {
+  const last = shownRecords.at(-1)?.call ?? "";
+  const query = new URLSearchParams({ limit: SHOWN_RECORDS, after: last });
+  return ask(`/api/records?${query}`);
+}
+
 async function refresh() {
-  const [readiness, lines, calls, records] = await Promise.all([
-    ask("/readyz"),
-    ask("/api/lines"),
-    ask("/api/calls"),
-    ask(`/api/records?limit=${SHOWN_RECORDS}`),
-  ]);
-  const sentence = readiness.ready ? "Ready for calls" : "Not ready";
-  showReadiness(sentence, readiness.ready, readiness.reasons);
-  sync("lines", "line", lines, (line) => line.name, showLine);
-  sync("calls", "call", calls, (call) => call.call, showCall);
-  sync("records", "record", records.reverse(), (record) => record.call, showRecord);
-  byId("no-calls").hidden = calls.length > 0;
-  byId("no-records").hidden = records.length > 0;
+  const [status, records] = await Promise.all([ask("/api/status"), newRecords()]);
+  showReadiness(status.ready ? "Ready for calls" : "Not ready", status.ready, status.reasons);
+  sync("lines", "line", status.lines, (line) => line.name, showLine);
+  sync("calls", "call", status.calls, (call) => call.call, showCall);
+  byId("no-calls").hidden = status.calls.length > 0;
+  if (records.length === 0) return;
+  shownRecords = [...shownRecords, ...records].slice(-SHOWN_RECORDS);
+  sync("records", "record", [...shownRecords].reverse(), (record) => record.call, showRecord);
+  byId("no-records").hidden = true;
 }
 
 let isShown = true;

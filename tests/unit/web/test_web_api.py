@@ -123,6 +123,26 @@ async def test_a_line_is_shown_with_state_reason_and_since() -> None:
         ]
 
 
+async def test_the_status_is_readiness_links_lines_and_calls_in_one(
+    client: aiohttp.ClientSession,
+) -> None:
+    async with client.get("/api/status") as answer:
+        status = await answer.json()
+    assert (status["ready"], status["reasons"]) == (True, [])
+    assert [one["name"] for one in status["links"]] == ["asterisk"]
+    for name in ("lines", "calls"):
+        async with client.get(f"/api/{name}") as answer:
+            assert status[name] == await answer.json()
+
+
+async def test_hundreds_of_calls_are_shown_in_order() -> None:
+    calls = tuple(live_call(f"c{n}", figures()) for n in range(300))
+    gateway = FixedGateway(gateway_of(calls=calls))
+    async with client_of(gateway) as client, client.get("/api/calls") as answer:
+        shown = [call["call"] for call in await answer.json()]
+    assert shown == [call.call for call in calls]
+
+
 async def test_a_call_is_shown_with_its_times_and_media(
     client: aiohttp.ClientSession,
 ) -> None:
@@ -171,6 +191,16 @@ async def test_records_are_the_last_ones_newest_last(
     assert await records_of(client, "?limit=1000") == [f"c{n}" for n in range(150)]
     assert await records_of(client, "?call=c7") == ["c7"]
     assert await records_of(client, "?call=unknown") == []
+
+
+async def test_only_records_after_a_known_one_are_asked_for(
+    gateway: FixedGateway, client: aiohttp.ClientSession
+) -> None:
+    gateway.ended = [record(f"c{n}") for n in range(5)]
+    assert await records_of(client, "?after=c2") == ["c3", "c4"]
+    assert await records_of(client, "?after=c4") == []
+    assert await records_of(client, "?after=c0&limit=1") == ["c4"]
+    assert await records_of(client, "?after=forgotten&limit=3") == ["c2", "c3", "c4"]
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "1001", "x", "", "1e2", "٣", "9" * 5_000])
