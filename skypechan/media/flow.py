@@ -11,6 +11,8 @@ from skypechan.audio.meter import Level
 from skypechan.audio.pcm import Int16, Rows
 from skypechan.media.values import DirectionFigures
 
+_FRAME_MS = 20
+
 
 class Flow:
     """Arrival, pauses and counts of one direction for `capacity` calls.
@@ -20,7 +22,7 @@ class Flow:
     """
 
     def __init__(self, capacity: int, gap_s: float) -> None:
-        self._frames = np.zeros(capacity, np.int64)
+        self._heard_ms = np.zeros(capacity)
         self._gaps = np.zeros(capacity, np.int64)
         self._filled = np.zeros(capacity, np.int64)
         self._pbx_rate_hz = np.zeros(capacity, np.int64)
@@ -31,7 +33,7 @@ class Flow:
 
     def reset(self, row: int, pbx_rate_hz: int, now_s: float) -> None:
         """Start a call, of which nothing has come."""
-        self._frames[row] = self._gaps[row] = self._filled[row] = self._last[row] = 0
+        self._heard_ms[row] = self._gaps[row] = self._filled[row] = self._last[row] = 0
         self._pbx_rate_hz[row] = pbx_rate_hz
         self._arrived_s[row] = now_s
         self._quiet[row] = True
@@ -46,7 +48,7 @@ class Flow:
             self._quiet[rows] = False
         self._last[rows] = pcm[:, -1]
         self._arrived_s[rows] = now_s
-        self._frames[rows] += 1
+        self._heard_ms[rows] += pcm.shape[1] * 1000 / rate_hz
 
     def pausing(self, rows: Rows, now_s: float) -> Rows:
         """Return which of `rows` need silence now, and count each pause once."""
@@ -73,7 +75,7 @@ class Flow:
     ) -> DirectionFigures:
         """The figures of one call, with what only others know."""
         return DirectionFigures(
-            frames=int(self._frames[row]),
+            frames=int(self._heard_ms[row] / _FRAME_MS),
             dropped=dropped,
             gaps=int(self._gaps[row]),
             filled=int(self._filled[row]),

@@ -86,7 +86,7 @@ class MediaStart:
 class DirectionFigures:
     """One direction of a call.
 
-    `frames` came in and were sent on; `dropped` of them the receiver had no room
+    `frames` of 20 ms came in; `dropped` messages or frames the receiver had no room
     for. `gaps` counts pauses of the source that were bridged with `filled` frames of
     silence of 20 ms. `queue_ms` is audio that waits unsent in front of the receiver.
     """
