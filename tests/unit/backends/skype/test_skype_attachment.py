@@ -1,0 +1,238 @@
+"""The line's state, as the client lets us in or does not (transcripts T1, T1b)."""
+
+from __future__ import annotations
+
+import pytest
+
+from skypechan.backends.base import LineState
+from skypechan.backends.skype.backend import SkypeBackend
+from skypechan.backends.skype.settings import SkypeSettings
+from skypechan.clock import SystemClock
+from skypechan.errors import ConfigError, LinkDownError
+from tests.doubles.clock import settle
+from tests.doubles.line_observer import Events
+from tests.doubles.scripted_client import ScriptedClient
+
+
+async def test_line_waits_for_the_client_and_is_ready_at_once_when_it_comes(bench):
+    assert bench.observer.state is LineState.WAITING_FOR_CLIENT
+    client = await bench.start(ScriptedClient())
+    assert bench.observer.states[-1] == (LineState.READY, "", "alice")
+    assert client.heard[:2] == ["NAME skypechan", "PROTOCOL 8"]
+
+
+async def test_replies_as_notifications_attach_as_well(bench):
+    client = ScriptedClient()
+    client.by_return = False
+    await bench.start(client)
+    assert bench.observer.state is LineState.READY
+
+
+async def test_handshake_without_tokens_in_its_replies_attaches(bench):
+    client = ScriptedClient(**{"NAME skypechan": None, "PROTOCOL 8": None})
+    await bench.start(client)
+    await bench.say(client, "OK")
+    await bench.say(client, "PROTOCOL 6", "CONNSTATUS ONLINE", "USERSTATUS INVISIBLE")
+    assert bench.observer.state is LineState.READY
+
+
+async def test_client_that_tells_nothing_by_itself_is_asked(bench):
+    await bench.start(ScriptedClient(**{"PROTOCOL 8": "PROTOCOL 7"}))
+    assert bench.observer.states[-1] == (LineState.READY, "", "alice")
+
+
+async def test_unanswered_name_is_a_pending_permission_for_as_long_as_it_takes(bench):
+    client = await bench.start(ScriptedClient(**{"NAME skypechan": None}))
+    await bench.clock.advance(1800)
+    assert bench.observer.state is LineState.WAITING_FOR_PERMISSION
+    assert client.count("NAME skypechan") == 1
+    client.answer("NAME skypechan", "OK")
+    await settle()
+    assert bench.observer.state is LineState.READY
+
+
+async def test_refusal_is_retried_ever_more_slowly(bench):
+    client = await bench.start(ScriptedClient(**{"NAME skypechan": "ERROR 68"}))
+    assert bench.observer.state is LineState.REFUSED
+    await bench.clock.advance(60)
+    first = client.count("NAME skypechan")
+    assert 3 <= first <= 5
+    await bench.clock.advance(600)
+    assert client.count("NAME skypechan") - first <= 5
+    client.answers["NAME skypechan"] = "OK"
+    await bench.clock.advance(300)
+    assert bench.observer.state is LineState.READY
+
+
+async def test_permission_given_after_a_refusal_counts_at_once(bench):
+    client = await bench.start(ScriptedClient(**{"NAME skypechan": "ERROR 68"}))
+    assert bench.observer.state is LineState.REFUSED
+    await bench.say(client, "OK")
+    assert bench.observer.state is LineState.READY
+
+
+async def test_signed_out_client_is_asked_until_somebody_signs_in(bench):
+    client = await bench.start(
+        ScriptedClient(**{"NAME skypechan": "CONNSTATUS OFFLINE"})
+    )
+    assert bench.observer.state is LineState.SIGNED_OUT
+    await bench.clock.advance(30)
+    assert 20 <= client.count("NAME skypechan") <= 40
+    client.answers["NAME skypechan"] = "OK"
+    await bench.clock.advance(2)
+    assert bench.observer.state is LineState.READY
+
+
+async def test_connecting_client_is_ready_only_when_online(bench):
+    client = ScriptedClient(
+        **{
+            "PROTOCOL 8": ["PROTOCOL 7", "CONNSTATUS CONNECTING"],
+            "GET CONNSTATUS": "CONNSTATUS CONNECTING",
+        }
+    )
+    await bench.start(client)
+    assert bench.observer.state is LineState.CONNECTING
+    await bench.say(client, "CONNSTATUS ONLINE")
+    assert bench.observer.state is LineState.READY
+
+
+async def test_user_that_signs_out_and_in_again_is_noticed(bench):
+    client = await bench.ready()
+    client.answers |= {
+        "NAME skypechan": "CONNSTATUS OFFLINE",
+        "GET CONNSTATUS": "CONNSTATUS LOGGEDOUT",
+    }
+    await bench.say(client, "CONNSTATUS LOGGEDOUT")
+    assert bench.observer.state is LineState.SIGNED_OUT
+    await bench.clock.advance(10)
+    client.answers |= ScriptedClient().answers
+    await bench.clock.advance(2)
+    assert bench.observer.state is LineState.READY
+
+
+async def test_wrong_account_is_never_ready_and_says_why(run_line):
+    async with run_line(SkypeSettings(account="skypet123")) as bench:
+        await bench.start(ScriptedClient())
+        assert bench.observer.state is LineState.SIGNED_OUT
+        assert (
+            bench.observer.reason == "alice is signed in on the client, not skypet123"
+        )
+
+
+async def test_right_account_is_ready_whatever_its_case(run_line):
+    async with run_line(SkypeSettings(account="ALICE")) as bench:
+        await bench.start(ScriptedClient())
+        assert bench.observer.state is LineState.READY
+
+
+async def test_silent_client_degrades_the_line_and_recovers_it(bench):
+    client = await bench.ready()
+    client.answers["PING"] = None
+    await bench.clock.advance(8)
+    assert bench.observer.state is LineState.READY
+    await bench.clock.advance(8)
+    assert bench.observer.state is LineState.DEGRADED
+    client.answers["PING"] = "PONG"
+    await bench.clock.advance(8)
+    assert bench.observer.state is LineState.READY
+
+
+async def test_chatter_does_not_keep_the_client_from_being_asked(bench):
+    client = await bench.ready()
+    for second in range(20):
+        await bench.say(client, f"USER bob LASTONLINETIMESTAMP {second}")
+        await bench.clock.advance(1)
+    assert client.count("PING") >= 3
+
+
+async def test_client_that_returns_is_ready_again_at_once(bench):
+    await bench.ready()
+    bench.desktop.stop_client()
+    await settle()
+    assert bench.observer.state is LineState.WAITING_FOR_CLIENT
+    await bench.ready()
+
+
+async def test_lost_bus_is_tried_for_ever_without_haste(bench):
+    await bench.ready()
+    bench.desktop.lose_bus()
+    await bench.clock.advance(60)
+    assert bench.observer.state is LineState.WAITING_FOR_CLIENT
+    assert bench.desktop.opened == 1
+    bench.desktop.up = True
+    bench.desktop.start(ScriptedClient())
+    await bench.clock.advance(2)
+    assert bench.observer.state is LineState.READY
+    assert bench.desktop.opened == 2
+
+
+async def test_calls_of_a_dead_gateway_are_ended_before_the_line_is_ready(bench):
+    client = ScriptedClient(
+        **{
+            "SEARCH ACTIVECALLS": "CALLS 17, 18",
+            "ALTER CALL 17 HANGUP": "ALTER CALL 17 HANGUP",
+            "ALTER CALL 17 END HANGUP": "ERROR 559 CALL: Action failed",
+            "ALTER CALL 18 HANGUP": "ERROR 559 CALL: Action failed",
+            "ALTER CALL 18 END HANGUP": "ALTER CALL 18 END HANGUP",
+        }
+    )
+    await bench.start(client)
+    for call_id in (17, 18):
+        assert client.count(f"ALTER CALL {call_id} HANGUP") == 1
+        assert client.count(f"ALTER CALL {call_id} END HANGUP") == 1
+    assert bench.observer.state is LineState.READY
+
+
+async def test_client_that_refuses_every_setting_is_ready_all_the_same(bench):
+    refused = {
+        f"SET {name} OFF": "ERROR 18 SET: invalid WHAT"
+        for name in ("AUTOAWAY", "AGC", "AEC")
+    }
+    await bench.start(ScriptedClient(**refused))
+    assert bench.observer.state is LineState.READY
+
+
+async def test_garbage_harms_nothing(bench):
+    client = await bench.ready()
+    await bench.say(
+        client,
+        "",
+        " ",
+        "#",
+        "#999 CALL 1 STATUS RINGING x",
+        "CALL",
+        "CALL x STATUS RINGING",
+        "CALL 99999999999999999999 STATUS RINGING",
+        "CONNSTATUS HOVERING",
+        "ERROR",
+        "ERROR x",
+        "\ud800\x00",
+        "x" * 70_000,
+    )
+    assert bench.observer.state is LineState.READY
+    assert bench.observer.offers == []
+
+
+async def test_permission_withdrawn_while_attached_is_noticed(bench):
+    client = await bench.ready()
+    client.answers |= {"PING": "ERROR 68", "NAME skypechan": "ERROR 68"}
+    await bench.clock.advance(6)
+    assert bench.observer.state is LineState.REFUSED
+
+
+async def test_call_on_a_line_that_is_not_ready_raises(bench):
+    with pytest.raises(LinkDownError, match="waiting_for_client"):
+        await bench.backend.place("bob", Events())
+
+
+async def test_unknown_transport_is_a_fault_of_the_configuration():
+    with pytest.raises(ConfigError, match="x11"):
+        SkypeBackend(SkypeSettings(transport="x11"), SystemClock())
+
+
+async def test_stopping_ends_the_calls_that_live(bench):
+    client = await bench.ready()
+    _, events = await bench.place(client)
+    await bench.stop()
+    assert client.count("ALTER CALL 178 HANGUP") == 1
+    assert events.released.reason == "the gateway stops"
