@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
+from skypechan.demo.parts.ports import free_range
 from skypechan.demo.parts.users import workspace
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_messages import Credentials
+from tests.doubles.sipp import Sipp, SippRun, run_scenario
 
 CHECKOUT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
@@ -56,3 +58,17 @@ async def phone(asterisk: LocalAsterisk) -> AsyncIterator[SipAgent]:
     async with SipAgent(HOST, (HOST, settings.sip_port), credentials) as agent:
         await agent.register()
         yield agent
+
+
+@pytest.fixture
+def sipp(asterisk: LocalAsterisk, tmp_path: Path) -> Sipp:
+    """Run sipp as the caller, with the credentials of the sample's phone."""
+    settings = asterisk.settings
+
+    async def run(scenario: str, extension: str) -> SippRun:
+        server, ports = (HOST, settings.sip_port), free_range(4)
+        return await run_scenario(
+            scenario, extension, server, settings.sip_secret, ports, tmp_path
+        )
+
+    return run
