@@ -63,24 +63,29 @@ class Token:
 
     word: str
 
-    def refusal(self, authorization: str, purpose: str) -> Refusal | None:
-        """Judge an Authorization header; `purpose` begins the sentence of a refusal."""
+    def refusal(self, acts: bool, remote: str, authorization: str) -> Refusal | None:
+        """Judge a request by whether it acts, the address it came from, its header."""
+        if not acts and is_loopback(remote):
+            return None
+        purpose = "operating over the web" if acts else "reading from another machine"
         if not self.word:
             return Refusal(
                 HTTPStatus.FORBIDDEN,
                 f"{purpose} is off: set [web] token_file (or token) to allow it",
             )
-        scheme, _, word = authorization.partition(" ")
-        given = word.strip().encode("utf-8", "surrogateescape")
-        if scheme.lower() == "bearer" and hmac.compare_digest(
-            given, self.word.encode("utf-8")
-        ):
+        if self._is_in(authorization):
             return None
         return Refusal(
             HTTPStatus.UNAUTHORIZED,
             f"{purpose} needs the token of [web] token_file, sent as"
             " `Authorization: Bearer TOKEN`",
         )
+
+    def _is_in(self, authorization: str) -> bool:
+        scheme, _, word = authorization.partition(" ")
+        given = word.strip().encode("utf-8", "surrogateescape")
+        is_ours = hmac.compare_digest(given, self.word.encode("utf-8"))
+        return scheme.lower() == "bearer" and is_ours
 
 
 def is_loopback(name: str) -> bool:

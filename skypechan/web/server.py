@@ -18,7 +18,7 @@ from skypechan.errors import ConfigError
 from skypechan.settings import Endpoint
 from skypechan.web import page
 from skypechan.web.api import Api, json_response
-from skypechan.web.auth import Hosts, Refusal, Token, is_loopback
+from skypechan.web.auth import Hosts, Refusal, Token
 from skypechan.web.settings import WebSettings
 from skypechan.web.view import GatewayView
 
@@ -27,7 +27,6 @@ _http_log = logging.getLogger(f"{__name__}.http")
 
 _MOST_BODY_BYTES = 65_536
 _SHUTDOWN_S = 0.25  # aiohttp waits this long twice for a request that hangs
-_LINGER_S = 0.2  # for the rest of a body that nobody wanted
 _KEEPALIVE_S = 30.0
 
 _READERS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
@@ -66,7 +65,6 @@ async def serve(view: GatewayView, settings: WebSettings) -> AsyncIterator[Endpo
             logger=_http_log,
             shutdown_timeout=_SHUTDOWN_S,
             keepalive_timeout=_KEEPALIVE_S,
-            lingering_time=_LINGER_S,
         )
         await runner.setup()
         try:
@@ -175,12 +173,11 @@ def _refusal_of_person(request: web.Request, token: Token) -> Refusal | None:
     is_served = request.match_info.http_exception is None
     if not is_served or not request.path.startswith(_CLOSED_PATHS):
         return None
-    authorization = request.headers.get(hdrs.AUTHORIZATION, "")
-    if request.method not in _READERS:
-        return token.refusal(authorization, "operating over the web")
-    if is_loopback(request.remote or ""):
-        return None
-    return token.refusal(authorization, "reading from another machine")
+    return token.refusal(
+        acts=request.method not in _READERS,
+        remote=request.remote or "",
+        authorization=request.headers.get(hdrs.AUTHORIZATION, ""),
+    )
 
 
 async def _add_security_headers(_: web.Request, response: web.StreamResponse) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
@@ -12,6 +13,7 @@ import pytest
 from skypechan.call.record import CallRecord
 from skypechan.gateway.snapshot import GatewaySnapshot
 from skypechan.settings import Endpoint
+from skypechan.web import api
 from skypechan.web.server import SECURITY_HEADERS, serve
 from skypechan.web.settings import WebSettings
 from tests.unit.web.fixed_gateway import (
@@ -141,6 +143,21 @@ async def test_hundreds_of_calls_are_shown_in_order() -> None:
     async with client_of(gateway) as client, client.get("/api/calls") as answer:
         shown = [call["call"] for call in await answer.json()]
     assert shown == [call.call for call in calls]
+
+
+async def test_others_have_their_turn_while_many_values_are_made_plain() -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(take_turns())
+    await api._plain([live_call("c1")] * 160)
+    other.cancel()
+    assert turns >= 20
 
 
 async def test_a_call_is_shown_with_its_times_and_media(

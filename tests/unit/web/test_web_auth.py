@@ -8,7 +8,6 @@ from skypechan.settings import Endpoint
 from skypechan.web.auth import Hosts, Refusal, Token, is_loopback
 
 HOSTS = Hosts(Endpoint("10.1.2.3", 8087), ("PBX.example", "proxy.example:8443"))
-PURPOSE = "operating over the web"
 
 
 @pytest.mark.parametrize(
@@ -89,9 +88,27 @@ def test_pages_of_others_may_not_operate(origin: str) -> None:
     assert not HOSTS.allows_origin(origin)
 
 
+LOOPBACK, ELSEWHERE = "127.0.0.1", "192.0.2.7"
+NEEDS_TOKEN = [
+    pytest.param(True, LOOPBACK, "operating", id="operating"),
+    pytest.param(True, ELSEWHERE, "operating", id="operating from elsewhere"),
+    pytest.param(False, ELSEWHERE, "reading", id="reading from elsewhere"),
+    pytest.param(False, "", "reading", id="reading from nobody knows where"),
+]
+
+
+@pytest.mark.parametrize("word", ["", "sesame"])
+@pytest.mark.parametrize("remote", [LOOPBACK, "::1", "::ffff:127.0.0.1"])
+def test_reading_on_this_machine_needs_no_token(word: str, remote: str) -> None:
+    assert Token(word).refusal(acts=False, remote=remote, authorization="") is None
+
+
 @pytest.mark.parametrize("header", ["Bearer sésame", "bearer  sésame "])
-def test_the_token_lets_through(header: str) -> None:
-    assert Token("sésame").refusal(header, PURPOSE) is None
+@pytest.mark.parametrize(("acts", "remote", "purpose"), NEEDS_TOKEN)
+def test_the_token_lets_through(
+    acts: bool, remote: str, purpose: str, header: str
+) -> None:
+    assert Token("sésame").refusal(acts, remote, header) is None
 
 
 @pytest.mark.parametrize(
@@ -106,19 +123,27 @@ def test_the_token_lets_through(header: str) -> None:
         "Bearer \udcff",
     ],
 )
-def test_a_request_without_the_token_is_told_what_it_needs(header: str) -> None:
-    refusal = Token("sesame").refusal(header, PURPOSE)
+@pytest.mark.parametrize(("acts", "remote", "purpose"), NEEDS_TOKEN)
+def test_a_request_without_the_token_is_told_what_it_needs(
+    acts: bool, remote: str, purpose: str, header: str
+) -> None:
+    refusal = Token("sesame").refusal(acts, remote, header)
     assert isinstance(refusal, Refusal)
     assert refusal.status is HTTPStatus.UNAUTHORIZED
+    assert refusal.sentence.startswith(purpose)
     assert "[web] token_file" in refusal.sentence
     assert "sesame" not in refusal.sentence
 
 
 @pytest.mark.parametrize("header", ["", "Bearer ", "Bearer x"])
-def test_without_a_configured_token_nobody_has_it(header: str) -> None:
-    refusal = Token("").refusal(header, PURPOSE)
+@pytest.mark.parametrize(("acts", "remote", "purpose"), NEEDS_TOKEN)
+def test_without_a_configured_token_nobody_has_it(
+    acts: bool, remote: str, purpose: str, header: str
+) -> None:
+    refusal = Token("").refusal(acts, remote, header)
     assert isinstance(refusal, Refusal)
     assert refusal.status is HTTPStatus.FORBIDDEN
+    assert refusal.sentence.startswith(purpose)
     assert "set [web] token_file" in refusal.sentence
 
 

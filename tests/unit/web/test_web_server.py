@@ -13,7 +13,7 @@ from skypechan.errors import ConfigError
 from skypechan.settings import Endpoint
 from skypechan.web.server import serve
 from skypechan.web.settings import WebSettings
-from tests.unit.web.fixed_gateway import FixedGateway
+from tests.unit.web.fixed_gateway import FixedGateway, gateway_of, live_call
 
 LOOPBACK = WebSettings(listen=Endpoint("127.0.0.1", 0))
 
@@ -107,6 +107,20 @@ async def test_open_connections_do_not_delay_the_end(sent: bytes) -> None:
     assert time.monotonic() - began < 1
     writer.close()
     await writer.wait_closed()
+
+
+async def test_a_client_that_does_not_read_does_not_delay_the_end() -> None:
+    calls = tuple(live_call(f"c{number}") for number in range(5_000))
+    async with serve(FixedGateway(gateway_of(calls=calls)), LOOPBACK) as address:
+        reader, writer = await asyncio.open_connection(
+            address.host, address.port, limit=1_024
+        )
+        host = str(address).encode()
+        writer.write(b"GET /api/calls HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+        assert b" 200 " in await reader.readline()
+        began = time.monotonic()
+    assert time.monotonic() - began < 1
+    writer.transport.abort()
 
 
 @pytest.mark.parametrize(
