@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
@@ -58,6 +58,7 @@ _UNSAID_RING_S = 120
 _MOVING = "channel not up"
 _MOVED_S = 1.0
 _LOOK_AGAIN_S = 0.005
+_STRAGGLERS_S = 0.5
 _DIGIT_MS = 120
 _CHUNK_BYTES = 1 << 16
 
@@ -80,6 +81,7 @@ class LegDoors:
     link: AmiLink
     server: AudioSocketServer
     clock: Clock
+    spawn: Callable[[Coroutine[None, None, None]], None]
 
 
 class PbxLeg:
@@ -96,6 +98,7 @@ class PbxLeg:
         phase: Phase,
         channel: Channel,
         rate_hz: int | None = None,
+        other_half: str = "",
     ) -> None:
         self.audio_uuid = audio_uuid
         self.phase = phase
@@ -106,6 +109,10 @@ class PbxLeg:
         self._link = doors.link
         self._server = doors.server
         self._clock = doors.clock
+        self._spawn = doors.spawn
+        self._other_half = other_half
+        self._other_half_ended = False
+        self._own_cause: int | None = None
         self._began_s = doors.clock.monotonic_s()
         self._rate_hz = rate_hz
         self._connection: Connection | None = None
@@ -230,6 +237,8 @@ class PbxLeg:
             case UserEvent(dialplan.AUDIO_EVENT, _, fields):
                 self.agree_rate(dialplan.rate_of(fields.get("format", "")))
                 self._come_up()
+            case UserEvent(dialplan.MISSED_EVENT, _, fields):
+                self._causes.missed(fields.get("status", ""), fields.get("cause", ""))
 
     def compare(self, live: dict[str, Channel]) -> None:
         """Learn after a gap in the events which channels (by unique id) are left."""
@@ -256,21 +265,47 @@ class PbxLeg:
             self._born.set()
         elif dialplan.audio_uuid(channel.name) == self.audio_uuid:
             self.audio_channel = channel
+        elif self.phase is Phase.DIALLING and channel.uniqueid != self._other_half:
+            self._causes.leg_began(channel.uniqueid)
 
     def _channel_ended(self, channel: Channel, cause: int) -> None:
-        if channel.uniqueid != self._followed:
-            if channel.technology not in ("Local", "AudioSocket"):
-                self._causes.leg_ended(cause)
+        if self.phase is Phase.DIALLING and self.audio_channel is None:
+            self._dialling_ended(channel, cause)
+        elif channel.uniqueid != self._followed:
             return
-        if self._ending is not None:
+        elif self._ending is not None:
             self._end(*self._ending)
-        elif self.phase is Phase.DIALLING:
-            self._end(self._causes.of_call(cause))
         elif self.phase in (Phase.WAITING, Phase.ANSWERING):
             # Asterisk says 127, interworking, for a caller who cancels.
             self._end(HangupCause.NORMAL_CLEARING, "the caller gave up")
         else:
             self._end(HangupCause.of(cause))
+
+    def _dialling_ended(self, channel: Channel, cause: int) -> None:
+        """Take the end of one channel of a call that was never answered."""
+        if channel.uniqueid == self._other_half:
+            self._other_half_ended = True
+        elif channel.uniqueid == self.channel.uniqueid:
+            self._own_cause = cause
+        else:
+            self._causes.leg_ended(channel.uniqueid, cause)
+        if self._own_cause is None:
+            return
+        if self._ending is not None:
+            self._end(*self._ending)
+        elif self._other_half_ended and self._causes.complete:
+            self._end(self._causes.of_call(self._own_cause))
+        elif channel.uniqueid == self.channel.uniqueid:
+            self._spawn(self._end_soon(self._own_cause))
+
+    async def _end_soon(self, own_cause: int) -> None:
+        """Wait for the dialled legs and the half that ran the dialplan: they know why.
+
+        Events of different channels come in any order; and an `h` extension may keep
+        that half for long.
+        """
+        await self._clock.sleep(_STRAGGLERS_S)
+        self._end(self._causes.of_call(own_cause))
 
     def _ringing(self) -> None:
         if not self._rang:

@@ -25,6 +25,7 @@ AUDIO_CONTEXT = "skypechan-audio"
 # Its user events.
 CALL_EVENT = "SkypechanCall"
 AUDIO_EVENT = "SkypechanAudio"
+MISSED_EVENT = "SkypechanMissed"
 
 # Its variables.
 SOCKET = "SKYPECHAN_SOCKET"

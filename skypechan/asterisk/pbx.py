@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -111,7 +111,7 @@ class Pbx:
         self._link = link
         self._server = server
         self._clock = clock
-        self._doors = LegDoors(link, server, clock)
+        self._doors = LegDoors(link, server, clock, self._spawn)
         self._contacts = dict(contacts or {})
         self._contact_door = ContactDoor(self._contact_called)
         self._legs: set[PbxLeg] = set()
@@ -149,7 +149,9 @@ class Pbx:
         uuid = uuid4()
         wait_s = origination.ring_seconds + _ORIGINATE_GRACE_S
         ids = (f"skypechan-{uuid}-1", f"skypechan-{uuid}-2")
-        leg = self._begin(uuid, Phase.DIALLING, Channel("", ids[0], ids[0]))
+        leg = self._begin(
+            uuid, Phase.DIALLING, Channel("", ids[0], ids[0]), other_half=ids[1]
+        )
         leg.report_to(sink)
         self._server.expect(uuid, wait_s, leg.connected)
         try:
@@ -180,9 +182,14 @@ class Pbx:
     # Legs and the events that concern them.
 
     def _begin(
-        self, uuid: UUID, phase: Phase, channel: Channel, rate_hz: int | None = None
+        self,
+        uuid: UUID,
+        phase: Phase,
+        channel: Channel,
+        rate_hz: int | None = None,
+        other_half: str = "",
     ) -> PbxLeg:
-        leg = PbxLeg(self._doors, uuid, phase, channel, rate_hz)
+        leg = PbxLeg(self._doors, uuid, phase, channel, rate_hz, other_half)
         leg.on_ended = self._drop
         self._legs.add(leg)
         for key in (channel.uniqueid, channel.linkedid, leg.uuid):
@@ -209,7 +216,7 @@ class Pbx:
         match event:
             case UserEvent(dialplan.CALL_EVENT):
                 self._line_wanted(event)
-            case UserEvent(dialplan.AUDIO_EVENT, _, fields):
+            case UserEvent(dialplan.AUDIO_EVENT | dialplan.MISSED_EVENT, _, fields):
                 self._tell(event, fields.get("uuid", ""))
             case ChannelBegan(channel):
                 self._contact_door.channel_seen(channel)
@@ -237,7 +244,7 @@ class Pbx:
         if contact is not None:
             self._contact_door.channel_began(contact, channel)
             return
-        self._tell(event, channel.uniqueid, str(uuid))
+        self._tell(event, channel.linkedid, str(uuid))
         for leg in self._of_channel.get(str(uuid), set()):
             self._of_channel[channel.uniqueid].add(leg)
 
@@ -283,14 +290,19 @@ class Pbx:
         self.on_request(request)
 
     def _refuse(self, leg: PbxLeg, cause: HangupCause, reason: str) -> None:
-        if self._tasks is not None:
-            self._tasks.create_task(self._release(leg, cause, reason))
+        self._spawn(self._release(leg, cause, reason))
 
     async def _release(self, leg: PbxLeg, cause: HangupCause, reason: str) -> None:
         try:
             await leg.release(cause, reason)
         except LinkError as error:
             _log.warning("! a call could not be refused: %s", error)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        if self._tasks is None:
+            work.close()  # no events come before `run`
+        else:
+            self._tasks.create_task(work)
 
     # Contacts: the plain form.
 
