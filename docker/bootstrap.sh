@@ -87,19 +87,18 @@ install_packages() {
     watched as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
         --no-install-recommends -o DPkg::Lock::Timeout=300 $packages && return 0
     ! no_network || fail "Debian's packages cannot be fetched: check the network and proxy, then run it again (log: $log)"
-    fail "apt-get could not install $packages: $(grep '^E:' "$log" | tail -n 1) (log: $log)"
+    fail "apt-get could not install $packages: $(trouble) (log: $log)"
 }
 
 make_environment() {
     [ -x .venv/bin/python ] || watched "$python" -m venv .venv ||
-        fail "$python cannot make a virtual environment: $(tail -n 1 "$log")"
-    pip=".venv/bin/python -m pip --disable-pip-version-check --no-input"
-    # shellcheck disable=SC2086
-    watched $pip install --require-hashes -r requirements.lock &&
-        watched $pip install --no-deps --no-build-isolation -e . &&
+        fail "$python cannot make a virtual environment: $(trouble) (log: $log)"
+    export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_PROGRESS_BAR=off
+    watched .venv/bin/python -m pip install --require-hashes -r requirements.lock &&
+        watched .venv/bin/python -m pip install --no-deps --no-build-isolation -e . &&
         python_state >.venv/installed && return 0
     ! no_network || fail "the Python packages cannot be fetched: check the network and proxy, then run it again (log: $log)"
-    fail "pip could not install the Python packages: $(grep '^ERROR' "$log" | tail -n 1) (log: $log)"
+    fail "pip could not install the Python packages: $(trouble) (log: $log)"
 }
 
 parts=$*

@@ -32,3 +32,9 @@ interrupted() {
 no_network() {
     grep -q -i -E 'could not resolve|temporary failure|could not connect|unable to connect|connection (timed out|refused|failed|broken)|network is unreachable|failed to establish|max retries|read timed out' "$log"
 }
+
+# What the log says went wrong: its last line that speaks of an error, or its last.
+trouble() {
+    grep -E '^ *([A-Za-z]+Error|ERROR|E): ' "$log" | tail -n 1 | grep . ||
+        grep . "$log" | tail -n 1
+}

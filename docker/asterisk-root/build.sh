@@ -65,7 +65,7 @@ explain() {
     elif grep -q -i 'permission denied' "$log"; then
         fail "no right to write in $(dirname -- "$root"): run it as the owner of the checkout (log: $log)"
     fi
-    fail "mmdebstrap failed: $(tail -n 1 "$log") (log: $log)"
+    fail "mmdebstrap failed: $(trouble) (log: $log)"
 }
 
 # Runs a command as a user without rights where root asks and that user can
@@ -135,7 +135,7 @@ chmod -R u+rwX,go+rX,go-w,u-s,g-s "$new"
 for prompts in "$new"/usr/share/asterisk/sounds/en_*; do
     [ ! -d "$prompts" ] || ln -sfn "$(basename -- "$prompts")" "$new/usr/share/asterisk/sounds/en"
 done
-version=$(version_of "$new") || fail "the unpacked Asterisk does not start: $(tail -n 1 "$log")"
+version=$(version_of "$new") || fail "the unpacked Asterisk does not start: $(trouble)"
 rm -rf "$root.old"
 [ ! -e "$root" ] || mv "$root" "$root.old"
 mv "$new" "$root"
