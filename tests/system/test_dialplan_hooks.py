@@ -1,0 +1,282 @@
+"""What an operator's own dialplan around skypechan.conf sees, against Asterisk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from skypechan.asterisk.ami.messages import Event, UserEvent
+from skypechan.asterisk.pbx import PbxRequest
+from skypechan.call.causes import HangupCause
+from skypechan.call.events import PbxAnswered, PbxReleased
+from skypechan.demo.parts.asterisk import LocalAsterisk
+from tests.doubles.pbx_driver import (
+    AudioEnd,
+    LegLog,
+    PbxDriver,
+    running,
+    settings_for,
+)
+from tests.doubles.sip_agent import SipAgent
+from tests.doubles.waiting import Changes
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+class Steps:
+    """What the steps of the dialplan told."""
+
+    def __init__(self, driver: PbxDriver) -> None:
+        self.seen: list[UserEvent] = []
+        self._changes = Changes()
+        self._handle = driver.link.on_event
+        driver.link.on_event = self._take
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, UserEvent) and event.name == "Seen":
+            self.seen.append(event)
+            self._changes.notify()
+        assert self._handle is not None
+        self._handle(event)
+
+    @property
+    def names(self) -> list[str]:
+        return [event.fields["step"] for event in self.seen]
+
+    async def until(self, name: str, seconds: float = 3) -> UserEvent:
+        await self._changes.until(lambda: name in self.names, seconds, name)
+        return next(event for event in self.seen if event.fields["step"] == name)
+
+
+@pytest.fixture
+async def gateway(asterisk: LocalAsterisk) -> AsyncIterator[PbxDriver]:
+    """A gateway on an Asterisk that has the hooks for the time of a test."""
+    extensions = asterisk.directory / "etc/extensions.conf"
+    before = extensions.read_text()
+    hooks = (CHECKOUT / "tests/data/dialplan-hooks.conf").read_text()
+    asterisk.replace_file("extensions.conf", f"{before}\n{hooks}")
+    await asterisk.cli("dialplan reload")
+    async with running(PbxDriver(settings_for(asterisk))) as driver:
+        yield driver
+    asterisk.replace_file("extensions.conf", before)
+    await asterisk.cli("dialplan reload")
+
+
+@pytest.fixture
+def steps(gateway: PbxDriver) -> Steps:
+    return Steps(gateway)
+
+
+async def answer(request: PbxRequest, log: LegLog) -> AudioEnd:
+    await request.leg.answer()
+    await log.until(PbxAnswered)
+    return AudioEnd(await request.leg.audio())
+
+
+async def test_the_hooks_run_in_order(
+    gateway: PbxDriver, phone: SipAgent, steps: Steps
+) -> None:
+    call = phone.call("hooked")
+    request, log = await gateway.request()
+    await request.leg.take()
+    await request.leg.ring()
+    await steps.until("ringing")
+    audio = await answer(request, log)
+    await call.answered(2)
+    await call.hang_up()
+    await steps.until("hangup")
+    assert steps.names == ["ringing", "answered", "prepared", "h", "hangup"]
+    assert {event.fields["uuid"] for event in steps.seen} == {request.uuid}
+    assert steps.seen[2].fields["status"] == "ANSWER"
+    audio.close()
+
+
+async def test_an_answer_during_the_ringing_hook_goes_through(
+    gateway: PbxDriver, phone: SipAgent, steps: Steps
+) -> None:
+    call = phone.call("slowly")
+    request, log = await gateway.request()
+    await request.leg.ring()
+    await steps.until("ringing")
+    audio = await answer(request, log)
+    await call.answered(1)
+    assert (await steps.until("prepared")).fields["status"] == "ANSWER"
+    await call.hang_up()
+    audio.close()
+
+
+async def test_a_failure_during_the_ringing_hook_returns_to_the_operator(
+    gateway: PbxDriver, phone: SipAgent, steps: Steps
+) -> None:
+    call = phone.call("slowly")
+    request, _ = await gateway.request()
+    await request.leg.ring()
+    await steps.until("ringing")
+    await request.leg.release(HangupCause.USER_BUSY)
+    assert (await call.final_response(1)).status == 486
+    assert (await steps.until("prepared")).fields["status"] == "BUSY"
+
+
+@pytest.mark.parametrize(
+    ("cause", "status", "sip"),
+    [
+        (HangupCause.USER_BUSY, "BUSY", 486),
+        (HangupCause.NO_ANSWER, "NOANSWER", 480),
+        (HangupCause.CALL_REJECTED, "CONGESTION", 403),
+        (HangupCause.SUBSCRIBER_ABSENT, "CHANUNAVAIL", 480),
+    ],
+)
+async def test_after_a_failure_all_variables_agree(
+    cause: HangupCause,
+    status: str,
+    sip: int,
+    gateway: PbxDriver,
+    phone: SipAgent,
+    steps: Steps,
+) -> None:
+    call = phone.call("hooked")
+    request, _ = await gateway.request()
+    await request.leg.release(cause, 'FAILUREREASON 3: "offline", ${EXTEN}')
+    # The sample says Hangup() without a cause: HANGUPCAUSE alone makes the status.
+    assert (await call.final_response(1)).status == sip
+    told = (await steps.until("prepared")).fields
+    assert told["status"] == told["dialstatus"] == status
+    assert told["cause"] == told["hangupcause"] == str(int(cause))
+    assert told["reason"].startswith("FAILUREREASON%203%3A%20%20offline")
+    assert "$" not in told["reason"]
+    await steps.until("h")
+    assert steps.names == ["hangup", "prepared", "h"]
+
+
+async def test_a_cancelling_caller_still_gets_the_operators_h(
+    gateway: PbxDriver, phone: SipAgent, steps: Steps
+) -> None:
+    call = phone.call("hooked")
+    request, log = await gateway.request()
+    await request.leg.take()
+    await call.cancel()
+    await log.until(PbxReleased)
+    told = (await steps.until("h")).fields
+    assert told["status"] == told["dialstatus"] == "CANCEL"
+    await steps.until("hangup")
+    assert steps.names == ["h", "hangup"]
+
+
+async def test_without_a_gateway_the_variables_say_so(
+    gateway: PbxDriver, phone: SipAgent, steps: Steps
+) -> None:
+    call = phone.call("hooked")
+    await gateway.request()  # and nobody takes it
+    assert (await call.final_response(3)).status == 500
+    told = (await steps.until("prepared")).fields
+    assert (told["status"], told["cause"]) == ("CHANUNAVAIL", "38")
+    assert told["reason"] == "no%20gateway%20took%20the%20call"
+
+
+async def test_with_option_g_the_dialplan_goes_on_after_the_call(
+    gateway: PbxDriver, phone: SipAgent, steps: Steps
+) -> None:
+    call = phone.call("then-voicemail")
+    request, log = await gateway.request()
+    audio = await answer(request, log)
+    await call.answered(2)
+    await request.leg.release(HangupCause.NORMAL_CLEARING)
+    told = (await steps.until("returned")).fields
+    assert told["status"] == told["dialstatus"] == "ANSWER"
+    await call.ended(2)
+    audio.close()
+
+
+async def test_a_second_attempt_of_the_same_caller_is_a_new_call(
+    gateway: PbxDriver, phone: SipAgent, steps: Steps
+) -> None:
+    call = phone.call("one-after-the-other")
+    first, _ = await gateway.request()
+    await first.leg.release(HangupCause.USER_BUSY)
+    second, log = await gateway.request()
+    assert (first.address, second.address) == ("first", "second")
+    assert first.uuid != second.uuid
+    audio = await answer(second, log)
+    await call.answered(2)
+    await call.hang_up()
+    await log.until(PbxReleased)
+    audio.close()
+
+
+async def test_the_first_of_two_lines_that_answers_has_the_call(
+    gateway: PbxDriver, phone: SipAgent
+) -> None:
+    call = phone.call("both")
+    requests = dict([(await gateway.request()) for _ in range(2)])
+    by_line = {request.line: (request, log) for request, log in requests.items()}
+    one, log_of_one = by_line["one"]
+    two, log_of_two = by_line["two"]
+    await one.leg.release(HangupCause.USER_BUSY)
+    await two.leg.ring()
+    await call.response(180, 1)
+    audio = await answer(two, log_of_two)
+    await call.answered(1)
+    assert log_of_one.of(PbxReleased)
+    await asyncio.sleep(0.3)  # Local channels optimise themselves away meanwhile
+    assert not log_of_two.of(PbxReleased)
+    await call.hang_up()
+    await log_of_two.until(PbxReleased, 1)
+    audio.close()
+
+
+async def test_losing_lines_of_a_ring_group_are_cancelled(
+    gateway: PbxDriver, phone: SipAgent
+) -> None:
+    call = phone.call("both")
+    (first, first_log), (second, second_log) = [
+        await gateway.request() for _ in range(2)
+    ]
+    await first.leg.ring()
+    await second.leg.ring()
+    audio = await answer(first, first_log)
+    await call.answered(1)
+    await second_log.until(PbxReleased, 1)
+    await call.hang_up()
+    await first_log.until(PbxReleased, 1)
+    audio.close()
+
+
+async def test_an_inbound_call_brings_its_variables_to_every_step(
+    gateway: PbxDriver, phone: SipAgent, steps: Steps
+) -> None:
+    leg, log = await gateway.originate(caller="live:bob", caller_name="Bob, ${EXTEN}")
+    call = await phone.next_call(2)
+    await log.until(PbxAnswered)
+    audio = AudioEnd(await leg.audio())
+    await call.hang_up()
+    await steps.until("hangup")
+    assert steps.names == ["inbound", "answered", "hangup"]
+    for event in steps.seen:
+        told = event.fields
+        assert told["uuid"] == leg.uuid
+        assert told["caller"] == "live:bob"
+        assert told["callername"] == "Bob%2C%20%24%7BEXTEN%7D"
+        assert (told["line"], told["account"]) == ("skypeclient", "skypet123")
+        assert (told["type"], told["call"]) == ("p2p", "c-1")
+    await log.until(PbxReleased)
+    audio.close()
+
+
+async def test_the_inbound_hook_can_refuse(gateway: PbxDriver, steps: Steps) -> None:
+    _, log = await gateway.originate(caller="unwanted")
+    released = await log.until(PbxReleased)
+    assert isinstance(released, PbxReleased)
+    assert released.cause is HangupCause.CALL_REJECTED
+    await steps.until("hangup")
+
+
+async def test_the_inbound_hook_can_send_the_call_elsewhere(
+    gateway: PbxDriver,
+) -> None:
+    leg, log = await gateway.originate(caller="echoed")
+    await log.until(PbxAnswered)
+    await leg.release(HangupCause.NORMAL_CLEARING)
+    await log.until(PbxReleased)
