@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from skypechan.call.record import Side
+from skypechan.log import CallLog
 from skypechan.media.payload import AmbiguousPayload
 from skypechan.media.streams import Outlet, PbxInlet, PcmInlet
 from skypechan.media.values import MediaFigures, MediaStart, Payload
-
-
-@dataclass(slots=True, eq=False)
-class Port:
-    """One socket in epoll: whose it is, and what its events mean."""
-
-    call: Call
-    side: Side
-    sock: socket.socket
-    receive: Callable[[Call], None]
-    interest: int
-    outlet: Outlet | None
 
 
 @dataclass(slots=True, eq=False)
@@ -34,7 +21,7 @@ class Call:
     pbx_inlet: PbxInlet
     line_outlet: Outlet
     pbx_outlet: Outlet
-    ports: list[Port] = field(default_factory=list)
+    log: CallLog
     ambiguous: AmbiguousPayload = field(default_factory=AmbiguousPayload)
     playback_db: float = 0.0
     capture_db: float = 0.0

@@ -19,9 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import select
-import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -32,9 +30,11 @@ from skypechan.audio.resampler import NARROW_RATE_HZ
 from skypechan.call.causes import HangupCause
 from skypechan.call.record import Side
 from skypechan.errors import CallError, RemoteWireError
-from skypechan.media.call import Call, Port
+from skypechan.log import CallLog
+from skypechan.media.call import Call
 from skypechan.media.flow import Flow
 from skypechan.media.payload import AMBIGUOUS_BYTES
+from skypechan.media.ports import Port, Ports
 from skypechan.media.streams import (
     DIGIT,
     HEADER_BYTES,
@@ -62,7 +62,7 @@ _LINE = PcmFormat(LINE_RATE_HZ)
 _MOST_MS = 60  # the longest audio message that a row of the table holds
 _MOST_BYTES = PcmFormat(max(PBX_RATES_HZ), _MOST_MS).frame_bytes
 _MOST_LINE_SAMPLES = _MOST_BYTES  # narrow samples double on their way
-_CHUNK_SAMPLES = 160  # divides a message on the slow path
+_CHUNK_SAMPLES = 160  # what the slow path takes at once of a message of any length
 _TICK_S = 0.020
 _DIGITS = b"0123456789*#ABCD"
 _PLAIN_HEADERS = [
@@ -103,24 +103,17 @@ class Engine:
         self._calls: dict[int, Call] = {}
         self._rows = np.zeros(0, np.intp)  # those of `_calls`, for arithmetic
         self._free = list(range(capacity))[::-1]
-        self._ports: dict[int, Port] = {}
-        self._epoll = select.epoll()
+        self._ports = Ports()
         self._tick_timer: asyncio.TimerHandle | None = None
-        loop.add_reader(self._epoll.fileno(), self._pass)
+        loop.add_reader(self._ports.fileno(), self._pass)
 
     # A pass.
 
     def _pass(self) -> None:
         now_s = self._loop.time()
-        for descriptor, events in self._epoll.poll(0):
-            port = self._ports.get(descriptor)
-            if port is None:  # its side was lost earlier in this pass
-                continue
+        for port, events in self._ports.ready():
             try:
-                if events & select.EPOLLOUT and port.outlet is not None:
-                    port.outlet.flush()
-                if events & ~select.EPOLLOUT:
-                    port.receive(port.call)
+                port.handle(events)
             except BlockingIOError:
                 continue
             except (OSError, EOFError, RemoteWireError) as error:
@@ -154,9 +147,11 @@ class Engine:
             payload = self._pbx_frames[call.row, HEADER_BYTES:end].tobytes()
             self._take_message(call, header >> 16, payload)
 
-    def _hear_line(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
+    def _hear_line(
+        self, rows: Rows, pcm: Int16, pbx_rate_hz: int, now_s: float
+    ) -> None:
         self._from_line.arrived(rows, pcm, LINE_RATE_HZ, now_s)
-        self._send_to_pbx(rows, pcm, rate_hz, now_s)
+        self._send_to_pbx(rows, pcm, pbx_rate_hz, now_s)
 
     def _hear_pbx(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
         self._from_pbx.arrived(rows, pcm, rate_hz, now_s)
@@ -218,22 +213,27 @@ class Engine:
         pcm: Int16 | None = None
         if rate_hz == NARROW_RATE_HZ and len(payload) == AMBIGUOUS_BYTES:
             pcm = call.ambiguous.decode(payload, now_s)
-            call.payload = call.ambiguous.verdict or call.payload
+            if call.ambiguous.verdict:
+                self._note_payload(call, call.ambiguous.verdict)
         elif rate_hz in PBX_RATES_HZ and payload and len(payload) % 2 == 0:
             pcm = from_bytes(payload)
-        elif call.payload is not Payload.UNSUPPORTED:
-            call.payload = Payload.UNSUPPORTED
-            _log.warning(
-                "! Asterisk sends audio that is not played: %d bytes at %d Hz",
-                len(payload),
-                rate_hz,
-            )
+        else:
+            self._note_payload(call, Payload.UNSUPPORTED)
         if pcm is None:
             return
         rows = np.array([call.row], np.intp)
         for begin in range(0, len(pcm), _CHUNK_SAMPLES):
             chunk = pcm[None, begin : begin + _CHUNK_SAMPLES].copy()
             self._hear_pbx(rows, chunk, rate_hz, now_s)
+
+    def _note_payload(self, call: Call, payload: Payload) -> None:
+        """Say once that the dialplan is not as meant, and how to mend it."""
+        if call.payload is not payload:
+            call.payload = payload
+            call.log.warning(
+                "! Asterisk's audio is %s: dial AudioSocket with c(slin16) or c(slin)",
+                payload,
+            )
 
     # Silence in place of a source that pauses.
 
@@ -249,7 +249,11 @@ class Engine:
         self._tick_timer = self._loop.call_at(next_s, self._tick, next_s)
 
     def _silence_to_pbx(self, rows: Rows, now_s: float) -> None:
-        for rate_hz, chosen in self._from_line.by_pbx_rate(rows):
+        rates_hz = np.array([self._calls[row].start.pbx_rate_hz for row in rows])
+        for rate_hz in PBX_RATES_HZ:
+            chosen = rows[rates_hz == rate_hz]
+            if not chosen.size:
+                continue
             pcm = self._from_line.silence(chosen, _LINE.frame_samples, LINE_RATE_HZ)
             for frame, row in zip(pcm, chosen.tolist(), strict=True):
                 begun = from_bytes(self._calls[row].line_inlet.take_rest())
@@ -260,7 +264,7 @@ class Engine:
             self._send_to_pbx(chosen, pcm, rate_hz, now_s)
 
     def _silence_to_line(self, rows: Rows, now_s: float) -> None:
-        for rate_hz, chosen in self._from_pbx.by_pbx_rate(rows):
+        for rate_hz, chosen in self._from_pbx.by_rate(rows):
             length = PcmFormat(rate_hz).frame_samples
             pcm = self._from_pbx.silence(chosen, length, rate_hz)
             self._send_to_line(chosen, pcm, rate_hz, now_s)
@@ -273,9 +277,15 @@ class Engine:
         Raises CallError when the engine is full, ValueError for a rate or a gain
         that it does not have, OSError for a socket that is of no use.
         """
-        self._check(start)
-        for sock in (start.line_receive, start.line_send, start.pbx):
-            prepare(sock)
+        sockets = (start.line_receive, start.line_send, start.pbx)
+        try:
+            self._check(start)
+            for sock in sockets:
+                prepare(sock)
+        except (CallError, ValueError, OSError):
+            for sock in sockets:
+                sock.close()
+            raise
         call = self._place(start)
         self._open_ports(call)
         self._rows = np.array(list(self._calls), np.intp)
@@ -304,7 +314,7 @@ class Engine:
     def _place(self, start: MediaStart) -> Call:
         """Give the call a row and start all that has a row of its own afresh."""
         row = self._free.pop()
-        settings = self._settings
+        settings, room = self._settings, self._ports.wait_for_room
         stall_s = settings.stall_seconds
         limit = _LINE.frame_bytes * settings.line_queue_ms // _LINE.ptime_ms
         call = Call(
@@ -314,15 +324,16 @@ class Engine:
             pbx_inlet=PbxInlet(
                 start.pbx, self._pbx_frames[row].data, start.pbx_pending
             ),
-            line_outlet=Outlet(start.line_send, self._watch, stall_s, limit),
-            pbx_outlet=Outlet(start.pbx, self._watch, stall_s),
+            line_outlet=Outlet(start.line_send, room, stall_s, limit),
+            pbx_outlet=Outlet(start.pbx, room, stall_s),
+            log=CallLog(_log, start.call_id),
             playback_db=start.playback_db,
             capture_db=start.capture_db,
         )
         now_s = self._loop.time()
         self._to_pbx.reset(row, start.capture_db)
         self._to_line.reset(row, start.playback_db)
-        self._from_line.reset(row, start.pbx_rate_hz, now_s)
+        self._from_line.reset(row, LINE_RATE_HZ, now_s)
         self._from_pbx.reset(row, start.pbx_rate_hz, now_s)
         self._line_outlets[row] = call.line_outlet
         self._pbx_outlets[row] = call.pbx_outlet
@@ -333,30 +344,14 @@ class Engine:
         start, line, pbx = call.start, call.line_outlet, call.pbx_outlet
         from_line, from_pbx = self._receive_from_line, self._receive_from_pbx
         if start.line_receive is start.line_send:
-            self._open(call, Side.LINE, start.line_send, from_line, line)
+            line_ports = [Port(call, Side.LINE, start.line_send, from_line, line)]
         else:
-            self._open(call, Side.LINE, start.line_receive, from_line, None)
-            self._open(call, Side.LINE, start.line_send, None, line)
-        self._open(call, Side.PBX, start.pbx, from_pbx, pbx)
-
-    def _open(
-        self,
-        call: Call,
-        side: Side,
-        sock: socket.socket,
-        receive: Callable[[Call], None] | None,
-        outlet: Outlet | None,
-    ) -> None:
-        interest = select.EPOLLIN if receive else 0
-        port = Port(call, side, sock, receive or _never_sent, interest, outlet)
-        call.ports.append(port)
-        self._ports[sock.fileno()] = port
-        self._epoll.register(sock, port.interest)
-
-    def _watch(self, sock: socket.socket, blocked: bool) -> None:
-        """Wait for room in `sock`, or no longer."""
-        interest = self._ports[sock.fileno()].interest
-        self._epoll.modify(sock, interest | (select.EPOLLOUT if blocked else 0))
+            line_ports = [
+                Port(call, Side.LINE, start.line_receive, from_line, None),
+                Port(call, Side.LINE, start.line_send, None, line),
+            ]
+        for port in (*line_ports, Port(call, Side.PBX, start.pbx, from_pbx, pbx)):
+            self._ports.open(port)
 
     def _lose(self, call: Call, side: Side, error: Exception) -> None:
         match error:
@@ -373,7 +368,7 @@ class Engine:
 
     def _end(self, call: Call, side: Side, reason: EndReason, detail: str) -> None:
         """Close one side and say so; the other side goes on, with silence."""
-        _log.info("= audio of the %s side ended: %s %s", side, reason, detail)
+        call.log.info("= audio of the %s side ended: %s %s", side, reason, detail)
         self._close_side(call, side)
         news = MediaEnd(side, reason, detail)
         self._loop.call_soon(call.deliver, call.start.on_closed, news)
@@ -381,11 +376,7 @@ class Engine:
     def _close_side(self, call: Call, side: Side) -> None:
         outlets = self._pbx_outlets if side is Side.PBX else self._line_outlets
         outlets[call.row] = None
-        for port in [port for port in call.ports if port.side is side]:
-            call.ports.remove(port)
-            del self._ports[port.sock.fileno()]
-            self._epoll.unregister(port.sock)
-            port.sock.close()
+        self._ports.close_side(call, side)
 
     def stop(self, call: Call) -> None:
         """Hang up the PBX side if it is open, close all sockets. Harmless twice."""
@@ -407,9 +398,9 @@ class Engine:
         """Stop all calls and leave the event loop."""
         for call in list(self._calls.values()):
             self.stop(call)
-        if not self._epoll.closed:
-            self._loop.remove_reader(self._epoll.fileno())
-            self._epoll.close()
+        if not self._ports.closed:
+            self._loop.remove_reader(self._ports.fileno())
+            self._ports.close()
 
     # What the owner of a call asks for.
 
@@ -439,11 +430,6 @@ class Engine:
             payload=call.payload,
             digits=call.digits,
         )
-
-
-def _never_sent(_: Call) -> None:
-    """What a socket that we only write to has to say is that it is gone."""
-    raise EOFError
 
 
 class CallMedia:

@@ -25,16 +25,16 @@ class Flow:
         self._heard_ms = np.zeros(capacity)
         self._gaps = np.zeros(capacity, np.int64)
         self._filled = np.zeros(capacity, np.int64)
-        self._pbx_rate_hz = np.zeros(capacity, np.int64)
+        self._rate_hz = np.zeros(capacity, np.int64)
         self._gap_s = gap_s
         self._arrived_s = np.zeros(capacity)
         self._quiet = np.zeros(capacity, np.bool_)
         self._last = np.zeros(capacity, np.int16)
 
-    def reset(self, row: int, pbx_rate_hz: int, now_s: float) -> None:
-        """Start a call, of which nothing has come."""
+    def reset(self, row: int, rate_hz: int, now_s: float) -> None:
+        """Start a call, of which nothing has come; `rate_hz` is expected."""
         self._heard_ms[row] = self._gaps[row] = self._filled[row] = self._last[row] = 0
-        self._pbx_rate_hz[row] = pbx_rate_hz
+        self._rate_hz[row] = rate_hz
         self._arrived_s[row] = now_s
         self._quiet[row] = True
 
@@ -48,6 +48,7 @@ class Flow:
             self._quiet[rows] = False
         self._last[rows] = pcm[:, -1]
         self._arrived_s[rows] = now_s
+        self._rate_hz[rows] = rate_hz
         self._heard_ms[rows] += pcm.shape[1] * 1000 / rate_hz
 
     def pausing(self, rows: Rows, now_s: float) -> Rows:
@@ -57,9 +58,9 @@ class Flow:
         self._quiet[pausing] = True
         return pausing
 
-    def by_pbx_rate(self, rows: Rows) -> Iterator[tuple[int, Rows]]:
-        """Sort `rows` by the rate that they speak on the side of the PBX."""
-        rates_hz = self._pbx_rate_hz[rows]
+    def by_rate(self, rows: Rows) -> Iterator[tuple[int, Rows]]:
+        """Sort `rows` by the rate at which they spoke last."""
+        rates_hz = self._rate_hz[rows]
         for rate_hz in np.unique(rates_hz).tolist():
             yield rate_hz, rows[rates_hz == rate_hz]
 

@@ -8,8 +8,6 @@ few have come the line hears silence, since either guess, if wrong, is loud nois
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 
 from skypechan.audio.pcm import Int16, alaw_decode, from_bytes, ulaw_decode
@@ -19,8 +17,6 @@ AMBIGUOUS_BYTES = 160
 _WITNESSES = 8
 _SLIN_GAP_S = (0.007, 0.014)  # around 10 ms; less is a burst that tells nothing
 _G711_GAP_S = 0.016  # around 20 ms
-
-_log = logging.getLogger(__name__)
 
 
 class AmbiguousPayload:
@@ -53,10 +49,6 @@ class AmbiguousPayload:
         gap_s = float(np.median(np.diff(self._arrivals_s)))
         if gap_s >= _G711_GAP_S:
             self.verdict = _law(bytes(self._seen))
-            _log.warning(
-                "! Asterisk sends %s, not PCM: write Dial(AudioSocket/.../c(slin))",
-                self.verdict,
-            )
         elif _SLIN_GAP_S[0] <= gap_s <= _SLIN_GAP_S[1]:
             self.verdict = Payload.LINEAR
         self._arrivals_s.clear()

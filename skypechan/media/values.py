@@ -59,7 +59,7 @@ class MediaEnd:
 class MediaStart:
     """The sockets, rates and gains of a call whose audio is to be joined.
 
-    The engine owns the sockets once they are started, and closes them.
+    The engine owns the sockets from here on, also when it refuses the call.
     `line_receive` and `line_send` may be one socket. `pbx` has delivered its UUID
     message; `pbx_pending` is what was read behind it. `pbx_rate_hz` is what we send
     to Asterisk, 8000 or 16000; what comes is taken by the kind of each message.
@@ -67,7 +67,7 @@ class MediaStart:
 
     `on_digit` gets each digit of the phone. `on_closed` is called at most once for
     each side, and never after `CallMedia.stop`. Both are called from the event loop,
-    outside the engine's pass.
+    outside the engine's pass. `call_id` is for the log.
     """
 
     line_receive: socket.socket
@@ -80,6 +80,7 @@ class MediaStart:
     pbx_rate_hz: int = 16_000
     playback_db: float = 0.0
     capture_db: float = 0.0
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

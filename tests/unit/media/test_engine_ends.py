@@ -9,10 +9,10 @@ import pytest
 from skypechan.call.causes import HangupCause
 from skypechan.call.record import Side
 from skypechan.errors import CallError
-from skypechan.media.engine import Engine, EngineSettings, MediaEnd
+from skypechan.media.engine import Engine, EngineSettings, MediaEnd, MediaStart
 from skypechan.media.values import EndReason
 from tests.doubles.media_talk import StartTalk, Talk
-from tests.doubles.pcm_peers import message
+from tests.doubles.pcm_peers import message, tcp_pair
 
 FRAME = b"\x10\x20" * 320
 QUICK = EngineSettings(gap_ms=40, stall_seconds=60)
@@ -224,4 +224,24 @@ async def test_what_the_engine_does_not_have_is_refused_and_takes_no_row(
 async def test_closing_the_engine_ends_all_calls_and_leaves_the_loop() -> None:
     engine = Engine(asyncio.get_running_loop(), capacity=1)
     engine.close()
+    engine.close()
+
+
+async def test_a_refused_call_s_sockets_are_closed() -> None:
+    engine = Engine(asyncio.get_running_loop(), capacity=1)
+    pairs = [tcp_pair() for _ in range(3)]
+    with pytest.raises(ValueError, match="Hz"):
+        engine.start(
+            MediaStart(
+                line_receive=pairs[0][0],
+                line_send=pairs[1][0],
+                pbx=pairs[2][0],
+                on_digit=str,
+                on_closed=repr,
+                pbx_rate_hz=44_100,
+            )
+        )
+    for near, far in pairs:
+        assert near.fileno() == -1
+        far.close()
     engine.close()

@@ -45,7 +45,7 @@ async def test_a_pause_of_asterisk_fades_out_and_is_filled_until_it_returns(
     start_talk: StartTalk,
 ) -> None:
     talk = start_talk(settings=QUICK)
-    await talk.pbx.send(message(0x12, LOUD), message(0x12, LOUD))
+    await talk.pbx.send(message(0x12, LOUD) + message(0x12, LOUD))
     heard = np.frombuffer(await talk.line.receive(5 * 640), "<i2").astype(int)
     first = int(np.argmax(heard == 8_000))  # behind silence of the start, if any
     after = heard[first + 240 + 320 :]
@@ -77,9 +77,10 @@ async def test_half_a_frame_before_a_pause_is_sent_and_half_a_sample_is_kept(
     await talk.line.send(LOUD)
     await talk.pbx.audio()
     await talk.line.send(LOUD[:321])
-    payload = await talk.pbx.audio()
-    begun = np.frombuffer(payload, "<i2")
-    assert (begun[:160] == 8_000).all()
+    async with asyncio.timeout(10):
+        begun = np.zeros(320)
+        while not (begun[:160] == 8_000).all():
+            begun = np.frombuffer(await talk.pbx.audio(), "<i2")
     assert not begun[240:].any()
     await talk.line.send(LOUD[321:] + LOUD)
     while True:
@@ -188,3 +189,14 @@ async def test_audio_of_another_rate_is_skipped_and_told(
     assert (await talk.line.receive(640))[160:] == LOUD[160:]
     assert talk.media.figures().payload is Payload.UNSUPPORTED
     assert talk.ends.empty()
+
+
+async def test_a_pause_fades_at_the_rate_asterisk_spoke_and_not_at_ours(
+    start_talk: StartTalk,
+) -> None:
+    talk = start_talk(settings=QUICK, pbx_rate_hz=16_000)
+    await talk.pbx.send(message(0x10, LOUD[:320]))
+    before = talk.media.figures().to_line.filled
+    heard = np.frombuffer(await talk.line.receive((before + 5) * 640), "<i2")
+    assert heard.max() >= 7_900
+    assert np.abs(np.diff(heard.astype(int))).max() <= 150
