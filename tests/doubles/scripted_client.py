@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from skypechan.errors import LinkDownError
+from skypechan.errors import CommandError, LinkDownError
 from tests.doubles.waiting import Changes
 
 Answer = str | list[str] | None
@@ -38,13 +38,15 @@ class ScriptedClient:
 
     `answers` maps a command to its reply, or to its reply and the notifications
     that follow. A command that is not listed, or listed with None, stays open until
-    `answer`. With `by_return` false a reply comes as a notification, as over X11.
+    `answer`; what the client is `deaf_to` fails on the way. With `by_return` false a
+    reply comes as a notification, as over X11.
     """
 
     def __init__(self, **answers: Answer) -> None:
         self.answers: dict[str, Answer] = {**ATTACHED, **answers}
         self.heard: list[str] = []
         self.by_return = True
+        self.deaf_to: set[str] = set()
         self.on_text: Callable[[str], None] = _unheard
         self.gone = asyncio.Event()
         self._open: dict[str, str] = {}
@@ -56,6 +58,8 @@ class ScriptedClient:
         token, _, command = text.partition(" ")
         assert token.startswith("#"), f"a command without a token: {text}"
         self.heard.append(command)
+        if command in self.deaf_to:
+            raise CommandError("no such method")
         self._open[command] = token
         self._changes.notify()
         answer = self.answers.get(command)

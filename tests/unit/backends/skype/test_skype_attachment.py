@@ -64,6 +64,31 @@ async def test_refusal_is_retried_ever_more_slowly(bench):
     assert bench.observer.state is LineState.READY
 
 
+async def test_patience_with_refusals_begins_anew_after_a_permission(bench):
+    client = await bench.start(ScriptedClient(**{"NAME skypechan": "ERROR 68"}))
+    await bench.clock.advance(600)
+    await bench.say(client, "OK")
+    assert bench.observer.state is LineState.READY
+    client.answers["PING"] = "ERROR 68"
+    await bench.clock.advance(6)
+    assert bench.observer.state is LineState.REFUSED
+    client.answers |= {"NAME skypechan": "OK", "PING": "PONG"}
+    await bench.clock.advance(11)
+    assert bench.observer.state is LineState.READY
+
+
+async def test_introduction_that_does_not_get_through_is_repeated(bench):
+    client = ScriptedClient()
+    client.deaf_to.add("NAME skypechan")
+    await bench.start(client)
+    await bench.clock.advance(10)
+    assert bench.observer.state is not LineState.READY
+    assert client.count("NAME skypechan") <= 20
+    client.deaf_to.clear()
+    await bench.clock.advance(2)
+    assert bench.observer.state is LineState.READY
+
+
 async def test_permission_given_after_a_refusal_counts_at_once(bench):
     client = await bench.start(ScriptedClient(**{"NAME skypechan": "ERROR 68"}))
     assert bench.observer.state is LineState.REFUSED

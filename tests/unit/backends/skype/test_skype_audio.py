@@ -31,6 +31,15 @@ def dialled(port: int):
         yield plug
 
 
+async def refused(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionError:
+        return True
+    writer.close()
+    return False
+
+
 @pytest.fixture
 async def call(bench):
     """A client, and a leg of it that is up."""
@@ -89,6 +98,34 @@ async def test_ports_take_one_connection_and_no_more(call):
                 socket.create_connection(("127.0.0.1", number), DEADLINE_S)
         port.from_line.close()
         port.to_line.close()
+
+
+async def test_port_that_has_its_connection_takes_no_other_while_its_twin_waits():
+    ports = SoundPorts.listen(0, 0)
+    number = ports.to_line_port
+    connecting = asyncio.create_task(ports.connected())
+    with dialled(number):
+        await asyncio.sleep(0)
+        async with asyncio.timeout(DEADLINE_S):
+            while not await refused(number):
+                await settle()
+        assert ports.hand_over() is None
+    connecting.cancel()
+    await asyncio.gather(connecting, return_exceptions=True)
+    ports.close()
+
+
+async def test_port_can_be_listened_on_again_right_after_a_call():
+    ports = SoundPorts.listen(0, 0)
+    numbers = ports.to_line_port, ports.from_line_port
+    with dialled(numbers[0]) as first, dialled(numbers[1]) as second:
+        await ports.connected()
+        port = ports.hand_over()
+        # Who closes first keeps the port in TIME_WAIT: that is us.
+        port.to_line.close()
+        port.from_line.close()
+        assert first.recv(1) == second.recv(1) == b""
+    SoundPorts.listen(*numbers).close()
 
 
 async def test_client_that_never_connects_is_a_deadline(bench, call):

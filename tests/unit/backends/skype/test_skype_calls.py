@@ -93,8 +93,8 @@ async def test_what_is_no_address_is_not_sent(bench, address):
 
 async def test_old_client_that_says_ok_has_its_new_call_found(bench):
     client = await bench.ready()
-    await bench.say(client, "CALL 5 STATUS ROUTING")  # a person at the client
-    client.answers |= {"CALL bob": "OK", "SEARCH ACTIVECALLS": "CALLS 5, 178"}
+    await bench.say(client, "CALL 500 STATUS ROUTING")  # a person at the client
+    client.answers |= {"CALL bob": "OK", "SEARCH ACTIVECALLS": "CALLS 500, 178"}
     events = Events()
     leg = await bench.backend.place("bob", events)
     assert leg.leg_id == "178"
@@ -146,6 +146,15 @@ async def test_release_sends_both_verbs_and_bears_the_error_of_one(bench):
     assert events.all == []
     await bench.say(client, "CALL 178 STATUS CANCELLED")
     assert events.released == LineReleased(HangupCause.NORMAL_CLEARING)
+    await leg.release()
+    await settle()
+    assert client.count(HANGUP) == client.count(END_HANGUP) == 1
+
+
+async def test_release_twice_sends_the_verbs_once(bench):
+    client = await bench.ready()
+    leg, _ = await bench.place(client)
+    await leg.release()
     await leg.release()
     await settle()
     assert client.count(HANGUP) == client.count(END_HANGUP) == 1
@@ -387,6 +396,9 @@ async def test_answer_that_comes_too_late_is_the_end_of_the_call(bench, error):
     assert events.released == LineReleased(
         HangupCause.NORMAL_CLEARING, "the caller is gone"
     )
+    await settle()
+    assert client.count("ALTER CALL 212 HANGUP") == 1
+    assert client.count("ALTER CALL 212 END HANGUP") == 1
     await bench.say(client, "CALL 212 STATUS MISSED")
     assert len(events.all) == 1
 
