@@ -9,15 +9,23 @@ from pathlib import Path
 import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
-from skypechan.demo.parts.ports import free_range
+from skypechan.demo.parts.bus import PrivateBus
+from skypechan.demo.parts.ports import free_port, free_range
 from skypechan.demo.parts.users import workspace
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_messages import Credentials
 from tests.doubles.sipp import Sipp, SippRun, run_scenario
+from tests.doubles.skype_transcript import SkypeTranscript
+from tests.system import parts
+from tests.system.figures import MEASURED
+from tests.system.parts import CHECKOUT, HOST, Emulator, Gateway
 
-CHECKOUT = Path(__file__).parents[2]
-HOST = "127.0.0.1"
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what was measured."""
+    for line in MEASURED.lines():
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +80,51 @@ def sipp(asterisk: LocalAsterisk, tmp_path: Path) -> Sipp:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def bus(house: LoopThread, place: Path) -> PrivateBus:
+    """A D-Bus daemon for the Skype client and the gateway."""
+    return house.enter(PrivateBus(place / "bus"))
+
+
+@pytest.fixture(scope="session")
+def emulator(house: LoopThread, place: Path, bus: PrivateBus) -> Emulator:
+    """The Skype client, signed in as skypet123."""
+    return house.enter(parts.emulator(bus.address, place / "emulator"))
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    house: LoopThread,
+    place: Path,
+    asterisk: LocalAsterisk,
+    bus: PrivateBus,
+    emulator: Emulator,
+) -> Iterator[Gateway]:
+    """The gateway between that client and that Asterisk; gone after the module."""
+    web_port = free_port()
+    config = parts.CONFIG.format(
+        ami_port=asterisk.settings.ami_port,
+        ami_secret=asterisk.settings.ami_secret,
+        web_port=web_port,
+        bus=bus.address,
+        contact=parts.CONTACT_UUID,
+    )
+    with house.sub() as running:
+        yield running.enter(parts.gateway(config, web_port, place / "gateway"))
+
+
+@pytest.fixture
+async def skype(bus: PrivateBus) -> AsyncIterator[SkypeTranscript]:
+    """What the client and the gateway say to each other during the test."""
+    async with SkypeTranscript(bus.address) as transcript:
+        yield transcript
+
+
+@pytest.fixture
+async def every_call_ends(gateway: Gateway, emulator: Emulator) -> AsyncIterator[None]:
+    """After the test, and the phone's leaving, no call is left on either side."""
+    yield
+    await gateway.idle()
+    assert await emulator.live() == []

@@ -11,6 +11,7 @@ from tests.doubles.probe import chirp, delays_ms, measured_tone, tone
 from tests.doubles.rtp import PTIME_S, sound_of
 from tests.doubles.sip_agent import BUSY, DECLINES, RINGS, SipAgent
 from tests.doubles.sip_call import Behaviour, EndedBy
+from tests.system.figures import MEASURED
 
 
 async def test_echo_call_is_answered_and_heard_back(phone: SipAgent) -> None:
@@ -36,6 +37,7 @@ async def test_echo_delay_is_under_the_known_figure(phone: SipAgent) -> None:
     await call.rtp.wait_for_audio(2, 1)
     delays = delays_ms(sound_of(call.rtp.sent), sound_of(call.rtp.received))
     await call.hang_up()
+    MEASURED.add("Asterisk Echo(), round trip", *delays)
     assert len(delays) == 8
     assert np.median(delays) < 3, delays  # 0.43 ms where the machine is idle
 
