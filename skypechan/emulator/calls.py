@@ -34,10 +34,10 @@ class Call:
     answered: bool = False
     held_here: bool = False
     held_there: bool = False
-    muted: bool = False
     duration_s: int = 0
     digits_to_partner: str = ""
     digits_from_partner: str = ""
+    history: list[CallStatus] = field(default_factory=list)
     properties: dict[str, str] = field(default_factory=dict)
     devices: dict[str, tuple[Device, ...]] = field(default_factory=dict)
     digits_held: list[tuple[Request, str]] = field(default_factory=list)

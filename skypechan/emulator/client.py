@@ -29,6 +29,7 @@ from skypechan.backends.skype.protocol.commands import (
     SetProperty,
 )
 from skypechan.backends.skype.protocol.notifications import (
+    CallStatusChanged,
     ConnectionStatusChanged,
     CurrentUserHandle,
     Error,
@@ -44,7 +45,7 @@ from skypechan.backends.skype.protocol.values import (
     ErrorNumber,
     UserStatus,
 )
-from skypechan.emulator.calls import Request
+from skypechan.emulator.calls import Call, Request
 from skypechan.emulator.desk import CallDesk, CloseSound, OpenSound
 from skypechan.emulator.directory import Directory
 from skypechan.emulator.engine import (
@@ -144,6 +145,17 @@ class Client:
     def decide(self, key: str, *, allowed: bool) -> None:
         """The user allows or refuses an application."""
         self.sessions[key].decide(allowed=allowed)
+
+    def place_by_user(self, target: str, now: int) -> Call | None:
+        """The user at the client calls; None when that is not possible now."""
+        person = self.callee(target)
+        if person is None or self.connection is not ConnectionStatus.ONLINE:
+            return None
+        remote = target.lower() in self.network_accounts
+        call = self.engine.place(_NOBODY, person, now, remote=remote)
+        if call is not None:
+            self.tell(CallStatusChanged(call.call_id, call.status))
+        return call
 
     def sign_out(self) -> None:
         """The user signs out; calls end."""
@@ -301,4 +313,5 @@ class Client:
         self.tell(changed)
 
 
+_NOBODY: Request = ("", 0)
 _OUT = (ConnectionStatus.LOGGED_OUT, UserStatus.LOGGED_OUT)

@@ -20,7 +20,7 @@ from skypechan.backends.skype.protocol.values import BuddyStatus, ErrorNumber
 from skypechan.emulator.party import Person, telephone_subscriber
 from skypechan.errors import ConfigError
 
-HANDLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.,:\-]{0,63}")
+HANDLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.:\-]{0,63}")
 _NUMBER: Final = re.compile(r"(?:\+|00)([1-9][0-9]{3,17})")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]+")
 
@@ -109,10 +109,7 @@ def one_line(text: str) -> str:
 
 def checked(person: Person) -> Person:
     """The person with printable names; ConfigError for an impossible handle."""
-    number = _NUMBER.fullmatch(person.handle)
-    if not number and not (
-        HANDLE.fullmatch(person.handle) and "," not in person.handle
-    ):
+    if not HANDLE.fullmatch(person.handle) and not _NUMBER.fullmatch(person.handle):
         raise ConfigError(f"no Skype name or +number: {person.handle!r}")
     return replace(
         person,

@@ -335,6 +335,7 @@ class CallEngine:
     ) -> Call:
         self._next_id += _ID_STEP
         call = Call(self._next_id, person, call_type, status, started)
+        call.history.append(status)
         self.calls[call.call_id] = call
         return call
 
@@ -358,6 +359,7 @@ class CallEngine:
         if status is CallStatus.FINISHED and call.answered and not call.duration_s:
             self._tell(CallProperty(call.call_id, "DURATION", "0"))
         call.status = status
+        call.history.append(status)
         self._tell(CallStatusChanged(call.call_id, status))
         if status is CallStatus.IN_PROGRESS and not call.answered:
             self._begin_talk(call)

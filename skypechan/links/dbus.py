@@ -189,7 +189,8 @@ CallHandler = Callable[[IncomingCall], bool]
 """Takes a call and returns True, or returns False: no such method here."""
 
 OwnerCallback = Callable[[str], None]
-"""Told the unique name of a name's new owner, empty when it has none."""
+"""Told the unique name of a name's new owner, empty when it has none, or a name
+that is gone."""
 
 
 class DbusLink:
@@ -204,6 +205,7 @@ class DbusLink:
         self._slots = asyncio.Semaphore(MOST_CALLS_IN_FLIGHT)
         self._handlers: list[CallHandler] = []
         self._watches: dict[str, list[OwnerCallback]] = {}
+        self._departures: list[OwnerCallback] = []
         self._descriptions: dict[str, str] = {}
         bus.add_message_handler(self._on_message)
         bus.on_disconnect(self._on_lost)
@@ -323,6 +325,15 @@ class DbusLink:
         # The signal may overtake the reply's way to this coroutine.
         return told[-1] if told else owner
 
+    async def watch_departures(self, callback: OwnerCallback) -> None:
+        """Call back with each name on the bus, unique ones too, that is gone."""
+        rule = (
+            f"type='signal',sender='{_DAEMON}',interface='{_DAEMON}',"
+            f"member='NameOwnerChanged',path='{_DAEMON_PATH}',arg2=''"
+        )
+        await self._call_daemon("AddMatch", "s", [rule])
+        self._departures.append(callback)
+
     def on_call(self, handler: CallHandler) -> None:
         """Offer incoming method calls of signature `s` or none to a handler."""
         self._handlers.append(handler)
@@ -434,6 +445,9 @@ class DbusLink:
         if message.member != "NameOwnerChanged" or message.sender != _DAEMON:
             return
         name, _, owner = message.body
+        if not owner:
+            for callback in self._departures:
+                callback(name)
         for callback in self._watches.get(name, []):
             callback(owner)
 

@@ -255,6 +255,17 @@ async def test_owner_changes_are_told(daemon):
             assert await owners.get() == ""
 
 
+async def test_departures_of_any_name_are_told(daemon):
+    async with linked(daemon.address) as client, linked(daemon.address) as service:
+        gone = asyncio.Queue()
+        await client.watch_departures(gone.put_nowait)
+        await service.own_name(NAME)
+        service.close()
+        async with asyncio.timeout(5):
+            names = {await gone.get(), await gone.get()}
+        assert names == {NAME, service.unique_name}
+
+
 async def test_introspection_is_answered_for_described_objects(pair, daemon):
     service, _ = pair
     service.describe(PATH, "<node><interface name='com.example.Service'/></node>")
