@@ -415,16 +415,19 @@ class Engine:
         if call.final is not None:
             return call.final
         row = call.row
-        line_open = self._line_outlets[row] is not None
-        queued = call.line_outlet.queued_bytes() if line_open else 0
+        to_pbx, to_line = self._pbx_outlets[row], self._line_outlets[row]
+        pbx_format = PcmFormat(call.start.pbx_rate_hz)
         return MediaFigures(
             to_pbx=self._from_line.figures(
-                row, call.pbx_outlet.dropped, 0.0, self._to_pbx.meter.read(row)
+                row,
+                call.pbx_outlet.dropped,
+                pbx_format.milliseconds(to_pbx.queued_bytes() if to_pbx else 0),
+                self._to_pbx.meter.read(row),
             ),
             to_line=self._from_pbx.figures(
                 row,
                 call.line_outlet.dropped,
-                _LINE.milliseconds(queued),
+                _LINE.milliseconds(to_line.queued_bytes() if to_line else 0),
                 self._to_line.meter.read(row),
             ),
             payload=call.payload,

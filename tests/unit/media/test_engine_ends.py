@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 
 import pytest
 
@@ -245,3 +247,29 @@ async def test_a_refused_call_s_sockets_are_closed() -> None:
         assert near.fileno() == -1
         far.close()
     engine.close()
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_no_bytes_of_any_kind_harm_the_engine(
+    start_talk: StartTalk, seed: int
+) -> None:
+    faults: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: faults.append(context))
+    chance = random.Random(seed)
+    victim, neighbour = start_talk(), start_talk()
+    kinds = [0x00, 0x03, 0x10, 0x12, 0x12, 0x12, 0x16, 0x18, chance.randrange(256)]
+    wire = b"".join(
+        message(chance.choice(kinds), chance.randbytes(chance.choice([0, 1, 160, 640])))
+        for _ in range(20)
+    )
+    wire = wire[chance.randrange(3) :]
+    with contextlib.suppress(ConnectionError):
+        while wire:
+            size = chance.randrange(1, 900)
+            await victim.pbx.send(wire[:size])
+            await victim.line.send(chance.randbytes(chance.randrange(1, 900)))
+            wire = wire[size:]
+    await neighbour.line.send(FRAME)
+    assert (await neighbour.pbx.audio())[160:] == FRAME[160:]
+    assert not faults
