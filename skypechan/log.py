@@ -6,9 +6,24 @@ import json
 import logging
 import sys
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
+from skypechan.settings import setting
+
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s %(call)s%(message)s"
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """How much is logged, and in what form; always to standard error."""
+
+    level: str = setting(
+        "info",
+        "how much: debug (with every line on the wire), info, warning, error",
+        choices=("debug", "info", "warning", "error"),
+    )
+    json: bool = setting(False, "one JSON object a line instead of text")
 
 
 class CallLog(logging.LoggerAdapter[logging.Logger]):
@@ -46,12 +61,12 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def set_up(level: str = "INFO", *, as_json: bool = False) -> None:
-    """Send the log to standard error; `level` is a name of the logging module."""
+def set_up(settings: LogSettings) -> None:
+    """Send the log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_CallPrefix())
-    handler.setFormatter(_JsonLines() if as_json else logging.Formatter(_FORMAT))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    handler.setFormatter(_JsonLines() if settings.json else logging.Formatter(_FORMAT))
+    logging.basicConfig(level=settings.level.upper(), handlers=[handler], force=True)
     # Libraries report connection detail at INFO that means nothing to an operator.
     for noisy in ("aiohttp.access", "panoramisk", "dbus_next"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from skypechan.call.causes import HangupCause
+from skypechan.call.record import Side
 
 
 class Timer(StrEnum):
@@ -109,8 +110,9 @@ class PbxReleased:
 
 @dataclass(frozen=True, slots=True)
 class MediaEnded:
-    """The audio of an established call stopped: a socket closed or broke."""
+    """The audio of an established call stopped on one side: it closed or broke."""
 
+    side: Side
     cause: HangupCause
     reason: str
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from skypechan.call.causes import DialStatus, HangupCause
+from skypechan.call.causes import DialStatus, HangupCause, meaning
 
 
 class Direction(StrEnum):
@@ -56,6 +56,21 @@ class CallRecord:
     digits_to_pbx: int = 0
     digits_to_line: int = 0
     audio: Mapping[str, float | int] = field(default_factory=dict)
+
+    def end(self, side: Side, cause: HangupCause, reason: str, when: datetime) -> None:
+        """Write down who ended the call and why. Only the first ending counts."""
+        if self.ended is not None:
+            return
+        self.ended, self.released_by = when, side
+        offering = Side.PBX if self.direction is Direction.TO_LINE else Side.LINE
+        if self.answered is not None:
+            self.status = DialStatus.ANSWER
+        elif side is offering:
+            self.status = DialStatus.CANCEL
+            cause, reason = HangupCause.NORMAL_CLEARING, "the caller gave up"
+        else:
+            self.status = meaning(cause).status
+        self.cause, self.reason = cause, reason or meaning(cause).text
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as JSON values: ISO times, numbers, words, null.

@@ -30,13 +30,16 @@ from skypechan.call.machine import (
     CallState,
     step,
 )
+from skypechan.call.record import Side
 
 
 def sample(kind: type[Event]) -> Event:
     if kind in (LineDigit, PbxDigit):
         return kind("5")
-    if kind in (LineReleased, PbxReleased, MediaEnded):
+    if kind in (LineReleased, PbxReleased):
         return kind(HangupCause.NORMAL_CLEARING, "over")
+    if kind is MediaEnded:
+        return MediaEnded(Side.PBX, HangupCause.NORMAL_CLEARING, "closed")
     if kind is TimedOut:
         return TimedOut(Timer.RING)
     return kind()

@@ -24,3 +24,33 @@ def test_a_record_is_plain_json() -> None:
     assert (read["cause"], read["status"]) == (17, "BUSY")
     assert read["released_by"] == "line"
     assert read["answered"] is None
+
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def test_only_the_first_ending_counts() -> None:
+    record = CallRecord(call="c1", direction=Direction.TO_LINE)
+    record.end(Side.LINE, HangupCause.USER_BUSY, "", NOW)
+    record.end(Side.PBX, HangupCause.NORMAL_CLEARING, "late", NOW)
+    assert record.released_by is Side.LINE
+    assert (record.cause, record.status) == (HangupCause.USER_BUSY, DialStatus.BUSY)
+    assert record.reason == "busy"
+
+
+def test_a_caller_who_gives_up_has_cancelled() -> None:
+    for direction, side in (
+        (Direction.TO_LINE, Side.PBX),
+        (Direction.TO_PBX, Side.LINE),
+    ):
+        record = CallRecord(call="c1", direction=direction)
+        record.end(side, HangupCause.INTERWORKING, "", NOW)
+        assert record.status is DialStatus.CANCEL
+        assert record.cause is HangupCause.NORMAL_CLEARING
+
+
+def test_an_answered_call_has_the_status_answer_whoever_ends_it() -> None:
+    for side in Side:
+        record = CallRecord(call="c1", direction=Direction.TO_PBX, answered=NOW)
+        record.end(side, HangupCause.NORMAL_CLEARING, "", NOW)
+        assert record.status is DialStatus.ANSWER

@@ -1,0 +1,98 @@
+"""The composition root: the only place where objects are wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+from contextlib import closing
+
+from skypechan.asterisk.ami.link import AmiLink
+from skypechan.asterisk.audiosocket.server import AudioSocketServer
+from skypechan.asterisk.pbx import Pbx
+from skypechan.backends.base import Backend
+from skypechan.backends.echo.backend import EchoBackend
+from skypechan.backends.skype.backend import SkypeBackend
+from skypechan.clock import Clock, SystemClock
+from skypechan.config.reader import Config, LineConfig
+from skypechan.errors import ConfigError
+from skypechan.gateway.gateway import Gateway
+from skypechan.gateway.lines import Line, Lines
+from skypechan.media.engine import Engine
+from skypechan.web.server import serve
+
+_log = logging.getLogger(__name__)
+
+_DRAIN_S = 3.0
+
+
+def make_backend(line: LineConfig, clock: Clock) -> Backend:
+    """Return the backend that a line's configuration names."""
+    if line.line.backend == "echo":
+        return EchoBackend()
+    return SkypeBackend(line.backend, clock)
+
+
+async def run(config: Config) -> None:
+    """Run the gateway until SIGTERM or SIGINT, then end its calls and leave.
+
+    Raises ConfigError for what only shows when it is tried, such as a taken port.
+    """
+    clock = SystemClock()
+    engine = Engine(asyncio.get_running_loop())
+    server = AudioSocketServer(config.asterisk, clock)
+    pbx = Pbx(AmiLink(config.asterisk, clock), server, clock, config.contacts)
+    lines = Lines(
+        Line(line.name, line.line, make_backend(line, clock), clock)
+        for line in config.lines
+    )
+    gateway = Gateway(lines, pbx, engine, config.routes, clock)
+    with closing(engine):
+        async with serve(gateway, config.web):
+            # What lives now lives for good: no collection has to walk through it.
+            gc.collect()
+            gc.freeze()
+            await _serve_calls(gateway)
+
+
+async def _serve_calls(gateway: Gateway) -> None:
+    serving = asyncio.create_task(gateway.run(), name="gateway")
+    _tell_supervisor("READY=1")
+    await _stop_requested(serving)
+    _tell_supervisor("STOPPING=1")
+    await gateway.release_all("the gateway stops", _DRAIN_S)
+    serving.cancel()
+    await asyncio.wait([serving])
+    if not serving.cancelled() and (error := serving.exception()) is not None:
+        raise _config_error_in(error) or error
+    _log.info("stopped")
+
+
+def _config_error_in(error: BaseException) -> ConfigError | None:
+    """Return the fault of the operator's that task groups have wrapped, if any."""
+    if isinstance(error, BaseExceptionGroup):
+        found = (_config_error_in(one) for one in error.exceptions)
+        return next((one for one in found if one), None)
+    return error if isinstance(error, ConfigError) else None
+
+
+async def _stop_requested(serving: asyncio.Task[None]) -> None:
+    """Return when a signal asks for the end, or when serving has failed."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+
+
+def _tell_supervisor(state: str) -> None:
+    """Tell systemd how we are (sd_notify); no supervisor, no message."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.sendto(state.encode(), address.replace("@", "\0", 1))

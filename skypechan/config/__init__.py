@@ -1,0 +1,1 @@
+"""The operator's files: read, checked, and shown as a commented sample."""

@@ -1,0 +1,390 @@
+"""One TOML file becomes the settings of every package.
+
+Every fault is found in one reading and named with file, line and, for a name that
+is nearly right, what was probably meant. The settings dataclasses declare names,
+types, defaults, limits and comments; nothing is repeated here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+import stat
+import tomllib
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+from skypechan.asterisk.contacts import Contact
+from skypechan.asterisk.settings import AsteriskSettings
+from skypechan.backends.skype.settings import SkypeSettings
+from skypechan.call.routes import Route, Target
+from skypechan.errors import ConfigError
+from skypechan.gateway.lines import SELECTORS, LineSettings
+from skypechan.log import LogSettings
+from skypechan.settings import Endpoint
+from skypechan.web.settings import WebSettings
+
+DEFAULT_FILES = (Path("skypechan.toml"), Path("/etc/skypechan/skypechan.toml"))
+ENVIRONMENT_PREFIX = "SKYPECHAN_"
+
+SECTIONS: dict[str, type] = {
+    "asterisk": AsteriskSettings,
+    "web": WebSettings,
+    "log": LogSettings,
+}
+"""The tables that stand once, and what their keys set."""
+
+BACKENDS: dict[str, type | None] = {"skype": SkypeSettings, "echo": None}
+"""The settings that a kind of client adds to those of every line."""
+
+_CONTACTS = UUID("2f9d8f52-5f0e-4a4a-9d7c-9b3d3cf5f3a1")  # ours, of chance
+_LINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class LineConfig:
+    """One `[lines.NAME]` table: what every line has, and what its backend adds."""
+
+    name: str
+    line: LineSettings
+    backend: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration."""
+
+    source: Path
+    asterisk: AsteriskSettings
+    web: WebSettings
+    log: LogSettings
+    lines: tuple[LineConfig, ...]
+    routes: tuple[Route, ...] = ()
+    contacts: Mapping[str, Contact] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads tables and gathers every fault on the way."""
+
+    source: Path
+    text: str
+    faults: list[str] = field(default_factory=list)
+
+    def fault(self, table: str, key: str, text: str) -> None:
+        line = _line_of(self.text, table, key)
+        place = f"{self.source}:{line}" if line else str(self.source)
+        self.faults.append(f"{place}: {text}")
+
+    def read(self, settings: type, table: str, values: Mapping[str, Any]) -> Any:
+        """Return an instance of a settings class; faults are noted, not raised."""
+        kinds = typing.get_type_hints(settings)
+        good: dict[str, Any] = {}
+        for declared in dataclasses.fields(settings):
+            if declared.name not in values:
+                continue
+            try:
+                good[declared.name] = _convert(
+                    values[declared.name], kinds[declared.name], declared.metadata
+                )
+            except ConfigError as error:
+                self.fault(table, declared.name, f"{declared.name}: {error}")
+        return settings(**good)
+
+    def check_names(self, table: str, values: Mapping[str, Any], *kinds: type) -> None:
+        known = [f.name for kind in kinds for f in dataclasses.fields(kind)]
+        for key in values:
+            if key not in known:
+                hint = _did_you_mean(key, known)
+                self.fault(table, key, f"[{table}] knows no {key!r}{hint}")
+
+
+def find_file(named: Path | None) -> Path:
+    """Return the configuration file to read. Raises ConfigError if there is none."""
+    candidates = (named,) if named else DEFAULT_FILES
+    for path in candidates:
+        if path.is_file():
+            return path
+    if named:
+        raise ConfigError(f"{named}: there is no such file")
+    looked = " or ".join(str(path) for path in DEFAULT_FILES)
+    raise ConfigError(
+        f"no configuration: looked for {looked}; "
+        "`skypechan describe config` prints one to start from"
+    )
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
+    """Read a configuration file. Raises ConfigError with every fault in it."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text: {error.reason}") from error
+    return parse(text, path, environment)
+
+
+def parse(text: str, source: Path, environment: Mapping[str, str]) -> Config:
+    """Read the text of a configuration file; `source` names it in faults."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: is not TOML: {error}") from error
+    reader = _Reader(source, text)
+    _override(reader, tables, environment)
+    for name in tables:
+        known = [*SECTIONS, "lines", "routes", "contacts"]
+        if name not in known:
+            hint = _did_you_mean(name, known)
+            reader.fault(name, "", f"there is no section [{name}]{hint}")
+    sections = {name: _section(reader, tables, name) for name in SECTIONS}
+    lines = tuple(_lines(reader, _table(reader, tables, "lines")))
+    routes = tuple(_routes(reader, tables, {line.name for line in lines}))
+    contacts = dict(_contacts(reader, _table(reader, tables, "contacts")))
+    _check_clashes(reader, lines)
+    if reader.faults:
+        raise ConfigError(*reader.faults)
+    return Config(
+        source=source, lines=lines, routes=routes, contacts=contacts, **sections
+    )
+
+
+def _section(reader: _Reader, tables: Mapping[str, Any], name: str) -> Any:
+    settings, values = SECTIONS[name], dict(_table(reader, tables, name))
+    _read_secrets(reader, name, values, settings)
+    reader.check_names(name, values, settings)
+    return reader.read(settings, name, values)
+
+
+def _table(reader: _Reader, tables: Mapping[str, Any], name: str) -> dict[str, Any]:
+    table = tables.get(name, {})
+    if isinstance(table, dict):
+        return table
+    reader.fault(name, name, f"{name} must be a table, [{name}]")
+    return {}
+
+
+def _lines(reader: _Reader, tables: Mapping[str, Any]) -> Iterator[LineConfig]:
+    if not tables:
+        reader.fault("", "", "there is no line: write at least one [lines.NAME]")
+    for name, values in tables.items():
+        table = f"lines.{name}"
+        if not isinstance(values, dict):
+            reader.fault("lines", name, f"{name} must be a table, [lines.{name}]")
+            continue
+        if not _LINE_NAME.match(name) or name in SELECTORS:
+            reader.fault(
+                table,
+                "",
+                f"a line cannot be called {name!r}: letters, digits, . _ - only, "
+                f"and not {', '.join(SELECTORS)}",
+            )
+        line = reader.read(LineSettings, table, values)
+        extra = BACKENDS.get(line.backend)
+        kinds = (LineSettings, extra) if extra else (LineSettings,)
+        reader.check_names(table, values, *kinds)
+        backend = reader.read(extra, table, values) if extra else None
+        yield LineConfig(name, line, backend)
+
+
+def _routes(
+    reader: _Reader, tables: Mapping[str, Any], lines: set[str]
+) -> Iterator[Route]:
+    rows = tables.get("routes", [])
+    if not isinstance(rows, list):
+        reader.fault("routes", "", "routes are written [[routes]]")
+        return
+    for number, row in enumerate(rows, 1):
+        unknown = set(row) - {"line", "caller", "to"}
+        for key in sorted(unknown):
+            hint = _did_you_mean(key, ["line", "caller", "to"])
+            reader.fault("routes", key, f"route {number} knows no {key!r}{hint}")
+        line = str(row.get("line", "*"))
+        if not set(line) & set("*?[") and line not in lines:
+            hint = _did_you_mean(line, sorted(lines))
+            reader.fault("routes", "line", f"route {number}: no line {line!r}{hint}")
+        try:
+            target = Target.parse(str(row.get("to", "")))
+        except ConfigError as error:
+            reader.fault("routes", "to", f"route {number}: to: {error}")
+            continue
+        yield Route(target, line, str(row.get("caller", "*")))
+
+
+def _contacts(
+    reader: _Reader, tables: Mapping[str, Any]
+) -> Iterator[tuple[str, Contact]]:
+    """Yield what the plain form of the dialplan may dial, by name."""
+    for name, values in tables.items():
+        if not isinstance(values, dict):
+            reader.fault(
+                "contacts", name, f"{name} must be {{ uuid = ..., line = ... }}"
+            )
+            continue
+        known = ("uuid", "line", "address")
+        for key in values:
+            if key not in known:
+                hint = _did_you_mean(key, known)
+                reader.fault("contacts", name, f"{name} knows no {key!r}{hint}")
+        try:
+            number = UUID(str(values.get("uuid", "")))
+        except ValueError:
+            example = contact_uuid(name)
+            reader.fault("contacts", name, f'{name}: uuid must be one, as "{example}"')
+            continue
+        line, address = str(values.get("line", "ANY")), str(values.get("address", name))
+        yield name, Contact(number, line, address)
+
+
+def contact_uuid(name: str) -> UUID:
+    """Return a UUID for a contact: always the same one for the same name."""
+    return uuid5(_CONTACTS, name)
+
+
+def _check_clashes(reader: _Reader, lines: tuple[LineConfig, ...]) -> None:
+    """Refuse a sound port that two lines, or both ends of one, want."""
+    taken: dict[int, str] = {}
+    for line in lines:
+        for key in ("sound_port_to_skype", "sound_port_from_skype"):
+            port = getattr(line.backend, key, 0)
+            if port and port in taken:
+                reader.fault(
+                    f"lines.{line.name}",
+                    key,
+                    f"{key}: port {port} is taken by {taken[port]}",
+                )
+            elif port:
+                taken[port] = f"[lines.{line.name}] {key}"
+
+
+def _read_secrets(
+    reader: _Reader, table: str, values: dict[str, Any], settings: type
+) -> None:
+    """Replace each `NAME_file` by the secret that the file holds."""
+    for declared in dataclasses.fields(settings):
+        path_key = f"{declared.name}_file"
+        if not declared.metadata.get("secret") or path_key not in values:
+            continue
+        path = Path(str(values.pop(path_key)))
+        if declared.name in values:
+            both = f"{declared.name} and {path_key} are both set: keep one"
+            reader.fault(table, path_key, both)
+            continue
+        try:
+            mode = path.stat().st_mode
+            secret = path.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            text = getattr(error, "strerror", None) or "it is not text"
+            reader.fault(table, path_key, f"{path_key}: cannot read {path}: {text}")
+            continue
+        if mode & (stat.S_IROTH | stat.S_IWOTH):
+            reader.fault(
+                table, path_key, f"{path_key}: everybody can read {path}: chmod 640 it"
+            )
+        values[declared.name] = secret
+
+
+def _override(
+    reader: _Reader, tables: dict[str, Any], environment: Mapping[str, str]
+) -> None:
+    """Apply `SKYPECHAN_SECTION__KEY`, for lines `SKYPECHAN_LINES__NAME__KEY`."""
+    for name, value in environment.items():
+        if not name.startswith(ENVIRONMENT_PREFIX) or "__" not in name:
+            continue
+        *path, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        table: Any = tables
+        for step in path:
+            table = _step_into(table, step)
+        if not isinstance(table, dict):
+            reader.faults.append(f"{name}: there is no such setting")
+            continue
+        table.pop(f"{key}_file", None)
+        table[key] = _FromEnvironment(value)
+
+
+def _step_into(table: Any, step: str) -> Any:
+    """Return a table by its name in lower case, made if it is not there."""
+    if not isinstance(table, dict):
+        return None
+    names = {name.lower(): name for name in table}
+    return table.setdefault(names.get(step, step), {})
+
+
+class _FromEnvironment(str):
+    """A value whose type the environment cannot tell."""
+
+    __slots__ = ()
+
+    def as_type(self, kind: Any) -> Any:
+        """Return text for text, and what TOML reads for anything else."""
+        if kind in (str, Endpoint):
+            return str(self)
+        try:
+            return tomllib.loads(f"value = {self}")["value"]
+        except tomllib.TOMLDecodeError:
+            return str(self)
+
+
+def _convert(value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
+    """Return a value as the type of its field. Raises ConfigError."""
+    if isinstance(value, _FromEnvironment):
+        value = value.as_type(kind)
+    if kind is Endpoint:
+        if not isinstance(value, str):
+            raise ConfigError(f"must be text, HOST:PORT, not {value!r}")
+        return Endpoint.parse(value)
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            raise ConfigError(f"must be a list of text, not {value!r}")
+        return tuple(value)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise ConfigError(f"must be {_TYPE_WORDS[kind]}, not {value!r}")
+    _check_limits(value, limits)
+    return value
+
+
+def _check_limits(value: Any, limits: Mapping[str, Any]) -> None:
+    if "choices" in limits and value not in limits["choices"]:
+        hint = _did_you_mean(str(value), limits["choices"])
+        words = ", ".join(limits["choices"])
+        raise ConfigError(f"must be one of {words}, not {value!r}{hint}")
+    if "least" in limits and value < limits["least"]:
+        raise ConfigError(f"must be at least {limits['least']}, not {value}")
+    if "most" in limits and value > limits["most"]:
+        raise ConfigError(f"must be at most {limits['most']}, not {value}")
+
+
+_TYPE_WORDS = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+}
+
+
+def _did_you_mean(word: str, known: typing.Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _line_of(text: str, table: str, key: str) -> int:
+    """Return the line of a key, or of its table's header; 0 if there is none."""
+    header_line, here = 0, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        bare = line.split("#", 1)[0].strip()
+        if bare.startswith("["):
+            here = bare.strip("[]").replace('"', "").strip()
+            header_line = number if here == table and not header_line else header_line
+        name = bare.split("=", 1)[0].strip().strip('"') if "=" in bare else ""
+        if here == table and name == key:
+            return number
+    return header_line

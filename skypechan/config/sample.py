@@ -1,0 +1,86 @@
+"""The commented sample configuration, made from the settings themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from skypechan.config.reader import BACKENDS, SECTIONS, contact_uuid
+from skypechan.gateway.lines import LineSettings
+from skypechan.settings import Endpoint
+
+_HEAD = """\
+# skypechan: the whole configuration, each key with its default.
+# A key that keeps its default may be left out. Every key can be set by the
+# environment as well: SKYPECHAN_ASTERISK__AMI_USERNAME, SKYPECHAN_LINES__NAME__KEY.
+"""
+
+_LINE_NAME = "skypeclient"
+_LINE_VALUES = {"account": "skypet123", "extension": "600"}
+
+_ROUTES = """
+# Where calls from a line go; the first rule that matches wins, else the line's own
+# extension and context. `line` and `caller` are shell-style patterns.
+# [[routes]]
+# line = "skypeclient"
+# caller = "boss.*"
+# to = "555@from-skypechan"
+"""
+_CONTACTS = f"""
+# Users for the plain form Dial(AudioSocket/HOST:PORT/UUID/c(slin16)), in which
+# Asterisk answers at once. `address` is the contact's name unless it is given.
+[contacts]
+echo123 = {{ uuid = "{contact_uuid("echo123")}", line = "ANY" }}
+"""
+
+_SECTION_COMMENTS = {
+    "asterisk": "The Asterisk beside which the gateway stands.",
+    "web": "The page, the JSON API and the metrics.",
+    "log": "What is written to standard error.",
+}
+
+
+def sample() -> str:
+    """Return the sample configuration as TOML text."""
+    return "\n".join(_lines()) + _ROUTES + _CONTACTS
+
+
+def _lines() -> Iterator[str]:
+    yield _HEAD
+    for name, settings in SECTIONS.items():
+        yield f"# {_SECTION_COMMENTS[name]}"
+        yield f"[{name}]"
+        yield from _keys(settings, {})
+        yield ""
+    yield "# One table for each line; its name is what the dialplan dials."
+    yield f"[lines.{_LINE_NAME}]"
+    yield from _keys(LineSettings, _LINE_VALUES)
+    for backend, settings_or_none in BACKENDS.items():
+        if settings_or_none is not None:
+            yield f'# Only for backend = "{backend}":'
+            yield from _keys(settings_or_none, _LINE_VALUES)
+
+
+def _keys(settings: type, values: dict[str, str]) -> Iterator[str]:
+    for declared in dataclasses.fields(settings):
+        limits = declared.metadata
+        comment = limits["comment"]
+        if "choices" in limits:
+            comment += " (" + ", ".join(limits["choices"]) + ")"
+        elif "least" in limits and "most" in limits:
+            comment += f" ({limits['least']} to {limits['most']})"
+        yield f"# {comment}"
+        value = values.get(declared.name, limits["default"])
+        if limits.get("secret"):
+            yield f'# {declared.name}_file = "/etc/skypechan/{declared.name}"'
+        else:
+            yield f"{declared.name} = {_as_toml(value)}"
+
+
+def _as_toml(value: Any) -> str:
+    """Return a value as TOML; JSON's text, numbers and lists are TOML as well."""
+    if isinstance(value, Endpoint):
+        return json.dumps(str(value))
+    return json.dumps(list(value) if isinstance(value, tuple) else value)

@@ -1,0 +1,1 @@
+"""The gateway: lines, live calls, and who is let in."""

@@ -1,0 +1,230 @@
+"""The gateway: admits calls from both sides and keeps the live ones."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import Counter, deque
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from typing import Any
+
+from skypechan.asterisk.channel import PbxLeg
+from skypechan.asterisk.dialplan import Origination
+from skypechan.asterisk.pbx import Pbx, PbxRequest
+from skypechan.backends.base import Offer
+from skypechan.call.causes import HangupCause
+from skypechan.call.events import (
+    Event,
+    EventSink,
+    HangupRequested,
+    LineOffered,
+    PbxOffered,
+)
+from skypechan.call.record import CallRecord, Direction, Side
+from skypechan.call.routes import Route, find
+from skypechan.clock import Clock
+from skypechan.errors import CallError, SkypechanError
+from skypechan.gateway import snapshot
+from skypechan.gateway.lines import Line, Lines
+from skypechan.gateway.runner import CallLimits, CallRunner
+from skypechan.gateway.snapshot import GatewaySnapshot
+from skypechan.media.engine import Engine
+
+_log = logging.getLogger(__name__)
+
+_MOST_RECORDS = 1_000
+
+
+def _ignore(_: Event) -> None:
+    """Take the events of a leg that was turned away."""
+
+
+class Gateway:
+    """Every line, every live call, and the rules of who is let in."""
+
+    def __init__(
+        self,
+        lines: Lines,
+        pbx: Pbx,
+        engine: Engine,
+        routes: Sequence[Route],
+        clock: Clock,
+    ) -> None:
+        self._lines = lines
+        self._pbx = pbx
+        self._engine = engine
+        self._routes = routes
+        self._clock = clock
+        self._calls: dict[str, CallRunner] = {}
+        self._records: deque[CallRecord] = deque(maxlen=_MOST_RECORDS)
+        self._totals: Counter[str] = Counter()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Serve until cancelled; then end every call and both kinds of leg."""
+        self._pbx.on_request = self._requested
+        for line in self._lines:
+            line.on_offer = self._offered
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(self._pbx.run(), name="pbx")
+            for line in self._lines:
+                tasks.create_task(line.backend.run(line), name=f"line {line.name}")
+
+    async def release_all(self, reason: str, within_s: float) -> None:
+        """End every live call, as at a shutdown, and wait for the ends."""
+        for call in list(self._calls.values()):
+            call.post(HangupRequested(HangupCause.NORMAL_CLEARING, reason))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._calls:
+                    await self._clock.sleep(0.02)
+
+    def hangup(self, call_id: str) -> bool:
+        """Ask a live call to end; False if there is no such call."""
+        call = self._calls.get(call_id)
+        if call is not None:
+            call.post(HangupRequested())
+        return call is not None
+
+    def records(self) -> Sequence[CallRecord]:
+        """Return the records of the last calls, newest last."""
+        return tuple(self._records)
+
+    def snapshot(self) -> GatewaySnapshot:
+        """Return what the gateway looks like now."""
+        return GatewaySnapshot(
+            lines=tuple(snapshot.of_line(line) for line in self._lines),
+            calls=tuple(snapshot.of_call(call) for call in self._calls.values()),
+            links=(snapshot.of_pbx(self._pbx),),
+            calls_total=dict(self._totals),
+            refused_sockets=dict(self._pbx.refused_sockets),
+        )
+
+    # Calls from the line to the PBX.
+
+    def _offered(self, line: Line, offer: Offer) -> EventSink:
+        record = CallRecord(
+            call=str(uuid.uuid4()),
+            direction=Direction.TO_PBX,
+            line=line.name,
+            caller=offer.caller,
+            caller_name=offer.caller_name,
+            line_call=offer.leg.leg_id,
+            placed=self._clock.wall(),
+        )
+        if line.call_id is not None:
+            self._turn_away(record, HangupCause.USER_BUSY, "the line is in use")
+            self._spawn(self._release_offer(offer), record.call)
+            return _ignore
+        target = find(self._routes, line.name, offer.caller, line.settings.target)
+        record.address = str(target)
+        settings = line.settings
+        call = self._new_call(record, line, settings.ring_seconds)
+        call.line_leg = offer.leg
+
+        async def originate() -> PbxLeg:
+            return await self._pbx.originate(
+                Origination(
+                    target=target,
+                    call=record.call,
+                    line=line.name,
+                    account=line.account,
+                    caller=offer.caller,
+                    caller_name=offer.caller_name,
+                    kind=offer.kind,
+                    language=settings.language,
+                    ring_seconds=settings.ring_seconds,
+                ),
+                call.post,
+            )
+
+        call.originate = originate
+        self._start(call, LineOffered())
+        return call.post
+
+    async def _release_offer(self, offer: Offer) -> None:
+        with suppress(SkypechanError):
+            await offer.leg.release()
+
+    # Calls from the PBX to a line.
+
+    def _requested(self, request: PbxRequest) -> None:
+        record = CallRecord(
+            # A contact's UUID serves many calls; any other is of one call only.
+            call=str(uuid.uuid4()) if request.contact else request.uuid,
+            direction=Direction.TO_LINE,
+            line=request.line,
+            address=request.address,
+            caller=request.caller,
+            caller_name=request.caller_name,
+            uuid=request.uuid,
+            uniqueid=request.uniqueid,
+            linkedid=request.linkedid,
+            sip_call_id=request.sip_call_id,
+            placed=self._clock.wall(),
+        )
+        try:
+            line = self._lines.select(request.line)
+        except CallError as error:
+            cause = HangupCause.of(error.cause)
+            self._turn_away(record, cause, error.reason)
+            self._spawn(self._refuse(request, cause, error.reason), record.call)
+            return
+        record.line = line.name
+        ring_s = min(
+            request.ring_seconds or line.settings.ring_seconds,
+            line.settings.ring_seconds,
+        )
+        call = self._new_call(record, line, ring_s)
+        call.pbx_leg = request.leg
+        request.leg.report_to(call.post)
+        self._start(call, PbxOffered())
+
+    async def _refuse(
+        self, request: PbxRequest, cause: HangupCause, reason: str
+    ) -> None:
+        with suppress(SkypechanError):
+            await request.leg.release(cause, reason)
+
+    # Both ways.
+
+    def _new_call(self, record: CallRecord, line: Line, ring_s: float) -> CallRunner:
+        limits = CallLimits(ring_s, line.settings.max_call_seconds)
+        return CallRunner(record, line, self._engine, self._clock, limits)
+
+    def _start(self, call: CallRunner, first: Event) -> None:
+        call_id = call.record.call
+        call.line.seize(call_id)
+        self._calls[call_id] = call
+        call.post(first)
+        self._spawn(self._live(call), call_id)
+
+    async def _live(self, call: CallRunner) -> None:
+        """Run one call to its end. Nothing that goes wrong in it goes further."""
+        try:
+            await call.run()
+        except Exception:  # noqa: BLE001 - a lost call never stops the gateway
+            _log.exception("! call %s was lost", call.record.call)
+            await call.abandon("a fault in the gateway")
+        finally:
+            self._calls.pop(call.record.call, None)
+            call.line.free(call.record.call)
+        self._file(call.record)
+
+    def _turn_away(self, record: CallRecord, cause: HangupCause, reason: str) -> None:
+        record.end(Side.GATEWAY, cause, reason, self._clock.wall())
+        self._file(record)
+
+    def _file(self, record: CallRecord) -> None:
+        self._records.append(record)
+        self._totals[f"{record.direction}/{record.status}"] += 1
+        _log.info("record %s", record.as_json())
+
+    def _spawn(self, work: Coroutine[Any, Any, None], call_id: str) -> None:
+        if self._tasks is None:
+            work.close()
+            raise CallError(HangupCause.TEMPORARY_FAILURE, "the gateway is not running")
+        self._tasks.create_task(work, name=f"call {call_id}")

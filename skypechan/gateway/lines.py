@@ -1,0 +1,158 @@
+"""Lines: their published state, and which one takes a call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from skypechan.backends.base import Backend, LineState, Offer
+from skypechan.call.causes import HangupCause
+from skypechan.call.events import EventSink
+from skypechan.call.routes import Target
+from skypechan.clock import Clock
+from skypechan.errors import CallError
+from skypechan.settings import setting
+
+_log = logging.getLogger(__name__)
+
+ANY, ROUND_ROBIN, LEAST_RECENT = "ANY", "RR", "LRU"
+SELECTORS = (ANY, ROUND_ROBIN, LEAST_RECENT)
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """What the gateway must know of a line, whatever its backend."""
+
+    backend: str = setting("skype", "the kind of client", choices=("skype", "echo"))
+    context: str = setting("from-skypechan", "where incoming calls go: the context")
+    extension: str = setting("s", "where incoming calls go: the extension")
+    language: str = setting("en", "language of Asterisk's prompts on the line")
+    playback_boost_db: float = setting(
+        0.0, "gain towards the line, dB", least=-40, most=40
+    )
+    capture_boost_db: float = setting(0.0, "gain from the line, dB", least=-40, most=40)
+    ring_seconds: float = setting(
+        60.0, "how long a call may ring, seconds", least=1, most=600
+    )
+    max_call_seconds: float = setting(
+        0.0, "longest call, seconds; 0 is without limit", least=0
+    )
+
+    @property
+    def target(self) -> Target:
+        """Where an incoming call goes when no route speaks about it."""
+        return Target(self.extension, self.context)
+
+
+class Line:
+    """One configured client: what state it is in and whether a call has it."""
+
+    def __init__(
+        self, name: str, settings: LineSettings, backend: Backend, clock: Clock
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.backend = backend
+        self.state = LineState.STARTING
+        self.reason = ""
+        self.account = ""
+        self.since: datetime = clock.wall()
+        self.call_id: str | None = None
+        self.calls_total = 0
+        self._clock = clock
+        self._last_used_s = 0.0
+        self.on_offer: Callable[[Line, Offer], EventSink] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether the line can take a call now."""
+        return self.state is LineState.READY and self.call_id is None
+
+    @property
+    def last_used_s(self) -> float:
+        """When the line last took a call, by the monotonic clock; 0 for never."""
+        return self._last_used_s
+
+    def seize(self, call_id: str) -> None:
+        """Give the line to a call."""
+        self.call_id = call_id
+        self.calls_total += 1
+        self._last_used_s = self._clock.monotonic_s()
+
+    def free(self, call_id: str) -> None:
+        """Take the line from a call that has it."""
+        if self.call_id == call_id:
+            self.call_id = None
+
+    def line_changed(self, state: LineState, reason: str, account: str) -> None:
+        """Take note of what the backend says of its client."""
+        self.account = account or self.account
+        if (state, reason) == (self.state, self.reason):
+            return
+        if state is not self.state:
+            self.since = self._clock.wall()
+        self.state, self.reason = state, reason
+        _log.info("= line %s is %s%s", self.name, state, reason and f": {reason}")
+
+    def offered(self, offer: Offer) -> EventSink:
+        """Hand an incoming call to the gateway."""
+        if self.on_offer is None:
+            raise CallError(HangupCause.TEMPORARY_FAILURE, "the gateway is not running")
+        return self.on_offer(self, offer)
+
+
+class Lines:
+    """All lines, in the order of the configuration."""
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self._lines = {line.name: line for line in lines}
+        self._turn = 0
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self._lines.values())
+
+    def __getitem__(self, name: str) -> Line:
+        return self._lines[name]
+
+    def select(self, selector: str) -> Line:
+        """Return the idle line that a selector means.
+
+        The selector is a name, ANY (first idle), RR (in turn) or LRU (longest
+        unused). Raises CallError with the cause why there is none.
+        """
+        if selector in SELECTORS:
+            return self._select_idle(selector)
+        line = self._lines.get(selector)
+        if line is None:
+            raise CallError(HangupCause.NO_ROUTE, f"there is no line {selector!r}")
+        if line.state is not LineState.READY:
+            raise CallError(
+                HangupCause.REQUESTED_CHANNEL_UNAVAILABLE,
+                f"line {selector} is {line.state.value}",
+            )
+        if not line.is_idle:
+            raise CallError(HangupCause.CONGESTION, f"line {selector} is in use")
+        return line
+
+    def _select_idle(self, selector: str) -> Line:
+        lines = list(self._lines.values())
+        idle = [line for line in lines if line.is_idle]
+        if not idle:
+            if any(line.state is LineState.READY for line in lines):
+                raise CallError(HangupCause.CONGESTION, "all lines are in use")
+            raise CallError(
+                HangupCause.REQUESTED_CHANNEL_UNAVAILABLE, "no line is ready"
+            )
+        if selector == LEAST_RECENT:
+            return min(idle, key=lambda line: line.last_used_s)
+        if selector == ROUND_ROBIN:
+            return self._next_in_turn(lines, idle)
+        return idle[0]
+
+    def _next_in_turn(self, lines: list[Line], idle: list[Line]) -> Line:
+        in_turn = lines[self._turn :] + lines[: self._turn]
+        line = next(line for line in in_turn if line in idle)
+        self._turn = (lines.index(line) + 1) % len(lines)
+        return line

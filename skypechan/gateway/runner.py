@@ -1,0 +1,361 @@
+"""One live call: it takes events, asks the table, and does what the table says.
+
+Events of both legs come through `post`. They are taken one at a time, so that two
+decisions never race; each action has a deadline of its own inside the leg.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+from skypechan.asterisk.channel import PbxLeg
+from skypechan.backends.base import LineLeg
+from skypechan.call.actions import Action
+from skypechan.call.causes import HangupCause, meaning
+from skypechan.call.events import (
+    Event,
+    HangupRequested,
+    LineAnswered,
+    LineDigit,
+    LineEarlyMedia,
+    LineReleased,
+    LineRinging,
+    MediaEnded,
+    PbxAnswered,
+    PbxDigit,
+    PbxReleased,
+    PbxRinging,
+    TimedOut,
+    Timer,
+)
+from skypechan.call.machine import TIMERS, CallState, step
+from skypechan.call.record import CallRecord, Direction, Side
+from skypechan.clock import Clock
+from skypechan.errors import CallError, SkypechanError
+from skypechan.gateway.lines import Line
+from skypechan.log import CallLog
+from skypechan.media.engine import CallMedia, Engine
+from skypechan.media.values import EndReason, MediaEnd, MediaStart
+
+_log = logging.getLogger(__name__)
+
+_Leg = TypeVar("_Leg")
+
+_ANSWER_S = 10.0
+_RELEASE_S = 5.0
+_MOST_WAITING_DIGITS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """How long a call may ring and how long it may last, seconds; 0 is for ever."""
+
+    ring_s: float
+    longest_s: float
+
+
+class CallRunner:
+    """The hands of one call: `post` events to it and await `run`.
+
+    A call to the PBX is given its line leg and a way to originate the PBX leg; a
+    call to the line its PBX leg and a way to place the line leg.
+    """
+
+    def __init__(
+        self,
+        record: CallRecord,
+        line: Line,
+        engine: Engine,
+        clock: Clock,
+        limits: CallLimits,
+    ) -> None:
+        self.record = record
+        self.line = line
+        self.state = CallState.IDLE
+        self.media: CallMedia | None = None
+        self.held_by: set[Side] = set()
+        self.line_leg: LineLeg | None = None
+        self.pbx_leg: PbxLeg | None = None
+        self.originate: Callable[[], Awaitable[PbxLeg]] | None = None
+        self._engine = engine
+        self._clock = clock
+        self._limits = limits
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._timer: Timer | None = None
+        self._timer_task: asyncio.Task[None] | None = None
+        self._log = CallLog(_log, record.call)
+        self._hands: dict[Action, Callable[[Event], Awaitable[None]]] = {
+            Action.ORIGINATE_PBX: self._originate_pbx,
+            Action.TAKE_PBX: self._take_pbx,
+            Action.RING_PBX: self._ring_pbx,
+            Action.ANSWER_PBX: self._answer_pbx,
+            Action.RELEASE_PBX: self._release_pbx,
+            Action.PLACE_LINE: self._place_line,
+            Action.ANSWER_LINE: self._answer_line,
+            Action.RELEASE_LINE: self._release_line,
+            Action.START_MEDIA: self._start_media,
+            Action.STOP_MEDIA: self._stop_media,
+            Action.SEND_DIGIT_TO_PBX: self._send_digit_to_pbx,
+            Action.SEND_DIGIT_TO_LINE: self._send_digit_to_line,
+            Action.NOTE_HOLD: self._note_hold,
+            Action.NOTE_RESUME: self._note_resume,
+        }
+
+    def post(self, event: Event) -> None:
+        """Take an event of a leg or of the gateway; never blocks.
+
+        Digits are dropped when hundreds wait already; nothing else ever is.
+        """
+        is_digit = isinstance(event, LineDigit | PbxDigit)
+        if is_digit and self._events.qsize() >= _MOST_WAITING_DIGITS:
+            self._log.warning("! too many digits at once, dropped %s", event)
+            return
+        self._events.put_nowait(event)
+
+    async def run(self) -> CallRecord:
+        """Live until both legs are released; return the finished record."""
+        try:
+            while self.state is not CallState.RELEASED:
+                await self._obey(await self._events.get())
+        finally:
+            self._set_timer(None)
+            await self._stop_media(None)
+        return self.record
+
+    async def abandon(self, reason: str) -> None:
+        """Release whatever is left, after a fault that the table does not know."""
+        self.record.end(
+            Side.GATEWAY, HangupCause.TEMPORARY_FAILURE, reason, self._clock.wall()
+        )
+        for leg_end in (self._release_line, self._release_pbx):
+            with suppress(SkypechanError):
+                await leg_end(HangupRequested(HangupCause.TEMPORARY_FAILURE, reason))
+
+    async def _obey(self, event: Event) -> None:
+        if isinstance(event, TimedOut) and event.timer is not self._timer:
+            return  # it ran out while the event that stopped it was waiting
+        row = step(self.state, event)
+        self._note(event)
+        if row.state is not self.state:
+            self._log.info("= %s, was %s: %s", row.state, self.state, event)
+        self.state = row.state
+        self._set_timer(TIMERS.get(row.state))
+        for action in row.actions:
+            if not await self._perform(action, event) and action is Action.TAKE_PBX:
+                break  # the caller is gone: nobody is called for him
+
+    async def _perform(self, action: Action, event: Event) -> bool:
+        """Do one thing; a failure becomes the event that it means for the call."""
+        try:
+            await self._hands[action](event)
+        except SkypechanError as error:
+            self._log.warning("! could not %s: %s", action, error)
+            self.post(_failure(action, *_cause_of_error(error)))
+            return False
+        return True
+
+    # The record.
+
+    def _note(self, event: Event) -> None:
+        """Write into the record what an event says of the call."""
+        now = self._clock.wall()
+        record = self.record
+        match event:
+            case LineRinging() | PbxRinging() | LineEarlyMedia():
+                record.ringing = record.ringing or now
+            case LineAnswered() if record.direction is Direction.TO_LINE:
+                record.answered = record.answered or now
+            case PbxAnswered() if record.direction is Direction.TO_PBX:
+                record.answered = record.answered or now
+            case LineReleased():
+                record.end(Side.LINE, *cause_of(event), now)
+            case PbxReleased():
+                record.end(Side.PBX, *cause_of(event), now)
+            case MediaEnded(side):
+                record.end(side, *cause_of(event), now)
+            case HangupRequested() | TimedOut():
+                record.end(Side.GATEWAY, *cause_of(event), now)
+
+    # Timers.
+
+    def _set_timer(self, timer: Timer | None) -> None:
+        """Run the state's timer; one that runs already goes on."""
+        if timer is self._timer:
+            return
+        self._timer = timer
+        if self._timer_task is not None:
+            self._timer_task.cancel()
+            self._timer_task = None
+        seconds = self._seconds_of(timer)
+        if timer is not None and seconds:
+            self._timer_task = asyncio.create_task(
+                self._expire(timer, seconds), name=f"{self.record.call} {timer} timer"
+            )
+
+    def _seconds_of(self, timer: Timer | None) -> float:
+        match timer:
+            case Timer.RING:
+                return self._limits.ring_s
+            case Timer.CALL:
+                return self._limits.longest_s
+            case Timer.ANSWER:
+                return _ANSWER_S
+            case Timer.RELEASE:
+                return _RELEASE_S
+            case None:
+                return 0.0
+
+    async def _expire(self, timer: Timer, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self.post(TimedOut(timer))
+
+    # The PBX leg.
+
+    async def _originate_pbx(self, _: Event) -> None:
+        if self.originate is None:
+            raise CallError(HangupCause.TEMPORARY_FAILURE, "nothing to originate")
+        self.pbx_leg = await self.originate()
+        self.record.uuid = self.pbx_leg.uuid
+
+    async def _take_pbx(self, _: Event) -> None:
+        await _present(self.pbx_leg).take()
+
+    async def _ring_pbx(self, _: Event) -> None:
+        await _present(self.pbx_leg).ring()
+
+    async def _answer_pbx(self, _: Event) -> None:
+        await _present(self.pbx_leg).answer()
+
+    async def _release_pbx(self, event: Event) -> None:
+        if self.pbx_leg is None:
+            self.post(PbxReleased(HangupCause.NORMAL_CLEARING))
+            return
+        cause, reason = cause_of(event)
+        await self.pbx_leg.release(cause, reason)
+
+    async def _send_digit_to_pbx(self, event: Event) -> None:
+        if isinstance(event, LineDigit):
+            self.record.digits_to_pbx += 1
+            await _present(self.pbx_leg).send_digit(event.digit)
+
+    # The line leg.
+
+    async def _place_line(self, _: Event) -> None:
+        self.line_leg = await self.line.backend.place(self.record.address, self.post)
+        self.record.line_call = self.line_leg.leg_id
+
+    async def _answer_line(self, _: Event) -> None:
+        await _present(self.line_leg).answer()
+
+    async def _release_line(self, _: Event) -> None:
+        if self.line_leg is None:
+            self.post(LineReleased(HangupCause.NORMAL_CLEARING))
+            return
+        await self.line_leg.release()
+
+    async def _send_digit_to_line(self, event: Event) -> None:
+        if not isinstance(event, PbxDigit):
+            return
+        if event.digit not in self.line.backend.capabilities.digits_out:
+            self._log.info("the line has no digit %s", event.digit)
+            return
+        self.record.digits_to_line += 1
+        await _present(self.line_leg).send_digit(event.digit)
+
+    # Media.
+
+    async def _start_media(self, _: Event) -> None:
+        port, connection = await asyncio.gather(
+            _present(self.line_leg).open_audio(), _present(self.pbx_leg).audio()
+        )
+        settings = self.line.settings
+        self.media = self._engine.start(
+            MediaStart(
+                line_receive=port.from_line,
+                line_send=port.to_line,
+                line_rate_hz=port.rate_hz,
+                pbx=connection.socket,
+                pbx_pending=connection.pending,
+                pbx_rate_hz=connection.rate_hz,
+                playback_db=settings.playback_boost_db,
+                capture_db=settings.capture_boost_db,
+                on_digit=lambda digit: self.post(PbxDigit(digit)),
+                on_closed=self._media_ended,
+            )
+        )
+
+    def _media_ended(self, end: MediaEnd) -> None:
+        """Turn the end of a stream into an event of the call."""
+        in_order = end.reason in (EndReason.CLOSED, EndReason.TERMINATED)
+        cause = (
+            HangupCause.NORMAL_CLEARING if in_order else HangupCause.TEMPORARY_FAILURE
+        )
+        reason = f"audio {end.reason} by the {end.side} {end.detail}".strip()
+        self.post(MediaEnded(end.side, cause, reason))
+
+    async def _stop_media(self, _: Event | None) -> None:
+        if self.media is None:
+            return
+        self.record.audio = self.media.figures().as_record()
+        self.media.stop()
+        self.media = None
+
+    async def _note_hold(self, event: Event) -> None:
+        self.held_by.add(_side_of(event))
+
+    async def _note_resume(self, event: Event) -> None:
+        self.held_by.discard(_side_of(event))
+
+
+_CAUSE_OF_TIMER: dict[Timer, tuple[HangupCause, str]] = {
+    Timer.RING: (HangupCause.NO_ANSWER, "nobody answered in time"),
+    Timer.ANSWER: (HangupCause.TEMPORARY_FAILURE, "the other leg did not come up"),
+    Timer.CALL: (HangupCause.NORMAL_CLEARING, "the longest call time was reached"),
+    Timer.RELEASE: (HangupCause.NORMAL_UNSPECIFIED, "a leg did not confirm its end"),
+}
+
+
+def cause_of(event: Event) -> tuple[HangupCause, str]:
+    """Return the cause and the reason that an ending event carries."""
+    match event:
+        case (
+            LineReleased(cause, reason)
+            | PbxReleased(cause, reason)
+            | MediaEnded(_, cause, reason)
+            | HangupRequested(cause, reason)
+        ):
+            return cause, reason or meaning(cause).text
+        case TimedOut(timer):
+            return _CAUSE_OF_TIMER[timer]
+    return HangupCause.NORMAL_CLEARING, ""
+
+
+def _cause_of_error(error: SkypechanError) -> tuple[HangupCause, str]:
+    if isinstance(error, CallError):
+        return HangupCause.of(error.cause), error.reason
+    return HangupCause.TEMPORARY_FAILURE, str(error)
+
+
+def _failure(action: Action, cause: HangupCause, reason: str) -> Event:
+    """Return what a failed action means for the call."""
+    if action in (Action.PLACE_LINE, Action.RELEASE_LINE):
+        return LineReleased(cause, reason)
+    if action in (Action.ORIGINATE_PBX, Action.TAKE_PBX, Action.RELEASE_PBX):
+        return PbxReleased(cause, reason)
+    return HangupRequested(cause, reason)
+
+
+def _side_of(event: Event) -> Side:
+    return Side.LINE if type(event).__name__.startswith("Line") else Side.PBX
+
+
+def _present(leg: _Leg | None) -> _Leg:
+    """Return the leg that the table promises to be there."""
+    if leg is None:
+        raise CallError(HangupCause.TEMPORARY_FAILURE, "the leg is gone")
+    return leg

@@ -1,0 +1,127 @@
+"""What the gateway looks like now, as plain values: for the web and the console."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from skypechan.asterisk.pbx import Pbx, PbxState
+from skypechan.gateway.lines import Line
+from skypechan.gateway.runner import CallRunner
+from skypechan.media.values import MediaFigures
+
+
+@dataclass(frozen=True, slots=True)
+class LineSnapshot:
+    """A line: its published state, since when and why, and the call that has it."""
+
+    name: str
+    backend: str
+    state: str
+    reason: str
+    since: datetime
+    account: str
+    call: str | None
+    calls_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallSnapshot:
+    """A live call; `media` is None until the audio of both legs is joined."""
+
+    call: str
+    line: str
+    direction: str
+    state: str
+    address: str
+    caller: str
+    caller_name: str
+    placed: datetime | None
+    ringing: datetime | None
+    answered: datetime | None
+    held_by: tuple[str, ...]
+    media: MediaFigures | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSnapshot:
+    """A connection that the gateway keeps: to Asterisk."""
+
+    name: str
+    state: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySnapshot:
+    """Everything at one moment. `refused_sockets` counts AudioSocket refusals."""
+
+    lines: tuple[LineSnapshot, ...]
+    calls: tuple[CallSnapshot, ...]
+    links: tuple[LinkSnapshot, ...]
+    calls_total: dict[str, int]
+    refused_sockets: dict[str, int]
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether a call could be made now: Asterisk and one line are up."""
+        links_up = all(link.state == "up" for link in self.links)
+        return links_up and any(line.state == "ready" for line in self.lines)
+
+
+def as_json(value: Any) -> Any:
+    """Return a snapshot, or a part of one, as JSON values."""
+    match value:
+        case datetime():
+            return value.isoformat(timespec="milliseconds")
+        case Enum():
+            return value.value
+        case tuple() | list():
+            return [as_json(one) for one in value]
+        case dict():
+            return {str(key): as_json(one) for key, one in value.items()}
+        case None | str() | int() | float():
+            return value
+    return {name: as_json(getattr(value, name)) for name in value.__slots__}
+
+
+def of_line(line: Line) -> LineSnapshot:
+    """Return a line as it is now."""
+    return LineSnapshot(
+        name=line.name,
+        backend=line.settings.backend,
+        state=line.state,
+        reason=line.reason,
+        since=line.since,
+        account=line.account,
+        call=line.call_id,
+        calls_total=line.calls_total,
+    )
+
+
+def of_call(call: CallRunner) -> CallSnapshot:
+    """Return a live call as it is now."""
+    record = call.record
+    return CallSnapshot(
+        call=record.call,
+        line=record.line,
+        direction=record.direction,
+        state=call.state,
+        address=record.address,
+        caller=record.caller,
+        caller_name=record.caller_name,
+        placed=record.placed,
+        ringing=record.ringing,
+        answered=record.answered,
+        held_by=tuple(sorted(call.held_by)),
+        media=call.media.figures() if call.media else None,
+    )
+
+
+def of_pbx(pbx: Pbx) -> LinkSnapshot:
+    """Return the connection to Asterisk as it is now."""
+    state = "up" if pbx.state is PbxState.READY else pbx.state.value
+    return LinkSnapshot("asterisk", state, pbx.reason, pbx.since)

@@ -1,0 +1,50 @@
+"""How a setting is declared: a dataclass field with its comment.
+
+Each package declares its own frozen dataclass of settings; the field's default,
+type and comment are the one source of the sample configuration, of `describe
+config` and of the checks when a file is read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from skypechan.errors import ConfigError
+
+_MOST_PORT = 65_535
+
+
+def setting(default: Any, comment: str, **limits: Any) -> Any:
+    """Declare a setting: its default, what it is, and the limits of its value.
+
+    Limits: `least`, `most` (numbers), `choices` (words), `secret` (never shown).
+    """
+    return dataclasses.field(
+        default_factory=lambda: default,
+        metadata={"comment": comment, "default": default, **limits},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A TCP address as the configuration writes it, `HOST:PORT`."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """Read `HOST:PORT` or `[IPV6]:PORT`. Raises ConfigError."""
+        host, colon, port = text.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not colon or not host or not port.isascii() or not port.isdigit():
+            raise ConfigError(f"{text!r} is not HOST:PORT")
+        if int(port) > _MOST_PORT:
+            raise ConfigError(f"{text!r}: there is no port {port}")
+        return cls(host, int(port))
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
