@@ -423,13 +423,18 @@ async def test_phone_with_a_wrong_password_is_refused(
             pytest.fail("it was registered")
 
 
-async def test_phone_that_died_is_told_to_who_waits(phone: Baresip) -> None:
+async def test_phone_that_died_is_told_to_who_waits_and_can_start_again(
+    phone: Baresip,
+) -> None:
     waiting = asyncio.create_task(phone.event(EventType.INCOMING))
     phone.process.kill()
     with pytest.raises(LinkDownError):
         await waiting
     with pytest.raises(LinkDownError):
         await phone.dial("600")
+    await phone.start()
+    await phone.dial("603")
+    assert (await phone.event(EventType.CLOSED)).text == "486 Busy Here"
 
 
 STARTER = """

@@ -26,7 +26,6 @@ from skypechan.errors import DeadlineError, LinkDownError
 
 _FOLDERS = ("lib", "db", "spool", "run", "log")
 _CLI_S = 10.0
-# Asterisk starts by itself what is in its own folders only.
 _ASTERISK_CONF = """\
 [directories]
 astetcdir => {home}/etc

@@ -1,7 +1,8 @@
 """A real SIP phone: baresip, with a file as microphone and a recording as ear.
 
 It is worked through its control port (module ctrl_tcp): netstrings of JSON, commands
-there, answers and events back. Measured with baresip 1.0.0 of Debian 12:
+there, answers and events back. Measured with baresip 1.0.0 of Debian 12 and 1.1.0 of
+Debian 13:
 
 * the end of the file that it plays ends the call, so the file is made long enough;
 * a player is needed for the recording to run: `aubridge` is one that plays nowhere;
@@ -16,7 +17,7 @@ import enum
 import json
 import logging
 import wave
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -41,6 +42,8 @@ _log = logging.getLogger(__name__)
 _ANSWER_S = 5.0
 _CHUNK = 65_536
 _KEY_UP = "\x04"
+# What it says when it has registered, and (with "(prio 0)" since 1.1) when it has not.
+_REGISTRATION = r"\{0/UDP/v4\} 2\d\d |reg: sip:\S+(?: \(prio \d+\))?: (?P<trouble>.*)"
 _CONFIGURATION = """\
 sip_listen {host}:{sip_port}
 net_interface {host}
@@ -170,6 +173,7 @@ class Baresip:
         Raises LinkRefusedError if the registrar refuses, DeadlineError or
         LinkDownError if it or the phone does not answer.
         """
+        self._lost = False
         self._write_configuration()
         command = ("baresip", "-f", str(self.directory))
         program = Program(
@@ -179,12 +183,7 @@ class Baresip:
         await self._process.line("^baresip is ready")
         reader, self._writer = await asyncio.open_connection(HOST, self._control_port)
         self._begin(self._read(reader))
-        said = await self._process.line(r"\{0/UDP/v4\} 2\d\d |reg: sip:\S+: (.*)")
-        if said[1]:
-            message = f"{self.account.username} could not be registered: {said[1]}"
-            # A SIP status is an answer; a system's error text means there was none.
-            refused = said[1][0].isdigit()
-            raise LinkRefusedError(message) if refused else LinkDownError(message)
+        await self._registered()
 
     async def stop(self) -> None:
         """Hang up, unregister and end it."""
@@ -291,6 +290,14 @@ class Baresip:
         message = "the phone had no call with audio"
         raise LinkDownError(message)
 
+    async def _registered(self) -> None:
+        said = await self.process.line(_REGISTRATION)
+        if said["trouble"]:
+            message = f"{self.account.username} is not registered: {said['trouble']}"
+            # A SIP status is an answer; a system's error text means there was none.
+            refused = said["trouble"][0].isdigit()
+            raise LinkRefusedError(message) if refused else LinkDownError(message)
+
     async def _more_events(self) -> None:
         if self._lost:
             message = "the phone has ended"
@@ -298,7 +305,7 @@ class Baresip:
         self._news.clear()
         await self._news.wait()
 
-    def _begin(self, work: Any) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name="baresip")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -3,7 +3,8 @@
 Every child is started through util-linux's `setpriv`, which changes the user and
 sets the parent-death signal between fork and exec: a starter that is killed outright
 takes its children with it. (Python's own hook there would run Python code between
-fork and exec, which is unsafe beside threads.)
+fork and exec, which is unsafe beside threads.) The kernel takes the starting thread
+for the parent: start children from a thread that stays, as the main thread does.
 """
 
 from __future__ import annotations
