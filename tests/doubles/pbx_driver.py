@@ -17,7 +17,7 @@ from skypechan.asterisk.pbx import Pbx, PbxRequest, PbxState
 from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.call.events import Event
 from skypechan.call.routes import Target
-from skypechan.clock import SystemClock
+from skypechan.clock import Clock, SystemClock
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from tests.doubles.waiting import Changes
 
@@ -52,9 +52,12 @@ class PbxDriver:
     """`Pbx` with what it stands on, and the requests that came."""
 
     def __init__(
-        self, settings: AsteriskSettings, contacts: Mapping[str, Contact] | None = None
+        self,
+        settings: AsteriskSettings,
+        contacts: Mapping[str, Contact] | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        clock = SystemClock()
+        clock = clock or SystemClock()
         self.link = AmiLink(settings, clock)
         self.server = AudioSocketServer(settings, clock)
         self.pbx = Pbx(self.link, self.server, clock, contacts)

@@ -1,0 +1,430 @@
+"""The dispatcher against a scripted AMI: what only a failing Asterisk shows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from uuid import UUID
+
+import pytest
+
+from skypechan.asterisk.channel import Phase
+from skypechan.asterisk.contacts import Contact
+from skypechan.asterisk.pbx import PbxRequest, PbxState
+from skypechan.asterisk.settings import AsteriskSettings
+from skypechan.call.causes import HangupCause
+from skypechan.call.events import PbxAnswered, PbxDigit, PbxReleased
+from skypechan.errors import CallError, DeadlineError, LinkDownError, LocalWireError
+from tests.doubles.ami_server import AmiServer, refuse, silence
+from tests.doubles.clock import FakeClock
+from tests.doubles.pbx_driver import LegLog, PbxDriver
+
+CALL = UUID("12345678-9abc-def0-1234-56789abcdef0")
+CALLER = {"Channel": "PJSIP/x-1", "Uniqueid": "1.1", "Linkedid": "1.1"}
+
+
+def knows(version: str, dialplan: str = "1") -> AmiServer:
+    """An Asterisk of a release that has our dialplan, or not."""
+
+    def getvar(server: AmiServer, action: Mapping[str, str]) -> None:
+        is_version = action["Variable"] == "VERSION()"
+        server.respond(action, Value=version if is_version else dialplan)
+
+    def no_channels(server: AmiServer, action: Mapping[str, str]) -> None:
+        server.respond(action, EventList="start", Message="Channel status will follow")
+        server.event("StatusComplete", ActionID=action["ActionID"])
+
+    server = AmiServer()
+    server.answers |= {"Getvar": getvar, "Status": no_channels}
+    return server
+
+
+@contextlib.asynccontextmanager
+async def driving(
+    server: AmiServer, clock: FakeClock, contacts: dict[str, Contact] | None = None
+) -> AsyncIterator[PbxDriver]:
+    settings = AsteriskSettings(
+        ami=f"127.0.0.1:{server.port}",
+        audiosocket_listen="127.0.0.1:0",
+        action_seconds=1.0,
+    )
+    driver = PbxDriver(settings, contacts, clock)
+    task = asyncio.create_task(driver.pbx.run())
+    try:
+        yield driver
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def asterisk() -> AsyncIterator[AmiServer]:
+    async with knows("22.10.1") as server:
+        yield server
+
+
+@pytest.fixture
+async def ready(asterisk: AmiServer, clock: FakeClock) -> AsyncIterator[PbxDriver]:
+    async with driving(asterisk, clock) as driver:
+        await driver.state(PbxState.READY)
+        yield driver
+
+
+def wants_line(server: AmiServer, **changes: str) -> None:
+    fields = {
+        "UserEvent": "SkypechanCall",
+        **CALLER,
+        "Uuid": str(CALL),
+        "To": "skypeclient%2Fecho123",
+        "Seconds": "20",
+        "Format": "slin16",
+    }
+    server.event("UserEvent", **(fields | changes))
+
+
+async def requested(
+    driver: PbxDriver, server: AmiServer, **changes: str
+) -> tuple[PbxRequest, LegLog]:
+    wants_line(server, **changes)
+    return await driver.request()
+
+
+def globals_of(server: AmiServer) -> dict[str, str]:
+    actions = [dict(action) for action in server.named("Setvar")]
+    return {a["Variable"]: a["Value"] for a in actions if "Channel" not in a}
+
+
+async def test_asterisk_is_told_where_we_are(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    assert globals_of(asterisk) == {
+        "SKYPECHAN_SOCKET": str(ready.server.listening),
+        "SKYPECHAN_WIDEBAND": "slin16",
+    }
+
+
+async def test_contacts_are_told_to_the_dialplan(
+    asterisk: AmiServer, clock: FakeClock
+) -> None:
+    contacts = {"echo123": Contact(CALL, "ANY", "echo123")}
+    async with driving(asterisk, clock, contacts) as driver:
+        await driver.state(PbxState.READY)
+        assert globals_of(asterisk)["SKYPECHAN_CONTACT_echo123"] == str(CALL)
+
+
+@pytest.mark.parametrize(
+    ("version", "best"), [("20.6.0", "slin"), ("", "slin"), ("22.7.0", "slin16")]
+)
+async def test_the_format_is_what_the_release_can_do(
+    version: str, best: str, clock: FakeClock
+) -> None:
+    async with knows(version) as server, driving(server, clock) as driver:
+        await driver.state(PbxState.READY)
+        assert globals_of(server)["SKYPECHAN_WIDEBAND"] == best
+
+
+async def test_without_our_dialplan_it_is_not_ready_and_looks_again(
+    clock: FakeClock,
+) -> None:
+    async with knows("22.10.1", "0") as server, driving(server, clock) as driver:
+        await driver.state(PbxState.NOT_READY)
+        assert "#include" in driver.pbx.reason
+        server.answers["Getvar"] = knows("22.10.1").answers["Getvar"]
+        await clock.advance(5)
+        await driver.state(PbxState.READY)
+
+
+async def test_a_missing_right_is_named(clock: FakeClock) -> None:
+    async with knows("22.10.1") as server:
+        server.answers["Setvar"] = refuse("Permission denied")
+        async with driving(server, clock) as driver:
+            await driver.state(PbxState.NOT_READY)
+            assert "write = call" in driver.pbx.reason
+
+
+async def test_a_refused_login_is_a_state_of_its_own(clock: FakeClock) -> None:
+    async with knows("22.10.1") as server:
+        server.answers["Login"] = refuse("Authentication failed")
+        async with driving(server, clock) as driver:
+            await driver.state(PbxState.LINK_REFUSED)
+            del server.answers["Login"]
+            await clock.advance(59)
+            assert server.logins == 1
+            await clock.advance(2)
+            await driver.state(PbxState.READY)
+
+
+async def test_a_lost_link_is_set_up_again(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    told = len(asterisk.named("Setvar"))
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    await clock.advance(1)
+    await ready.state(PbxState.READY)
+    assert len(asterisk.named("Setvar")) == 2 * told
+
+
+async def test_a_leg_whose_channel_went_away_unseen_is_released(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    _, log = await requested(ready, asterisk)
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    assert not log.events
+    await clock.advance(1)
+    released = await log.until(PbxReleased)
+    assert isinstance(released, PbxReleased)
+    assert "no link to Asterisk" in released.reason
+    assert not ready.pbx.legs
+
+
+async def test_a_leg_whose_channel_still_lives_goes_on(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    request, log = await requested(ready, asterisk)
+
+    def one_channel(server: AmiServer, action: Mapping[str, str]) -> None:
+        server.respond(action, EventList="start", Message="Channel status will follow")
+        server.event("Status", ActionID=action["ActionID"], **CALLER)
+        audio = {
+            "Channel": f"AudioSocket/127.0.0.1:9-{CALL}",
+            "Uniqueid": "1.2",
+            "Linkedid": "1.1",
+        }
+        server.event("Status", ActionID=action["ActionID"], **audio)
+        server.event("StatusComplete", ActionID=action["ActionID"])
+
+    asterisk.answers["Status"] = one_channel
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    await clock.advance(1)
+    await ready.state(PbxState.READY)
+    assert not log.events
+    assert request.leg.audio_channel is not None
+    asterisk.event("Hangup", Uniqueid="1.2", Linkedid="1.1", Cause="16")
+    await log.until(PbxReleased)
+
+
+async def test_a_request_taken_too_late_is_not_pulled_back(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    request, _ = await requested(ready, asterisk)
+    await clock.advance(1.6)
+    with pytest.raises(CallError):
+        await request.leg.take()
+    assert not asterisk.named("Redirect")
+
+
+async def test_a_redirect_that_meets_another_is_repeated(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    request, _ = await requested(ready, asterisk)
+    asterisk.answers["Redirect"] = refuse("Redirect failed, channel not up.")
+    ringing = asyncio.create_task(request.leg.ring())
+    await asterisk.received("Redirect")
+    del asterisk.answers["Redirect"]
+    async with asyncio.timeout(3):
+        while not ringing.done():
+            await clock.advance(0.005)
+    await ringing
+    exten = [dict(action)["Exten"] for action in asterisk.named("Redirect")]
+    assert set(exten) == {"ringing"}
+    assert len(exten) >= 2
+
+
+async def test_a_redirect_of_a_gone_channel_is_not_repeated(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    request, _ = await requested(ready, asterisk)
+    asterisk.answers["Redirect"] = refuse("Channel does not exist: 1.1")
+    with pytest.raises(CallError, match="does not exist"):
+        await request.leg.ring()
+    assert len(asterisk.named("Redirect")) == 1
+
+
+async def test_refusing_a_caller_who_has_gone_ends_the_leg(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    request, log = await requested(ready, asterisk)
+    for name in ("Redirect", "Setvar"):
+        asterisk.answers[name] = refuse("Channel does not exist: 1.1")
+    await request.leg.release(HangupCause.USER_BUSY, "busy")
+    assert log.events == [PbxReleased(HangupCause.USER_BUSY, "busy")]
+
+
+async def test_releasing_without_a_link_ends_the_leg_and_says_so(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    request, log = await requested(ready, asterisk)
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    with pytest.raises(LinkDownError):
+        await request.leg.release(HangupCause.USER_BUSY)
+    assert len(log.of(PbxReleased)) == 1
+
+
+async def test_a_refused_origination_leaves_nothing(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    asterisk.answers["Originate"] = refuse("Permission denied")
+    with pytest.raises(CallError, match="write = originate"):
+        await ready.originate()
+    assert not ready.pbx.legs
+
+
+async def test_an_origination_that_never_began_is_released(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    leg, log = await ready.originate()
+    uniqueid = leg.channel.uniqueid
+    asterisk.event("OriginateResponse", Response="Failure", Uniqueid=uniqueid)
+    await log.until(PbxReleased)
+    assert leg.phase is Phase.ENDED
+
+
+async def test_old_releases_tell_digits_by_ami_and_new_ones_do_not(
+    clock: FakeClock,
+) -> None:
+    for version, digits in (("20.6.0", [PbxDigit("5")]), ("22.10.1", [])):
+        async with knows(version) as server, driving(server, clock) as driver:
+            await driver.state(PbxState.READY)
+            _, log = await requested(driver, server)
+            audio = {
+                "Channel": f"AudioSocket/127.0.0.1:9-{CALL}",
+                "Uniqueid": "1.2",
+                "Linkedid": "1.1",
+            }
+            server.event("Newchannel", **audio)
+            server.event("DTMFEnd", **audio, Digit="5", Direction="Sent")
+            server.event("DTMFEnd", **audio, Digit="6", Direction="Received")
+            server.event("Hangup", **audio, Cause="16")
+            await log.until(PbxReleased)
+            assert log.of(PbxDigit) == digits
+
+
+async def test_what_is_no_digit_is_not_sent(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    request, _ = await requested(ready, asterisk)
+    with pytest.raises(LocalWireError):
+        await request.leg.send_digit("x")
+    with pytest.raises(CallError):
+        await request.leg.send_digit("1")
+    with pytest.raises(CallError):
+        await request.leg.audio()
+
+
+async def test_a_request_without_a_uuid_is_only_logged(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    wants_line(asterisk, Uuid="00000000-dead")
+    request, _ = await requested(ready, asterisk)
+    assert request.uuid == str(CALL)
+    assert not ready.has_request
+
+
+async def test_an_address_that_is_none_is_refused_at_once(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    wants_line(asterisk, To="skypeclient%2Fa%250Ab")
+    redirect = await asterisk.received("Redirect")
+    assert ("Exten", "return") in redirect
+    causes = [dict(action) for action in asterisk.named("Setvar")]
+    assert any(
+        action["Variable"] == "__SKYPECHAN_CAUSE" and action["Value"] == "28"
+        for action in causes
+    )
+    assert not ready.has_request
+
+
+async def test_with_nobody_to_take_requests_they_are_refused(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    ready.pbx.on_request = None
+    wants_line(asterisk)
+    assert ("Exten", "return") in await asterisk.received("Redirect")
+
+
+async def test_events_wait_for_the_one_they_are_told_to(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    requests: asyncio.Queue[PbxRequest] = asyncio.Queue()
+    ready.pbx.on_request = requests.put_nowait
+    wants_line(asterisk)
+    asterisk.event("Hangup", **CALLER, Cause="127")
+    await ready.originate()  # its response comes behind the events
+    log = LegLog()
+    requests.get_nowait().leg.report_to(log)
+    assert log.events == [
+        PbxReleased(HangupCause.NORMAL_CLEARING, "the caller gave up")
+    ]
+
+
+async def test_calls_to_one_contact_get_each_their_own_channel(
+    asterisk: AmiServer, clock: FakeClock
+) -> None:
+    contacts = {"echo123": Contact(CALL, "ANY", "echo123")}
+    async with driving(asterisk, clock, contacts) as driver:
+        await driver.state(PbxState.READY)
+        endpoint = driver.server.listening
+        for number in "12":
+            caller = {"Uniqueid": f"{number}.0", "Linkedid": f"{number}.0"}
+            name = f"PJSIP/x-{number}"
+            asterisk.event(
+                "Newchannel", Channel=name, CallerIDNum=f"10{number}", **caller
+            )
+            _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+            writer.write(b"\x01\x00\x10" + CALL.bytes)
+            asterisk.event(
+                "Newchannel",
+                Channel=f"AudioSocket/{endpoint}-{CALL}",
+                Uniqueid=f"{number}.1",
+                Linkedid=f"{number}.0",
+            )
+            request, log = await driver.request()
+            assert (request.caller, request.address) == (f"10{number}", "echo123")
+            assert request.contact
+            assert request.uniqueid == f"{number}.1"
+            await request.leg.take()
+            await request.leg.ring()
+            await request.leg.answer()
+            assert log.of(PbxAnswered)
+            asterisk.event("Hangup", Uniqueid=f"{number}.1", Cause="16")
+            await log.until(PbxReleased)
+            writer.close()
+            await writer.wait_closed()
+        assert not asterisk.named("Redirect")
+
+
+async def test_contacts_waiting_for_their_channel_go_with_the_link(
+    asterisk: AmiServer, clock: FakeClock
+) -> None:
+    contacts = {"echo123": Contact(CALL, "ANY", "echo123")}
+    async with driving(asterisk, clock, contacts) as driver:
+        await driver.state(PbxState.READY)
+        endpoint = driver.server.listening
+        reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+        writer.write(b"\x01\x00\x10" + CALL.bytes)
+        async with asyncio.timeout(3):
+            while not driver.server.accepted:
+                await clock.advance(0)
+            asterisk.drop()
+            assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_silent_asterisk_fails_actions_in_time(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    asterisk.answers["Originate"] = silence
+    with pytest.raises(DeadlineError):
+        await ready.originate()
+    assert not ready.pbx.legs
