@@ -14,6 +14,7 @@ import struct
 import sys
 import wave
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,12 +33,11 @@ from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.process import Process, Program
 from skypechan.demo.parts.screen import PrivateScreen
 from skypechan.demo.parts.users import User, unprivileged_user, workspace
-from skypechan.errors import DeadlineError, LinkDownError, LinkRefusedError
+from skypechan.errors import ConfigError, DeadlineError, LinkDownError, LinkRefusedError
 
 CHECKOUT = Path(__file__).parents[2]
 CONFIGURATION = CHECKOUT / "tests" / "data" / "asterisk-minimal"
 TONE_HZ = 850
-RATE_HZ = 8000
 
 
 @pytest.fixture(scope="module")
@@ -99,16 +99,13 @@ def processes_naming(path: Path) -> list[str]:
     return found
 
 
-def write_tone(path: Path) -> Path:
-    samples = array.array(
-        "h",
-        (
-            round(8000 * math.sin(2 * math.pi * TONE_HZ * i / RATE_HZ))
-            for i in range(RATE_HZ)
-        ),
-    )
+def write_tone(path: Path, rate_hz: int = 8000) -> Path:
+    """One second of a tone."""
+    step = 2 * math.pi * TONE_HZ / rate_hz
+    wanted = (round(8000 * math.sin(step * i)) for i in range(rate_hz))
+    samples = array.array("h", wanted)
     with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, RATE_HZ, 0, "NONE", ""))
+        file.setparams((1, 2, rate_hz, 0, "NONE", ""))
         file.writeframes(samples.tobytes())
     return path
 
@@ -412,6 +409,28 @@ async def test_phone_with_nothing_to_play_is_an_echo(
         await part.hang_up()
         await part.event(EventType.CLOSED)
         assert tone_hz(part.said()) == pytest.approx(1004, abs=20)
+
+
+async def test_phone_speaks_wideband(
+    asterisk: LocalAsterisk, folder: Path, user: User | None
+) -> None:
+    account = replace(account_at(asterisk), codecs=("g722/16000",))
+    tone = write_tone(folder / "tone.wav", 16000)
+    async with Baresip(folder / "wide", account, plays=tone, user=user) as part:
+        await part.dial("600")
+        await part.event(EventType.MEDIA)
+        await asyncio.sleep(1)  # the length of the recording, not a wait for luck
+        await part.hang_up()
+        await part.event(EventType.CLOSED)
+        assert tone_hz(part.heard()) == pytest.approx(TONE_HZ, abs=15)
+
+
+async def test_phone_refuses_a_file_that_it_could_not_play(
+    asterisk: LocalAsterisk, folder: Path, user: User | None
+) -> None:
+    tone = write_tone(folder / "tone.wav", 16000)
+    with pytest.raises(ConfigError, match="8000 Hz"):
+        await Baresip(folder / "no", account_at(asterisk), plays=tone).start()
 
 
 async def test_phone_with_a_wrong_password_is_refused(

@@ -31,6 +31,7 @@ from skypechan.demo.parts.process import READY_S, Process, Program
 from skypechan.demo.parts.users import User, give, private_folder
 from skypechan.errors import (
     CommandError,
+    ConfigError,
     DeadlineError,
     LinkDownError,
     LinkRefusedError,
@@ -68,7 +69,11 @@ module_app ctrl_tcp.so
 
 @dataclass(frozen=True, slots=True)
 class SipAccount:
-    """Where the phone registers, and as whom. `codecs` in order of preference."""
+    """Where the phone registers, and as whom.
+
+    `codecs` in order of preference, with their sampling rate where it is not 8000:
+    "pcmu", "pcma", "g722/16000".
+    """
 
     username: str
     password: str
@@ -79,6 +84,11 @@ class SipAccount:
     def address(self, extension: str) -> str:
         """Return the SIP address of an extension there."""
         return f"sip:{extension}@{self.host}:{self.port}"
+
+    @property
+    def rate_hz(self) -> int:
+        """The sampling rate of the preferred codec."""
+        return int(self.codecs[0].partition("/")[2] or 8000)
 
 
 class Incoming(enum.Enum):
@@ -119,7 +129,7 @@ class PhoneEvent:
 class Baresip:
     """One phone with one account below `directory`.
 
-    `plays` is a WAV file (mono, 16 bit, at the codec's rate), repeated up to
+    `plays` is a WAV file (mono, 16 bit, at the account's `rate_hz`), repeated up to
     `longest_call_s`; None plays back what is heard. `incoming` and `answer_after_s`
     may be changed at any time.
     """
@@ -171,7 +181,8 @@ class Baresip:
         """Start it and wait until it is registered.
 
         Raises LinkRefusedError if the registrar refuses, DeadlineError or
-        LinkDownError if it or the phone does not answer.
+        LinkDownError if it or the phone does not answer, ConfigError if the file to
+        play has another form than the phone can play.
         """
         self._lost = False
         self._write_configuration()
@@ -396,7 +407,7 @@ class Baresip:
         if self._plays is None:
             return "aubridge,ear"
         target = self.directory / "plays.wav"
-        _repeat(self._plays, target, self._longest_call_s)
+        _repeat(self._plays, target, self._longest_call_s, self.account.rate_hz)
         give(target, self._user)
         return f"aufile,{target}"
 
@@ -433,12 +444,18 @@ def _module_path() -> Path:
     return next((place for place in places if place.is_dir()), places[0])
 
 
-def _repeat(source: Path, target: Path, seconds: int) -> None:
-    """Write `source` over and over into `target`, at least `seconds` of it."""
+def _repeat(source: Path, target: Path, seconds: int, rate_hz: int) -> None:
+    """Write `source` over and over into `target`, at least `seconds` of it.
+
+    baresip takes no other rate than the codec's: it would end each call.
+    """
     with wave.open(str(source), "rb") as played:
         frames = played.readframes(played.getnframes())
         parameters = played.getparams()
-    times = -(-seconds * parameters.framerate // max(parameters.nframes, 1))
+    if parameters[:3] != (1, 2, rate_hz) or not frames:
+        message = f"{source} must be mono, 16 bit, {rate_hz} Hz, and not empty"
+        raise ConfigError(message)
+    times = -(-seconds * rate_hz // parameters.nframes)
     with wave.open(str(target), "wb") as long:
         long.setparams(parameters)
         long.writeframes(frames * times)

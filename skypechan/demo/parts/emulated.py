@@ -1,0 +1,104 @@
+"""The emulated client as a process, worked by its control port."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skypechan.audio.pcm import from_bytes
+from skypechan.audio.probe import TimedSound
+from skypechan.demo.parts.http import ask
+from skypechan.demo.parts.ports import HOST
+from skypechan.demo.parts.process import Process, Program
+from skypechan.demo.parts.users import User, private_folder
+from skypechan.errors import CommandError, DeadlineError
+
+ACCOUNT = "skypet123"
+
+
+@dataclass(frozen=True, slots=True)
+class Emulator:
+    """A running emulator. Calls are named by the client's own numbers."""
+
+    process: Process
+    url: str
+
+    async def get(self, path: str) -> Any:
+        """Return what the control port answers to GET."""
+        return await ask("GET", self.url + path)
+
+    async def post(self, path: str, body: object = None) -> Any:
+        """Return what the control port answers to POST."""
+        return await ask("POST", self.url + path, body or {})
+
+    async def ring(self, handle: str, **wishes: object) -> int:
+        """Let somebody call the account; return the call's number."""
+        return int((await self.post("/calls", {"from": handle, **wishes}))["call"])
+
+    async def call(
+        self, number: int, until: str, within_s: float = 5
+    ) -> dict[str, Any]:
+        """Return a call once it is in a status. Raises DeadlineError."""
+        query = f"?until={until}&timeout_s={within_s:g}"
+        call: dict[str, Any] = await self.get(f"/calls/{number}{query}")
+        if call["status"] != until:
+            raise DeadlineError(f"the call is {call['status']}, not {until}")
+        return call
+
+    async def newest(self) -> int:
+        """Return the number of the newest call, 0 if there was none."""
+        return max((call["call"] for call in await self.get("/calls")), default=0)
+
+    async def live(self) -> list[dict[str, Any]]:
+        """Return the calls that have not ended."""
+        return [call for call in await self.get("/calls") if not call["ended"]]
+
+    async def hang_up(self, number: int) -> None:
+        """Let the far end hang up; harmless when the call has ended."""
+        try:
+            await self.post(f"/calls/{number}/hang_up")
+        except CommandError as error:
+            if error.code != 409:  # not while it has ended
+                raise
+
+    async def sound(self, number: int, which: str) -> TimedSound:
+        """Return what was "heard" from the gateway or "sent" to it, with its times."""
+        told = await self.get(f"/calls/{number}/{which}")
+        content = await self.get(f"/calls/{number}/{which}.pcm") or b""
+        starts = np.array([first for _, first, _ in told["pieces"]], np.int64)
+        stamps = np.array([stamp for stamp, _, _ in told["pieces"]], np.int64)
+        return TimedSound(from_bytes(content), starts, stamps, int(told["rate_hz"]))
+
+
+@asynccontextmanager
+async def emulator(
+    folder: Path,
+    options: Sequence[str],
+    *,
+    user: User | None = None,
+    display: str = "",
+) -> AsyncIterator[Emulator]:
+    """Run the emulator with these options; it is ready when it has said so."""
+    private_folder(folder, user)
+    command = (sys.executable, "-m", "skypechan.cli", "emulator", "--control", "0")
+    environment = {"DISPLAY": display} if display else {}
+    program = Program(
+        "emulator", (*command, *options), folder, user, environment=environment
+    )
+    async with await Process.start(program) as process:
+        ready = json.loads((await process.line(r"^\{.*\}$")).group())
+        yield Emulator(process, _url(ready["control"]))
+
+
+def _url(control: object) -> str:
+    text = str(control)
+    if text.isdigit():
+        text = f"{HOST}:{text}"
+    return text if text.startswith("http") else f"http://{text}"
