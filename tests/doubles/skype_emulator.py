@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from typing import Any
 
@@ -43,6 +44,11 @@ class SkypeEmulator:
         line = await asyncio.wait_for(self._process.stdout.readline(), 20)
         assert line, "the emulator did not start"
         self._url = f"http://127.0.0.1:{json.loads(line)['control']}"
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """As `kill -STOP` and its like."""
+        assert self._process
+        self._process.send_signal(number)
 
     async def kill(self) -> None:
         """End it as a crash would."""

@@ -33,6 +33,7 @@ from skypechan.errors import (
     CallError,
     CommandError,
     DeadlineError,
+    LinkError,
 )
 
 _log = logging.getLogger(__name__)
@@ -49,16 +50,12 @@ _GONE: Final = frozenset(
 """ERROR numbers to a command of a call that is not in a state for it any more."""
 
 _UNKNOWN_CALL: Final = frozenset(
-    {
-        ErrorNumber.GET_UNKNOWN_CALL,
-        ErrorNumber.SET_UNKNOWN_CALL,
-        ErrorNumber.CALL_INVALID_ID,
-    }
+    {ErrorNumber.GET_INVALID_CALL_ID, ErrorNumber.GET_UNKNOWN_CALL}
 )
 
 
 async def hang_up(conversation: Conversation, call_id: int, within_s: float) -> bool:
-    """End a call with both verbs; False if the client says that it has none such.
+    """End a call with both verbs; False if the client refuses both.
 
     No single verb fits every state, and the one that does not fit is refused
     (Skype API: HANGUP, END HANGUP, ERROR 559), so both are sent and errors ignored.
@@ -68,8 +65,7 @@ async def hang_up(conversation: Conversation, call_id: int, within_s: float) -> 
         conversation.ask(commands.end_hang_up(call_id), within_s),
         return_exceptions=True,
     )
-    errors = [reply.number for reply in replies if isinstance(reply, Error)]
-    return not (len(errors) == len(replies) and set(errors) <= _UNKNOWN_CALL)
+    return not all(isinstance(reply, Error) for reply in replies)
 
 
 class SkypeLeg:
@@ -187,8 +183,7 @@ class SkypeLeg:
 
     async def _answer_failed(self) -> None:
         """Find out why: mostly the caller is gone, but a person may have answered."""
-        get_status = commands.get_call(self.call_id, "STATUS")
-        await self._conversation.attempt(get_status)
+        await self._learn_status()
         if not (self.over or self._progress.answered):
             self._conversation.spawn(self._hang_up_once())
             self.end(HangupCause.NORMAL_CLEARING, "the caller is gone")
@@ -200,26 +195,37 @@ class SkypeLeg:
         """Repeat the verbs: some states refuse them, some clients lose them."""
         until_s = self._clock.monotonic_s() + self._timing.release_s
         while not self.over and self._clock.monotonic_s() < until_s:
-            if not await self._try_to_end():
-                self.end(HangupCause.NORMAL_CLEARING, "")
+            await self._try_to_end()
         if not self.over:
             _log.warning("! the client did not end call %s", self.call_id)
             self.given_up = True
             reason = "the client did not confirm the end of the call"
             self.end(HangupCause.TEMPORARY_FAILURE, reason)
 
-    async def _try_to_end(self) -> bool:
-        """Send the verbs and wait a little; False if the client has no such call."""
+    async def _try_to_end(self) -> None:
+        """Send the verbs and wait a little for their effect."""
         try_s = self._timing.release_try_s
-        started_s = self._clock.monotonic_s()
-        known = await hang_up(self._conversation, self.call_id, try_s)
-        left_s = try_s - (self._clock.monotonic_s() - started_s)
-        if known and not self.over and left_s > 0:
+        until_s = self._clock.monotonic_s() + try_s
+        if not await hang_up(self._conversation, self.call_id, try_s):
+            await self._learn_status()
+        left_s = until_s - self._clock.monotonic_s()
+        if not self.over and left_s > 0:
             try:
                 await within(self._clock, left_s, self._over.wait(), "no end")
             except DeadlineError as error:
                 _log.debug("! call %s: %s", self.call_id, error)
-        return known
+
+    async def _learn_status(self) -> None:
+        """Ask for a status that was not told; it comes in as any other does."""
+        get_status = commands.get_call(self.call_id, "STATUS")
+        try_s = self._timing.release_try_s
+        try:
+            reply = await self._conversation.ask(get_status, try_s)
+        except LinkError as error:
+            _log.debug("! call %s: %s", self.call_id, error)
+            return
+        if isinstance(reply, Error) and reply.number in _UNKNOWN_CALL:
+            self.end(HangupCause.NORMAL_CLEARING, "the client has no such call")
 
     def _report(self, events: Events) -> None:
         for event in events:
