@@ -235,8 +235,9 @@ class SkypeBackend:
         return LineState.READY, ""
 
     def _offered(self, offer: Offer) -> EventSink:
-        if self._observer is None:
-            raise LinkDownError("nobody takes calls")
+        if self._observer is None or self._state is LineState.SIGNED_OUT:
+            # Not least when the client is signed in as somebody else.
+            raise LinkDownError(f"the line is {self._state}: {self._reason}")
         return self._observer.offered(offer)
 
     def _publish(self, state: LineState, reason: str, account: str = "") -> None:

@@ -218,8 +218,11 @@ class Calls:
         try:
             leg.sink = self._on_offer(Offer(leg, caller.handle, caller.name, kind))
         except SkypechanError as error:
-            _log.warning("! call %s is turned away: %s", call_id, error)
-            self._talk.spawn(self._hang_up(call_id))
+            # Let it ring: a person at the client may want it.
+            _log.warning("! call %s is not offered: %s", call_id, error)
+            del self._legs[call_id]
+            self._finish(call_id, unwanted=False)
+            return
         self._replay(leg)
 
     async def _caller(self, call_id: int) -> _Caller:

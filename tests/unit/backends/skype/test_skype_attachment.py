@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from skypechan.backends.base import LineState
 from skypechan.backends.skype.backend import SkypeBackend
@@ -144,6 +148,17 @@ async def test_wrong_account_is_never_ready_and_says_why(run_line):
         )
 
 
+async def test_call_for_a_wrong_account_is_left_to_its_owner(run_line):
+    async with run_line(SkypeSettings(account="skypet123")) as bench:
+        client = await bench.start(ScriptedClient())
+        await bench.say(client, "CALL 7 STATUS RINGING")
+        await bench.clock.advance(2)
+        await bench.say(client, "CALL 7 STATUS RINGING")
+        await bench.clock.advance(2)
+        assert bench.observer.offers == []
+        assert not any(line.startswith("ALTER CALL") for line in client.heard)
+
+
 async def test_right_account_is_ready_whatever_its_case(run_line):
     async with run_line(SkypeSettings(account="ALICE")) as bench:
         await bench.start(ScriptedClient())
@@ -236,6 +251,65 @@ async def test_garbage_harms_nothing(bench):
     )
     assert bench.observer.state is LineState.READY
     assert bench.observer.offers == []
+
+
+WORDS = st.sampled_from(
+    [
+        "#",
+        "#1",
+        "#2",
+        "#999",
+        "CALL",
+        "178",
+        "7",
+        "x",
+        "STATUS",
+        "RINGING",
+        "INPROGRESS",
+        "FINISHED",
+        "DTMF",
+        "DURATION",
+        "1",
+        "OK",
+        "FAILUREREASON",
+        "ALTER",
+        "HANGUP",
+        "SET",
+        "ERROR",
+        "68",
+        "559",
+        "PROTOCOL",
+        "CONNSTATUS",
+        "ONLINE",
+        "OFFLINE",
+        "CURRENTUSERHANDLE",
+        "CALLS",
+        ",",
+        "PONG",
+    ]
+)
+LINES = st.one_of(st.text(max_size=40), st.lists(WORDS, max_size=6).map(" ".join))
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(lines=st.lists(LINES, max_size=30))
+def test_no_text_whatever_ends_the_backend_or_a_call_twice(run_line, lines):
+    async def scenario():
+        async with run_line(SkypeSettings()) as bench:
+            client = await bench.ready()
+            leg, events = await bench.place(client)
+            for line in lines:
+                await bench.say(client, line)
+            await bench.clock.advance(30)
+            await leg.release()
+            await bench.clock.advance(10)
+        assert events.released
+
+    asyncio.run(scenario())
 
 
 async def test_permission_withdrawn_while_attached_is_noticed(bench):
