@@ -28,7 +28,11 @@ def _children() -> dict[str, str]:
     """Child processes, zombies too: process id to name."""
     found = {}
     for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
+        try:
+            of_thread = (task / "children").read_text().split()
+        except OSError:
+            continue  # the thread has just ended
+        for child in of_thread:
             status = Path(f"/proc/{child}/comm")
             found[child] = status.read_text().strip() if status.exists() else "gone"
     return found
