@@ -4,7 +4,8 @@ Everything a person at the client or at the far end could do, faults on request,
 what was heard. Stamps are nanoseconds of the machine's monotonic clock.
 
     GET  /                         this list
-    GET  /account                  who is signed in, which applications are attached
+    GET  /account[?network=NAME,NAME&timeout_s=T]   who is signed in, who is attached;
+                                   once exactly these accounts are on the network
     POST /account                  {"signed_in": bool, "account": name,
                                     "connection": "ONLINE|OFFLINE|..."}
     POST /authorise                {"mode": "yes|ask|no"} for names to come
@@ -116,7 +117,13 @@ class ControlPort:
     async def _describe(self, _: web.Request) -> web.Response:
         return web.Response(text=__doc__)
 
-    async def _get_account(self, _: web.Request) -> web.Response:
+    async def _get_account(self, request: web.Request) -> web.Response:
+        if "network" in request.query:
+            wanted = set(request.query["network"].split(",")) - {""}
+            client = self._program.client
+            await self._program.until(
+                lambda: set(client.network_accounts) == wanted, _timeout(request)
+            )
         return self._account()
 
     async def _set_account(self, request: web.Request) -> web.Response:

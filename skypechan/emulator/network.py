@@ -12,10 +12,11 @@ import binascii
 import contextlib
 import logging
 import uuid
+from dataclasses import replace
 from typing import Any, Final
 
 from skypechan.audio.pcm import Int16, from_bytes
-from skypechan.backends.skype.protocol.values import BuddyStatus, UserStatus
+from skypechan.backends.skype.protocol.values import FailureReason, UserStatus
 from skypechan.clock import Backoff, Clock
 from skypechan.emulator.calls import Call
 from skypechan.emulator.directory import HANDLE
@@ -160,26 +161,25 @@ class Network:
                 self._hear(token, str(message.get("pcm", "")))
 
     def _meet(self, accounts: object) -> None:
+        """Who is there now; whoever has left is offline from now on."""
         names = accounts if isinstance(accounts, list) else []
         client = self._program.client
+        gone = client.network_accounts
         client.network_accounts = {
             name.lower(): self._person(name)
             for name in names
             if isinstance(name, str) and HANDLE.fullmatch(name)
         }
         client.network_accounts.pop(client.account.lower(), None)
-        for person in client.network_accounts.values():
-            client.directory.put(person)
+        for key, person in (gone | client.network_accounts).items():
+            here = key in client.network_accounts
+            client.directory.put(person if here else _offline(person))
         self._program.settle()
 
     def _person(self, handle: str) -> Person:
         known = self._program.client.directory.find(handle)
-        return known or Person(
-            handle=handle,
-            buddy=BuddyStatus.FRIEND,
-            manner=Manner.MANUAL,
-            full_name=handle,
-        )
+        person = known or Person(handle=handle, full_name=handle)
+        return replace(person, online=UserStatus.ONLINE, manner=Manner.MANUAL)
 
     def _ring(self, token: str, caller: str) -> None:
         """Guess: a user who does not want to be disturbed is busy."""
@@ -237,6 +237,15 @@ class Network:
 
     def _leave(self) -> None:
         """Everyone is out of reach."""
-        self._program.client.network_accounts = {}
         for call in list(self._calls.values()):
             self._program.partner(call, Signal.END, Ending.LOST.value)
+        self._meet([])
+
+
+def _offline(person: Person) -> Person:
+    return replace(
+        person,
+        online=UserStatus.OFFLINE,
+        manner=Manner.FAIL,
+        failure=FailureReason.USER_OFFLINE,
+    )

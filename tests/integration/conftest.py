@@ -9,6 +9,13 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.doubles.emulated import (
+    Application,
+    Emulator,
+    application_at,
+    emulator_at,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
@@ -53,3 +60,17 @@ async def daemon(tmp_path) -> AsyncIterator[Daemon]:
     daemon = await start_daemon(tmp_path)
     yield daemon
     await stop_daemon(daemon)
+
+
+@pytest.fixture
+async def emulator(daemon) -> AsyncIterator[Emulator]:
+    async with emulator_at(daemon.address) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def application(daemon, emulator) -> AsyncIterator[Application]:
+    """An application attached to the emulator."""
+    async with application_at(daemon.address) as application:
+        await application.attach()
+        yield application
