@@ -31,10 +31,6 @@ from dbus_next.errors import (
     AuthError,
     DBusError,
     InvalidAddressError,
-    InvalidBusNameError,
-    InvalidInterfaceNameError,
-    InvalidMemberNameError,
-    InvalidObjectPathError,
 )
 from dbus_next.message import Message
 
@@ -55,6 +51,10 @@ MOST_MESSAGES_QUEUED: Final = 50_000
 _DAEMON: Final = "org.freedesktop.DBus"
 _DAEMON_PATH: Final = "/org/freedesktop/DBus"
 _INTROSPECTABLE: Final = "org.freedesktop.DBus.Introspectable"
+_OWNER_CHANGES: Final = (
+    f"type='signal',sender='{_DAEMON}',interface='{_DAEMON}',"
+    f"member='NameOwnerChanged',path='{_DAEMON_PATH}'"
+)
 _ABSENT: Final = frozenset(
     {
         "org.freedesktop.DBus.Error.ServiceUnknown",
@@ -70,13 +70,6 @@ _DENIED: Final = frozenset(
         "org.freedesktop.DBus.Error.LimitsExceeded",
     }
 )
-_INVALID_NAMES: Final = (
-    InvalidBusNameError,
-    InvalidInterfaceNameError,
-    InvalidMemberNameError,
-    InvalidObjectPathError,
-)
-
 logger = logging.getLogger(__name__)
 
 
@@ -307,13 +300,9 @@ class DbusLink:
         No change from this moment on is missed; one that comes before the return is
         told, and is what is returned.
         """
-        rule = (
-            f"type='signal',sender='{_DAEMON}',interface='{_DAEMON}',"
-            f"member='NameOwnerChanged',path='{_DAEMON_PATH}',arg0='{name}'"
-        )
         told: deque[str] = deque(maxlen=1)
         self._watches.setdefault(name, []).extend([told.append, callback])
-        await self._call_daemon("AddMatch", "s", [rule])
+        await self._call_daemon("AddMatch", "s", [f"{_OWNER_CHANGES},arg0='{name}'"])
         try:
             reply = await self._call_daemon("GetNameOwner", "s", [name])
         except LinkDownError:
@@ -327,11 +316,7 @@ class DbusLink:
 
     async def watch_departures(self, callback: OwnerCallback) -> None:
         """Call back with each name on the bus, unique ones too, that is gone."""
-        rule = (
-            f"type='signal',sender='{_DAEMON}',interface='{_DAEMON}',"
-            f"member='NameOwnerChanged',path='{_DAEMON_PATH}',arg2=''"
-        )
-        await self._call_daemon("AddMatch", "s", [rule])
+        await self._call_daemon("AddMatch", "s", [f"{_OWNER_CHANGES},arg2=''"])
         self._departures.append(callback)
 
     def on_call(self, handler: CallHandler) -> None:
@@ -488,7 +473,7 @@ def _message(
             signature="s",
             body=[_clean(text)],
         )
-    except _INVALID_NAMES as error:
+    except TypeError as error:  # dbus-next's for a malformed name
         raise LocalWireError(str(error)) from error
 
 
