@@ -90,7 +90,18 @@ install_packages() {
     fail "apt-get could not install $packages: $(trouble) (log: $log)"
 }
 
+# An environment cannot be moved: its programs name its folder. Neither does it
+# outlive the interpreter that it was made with.
+drop_stale_environment() {
+    [ -e .venv ] || return 0
+    case $(cat .venv/installed 2>/dev/null) in
+    "" | "$PWD "*) .venv/bin/python -c '' 2>/dev/null || rm -rf .venv ;;
+    *) rm -rf .venv ;;
+    esac
+}
+
 make_environment() {
+    drop_stale_environment
     [ -x .venv/bin/python ] || watched "$python" -m venv .venv ||
         fail "$python cannot make a virtual environment: $(trouble) (log: $log)"
     export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_PROGRESS_BAR=off

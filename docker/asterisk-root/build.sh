@@ -7,8 +7,8 @@
 #   build.sh [--rebuild] [FOLDER]      FOLDER: default var/asterisk-root
 #
 # ASTERISK_SUITE   the Debian suite to take it from; default sid
-# ASTERISK_SOURCE  a whole apt source line, where the machine's own apt does not
-#                  know a Debian mirror, e.g. "deb [trusted=yes] URI sid main"
+# ASTERISK_SOURCE  a whole apt source line, where the Debian mirror of the machine's
+#                  own apt is not the one to use, e.g. "deb [trusted=yes] URI sid main"
 #
 # Exit status: 0 the root is there, 1 it could not be built (one sentence says why).
 set -eu
@@ -100,9 +100,10 @@ flock -n 9 || { say "another build is running: waiting for it" && flock 9; }
 
 source_line=${ASTERISK_SOURCE:-}
 if [ -z "$source_line" ]; then
-    uri=$(mirror) && [ -n "$uri" ] || uri=$(mirror_by_name) && [ -n "$uri" ] ||
-        fail "no Debian mirror is known to this machine's apt: name one with ASTERISK_SOURCE=\"deb URI $suite main\""
-    source_line="deb $uri $suite main"
+    uri=$(mirror)
+    [ -n "$uri" ] || uri=$(mirror_by_name) || :
+    # Where none is known, as on Ubuntu, mmdebstrap goes to the one it is built with.
+    source_line=${uri:+deb $uri $suite main}
 fi
 
 rm -rf "$new"
@@ -122,7 +123,8 @@ trap interrupted INT TERM HUP
 say "unpacking Asterisk of Debian $suite (about 70 MB to fetch, 270 MB on disk)"
 watched unprivileged mmdebstrap --mode=chrootless --variant=extract \
     --include=asterisk --aptopt="$options" \
-    --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$new" "$source_line" ||
+    --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$new" \
+    ${source_line:+"$source_line"} ||
     explain
 
 # Owned by the checkout's owner, so that the Asterisk that runs from it as
