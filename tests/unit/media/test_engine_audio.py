@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
+import fcntl
+import socket
+import termios
 
 import numpy as np
 import pytest
@@ -269,3 +273,30 @@ async def test_figures_tell_frames_and_levels_of_each_direction(
     record = figures.as_record()
     assert record["to_pbx_frames"] == 5
     assert record["to_line_peak_dbfs"] == pytest.approx(-20.0, abs=0.1)
+
+
+async def test_a_sender_with_nagle_s_algorithm_is_not_held_up(
+    start_talk: StartTalk,
+) -> None:
+    talk = start_talk()
+    sender = talk.line.sock
+    sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+    loop = asyncio.get_running_loop()
+    frame = np.full(320, 1_000, "<i2").tobytes()
+    unacknowledged = array.array("i", [0])
+    waits_s = []
+    for _ in range(20):
+        await talk.pbx.send(message(0x12, frame))  # audio both ways on this socket
+        await talk.line.receive(640)
+        for half in (frame[:320], frame[320:]):
+            sent_s = loop.time()
+            await talk.line.send(half)
+            while True:
+                fcntl.ioctl(sender, termios.TIOCOUTQ, unacknowledged)
+                if not unacknowledged[0]:
+                    break
+                await asyncio.sleep(0.001)
+            waits_s.append(loop.time() - sent_s)
+        await talk.pbx.audio()
+    # Left alone, the kernel delays every other acknowledgement by 40 ms.
+    assert np.count_nonzero(np.array(waits_s) > 0.038) < len(waits_s) / 4
