@@ -10,6 +10,7 @@ SkypechanError
 │   ├── LinkRefusedError   it is there and does not want us
 │   └── DeadlineError      it did not answer in time
 ├── CommandError           a program understood a command and refused it
+├── StepError              a step of the demonstration went otherwise than it should
 └── CallError              a call cannot go on; carries its hangup cause
 """
 
@@ -65,6 +66,10 @@ class CommandError(SkypechanError):
     def __init__(self, text: str, code: int | None = None) -> None:
         super().__init__(text)
         self.code = code
+
+
+class StepError(SkypechanError):
+    """A step of the demonstration went otherwise than it should."""
 
 
 class CallError(SkypechanError):

@@ -50,8 +50,16 @@ class TimedSound:
         times = np.array(at_ns, dtype=np.int64)
         return cls(samples, np.cumsum(lengths) - lengths, times, rate_hz)
 
+    def since(self, at_ns: int) -> TimedSound:
+        """Return what passed from a moment on."""
+        first = int(np.searchsorted(self.at_ns, at_ns))
+        begin = int(self.starts[first]) if first < len(self.starts) else None
+        samples = self.samples[begin:] if begin is not None else self.samples[:0]
+        starts = self.starts[first:] - (begin or 0)
+        return TimedSound(samples, starts, self.at_ns[first:], self.rate_hz)
+
     def time_ns(self, position: float) -> float:
-        """Return when the sample at `position` passed, counted from its piece's time."""
+        """Return when a sample passed, counted from the time of its piece."""
         index = max(int(np.searchsorted(self.starts, position, side="right")) - 1, 0)
         offset = (position - float(self.starts[index])) / self.rate_hz
         return float(self.at_ns[index]) + offset * 1e9

@@ -58,6 +58,7 @@ class RtpTap:
     def __init__(self, ports: range) -> None:
         self.to_phone = Stream()
         self.from_phone = Stream()
+        self.since_ns = 0
         self.blocked = False
         self._ports = ports
         self._sockets: list[asyncio.DatagramTransport] = []
@@ -65,6 +66,7 @@ class RtpTap:
     def forget(self) -> None:
         """Begin anew: what has passed is of no interest any more."""
         self.to_phone, self.from_phone = Stream(), Stream()
+        self.since_ns = time.monotonic_ns()
 
     async def __aenter__(self) -> Self:
         for port in self._ports:

@@ -59,8 +59,8 @@ class Gateway:
                 raise DeadlineError(f"calls that never ended: {calls}")
             await asyncio.sleep(_POLL_S)
 
-    async def record(self, within_s: float = 5, **wanted: object) -> dict[str, Any]:
-        """Return the newest record with these values. Raises DeadlineError."""
+    async def record(self, within_s: float = 5, **wanted: object) -> Any:
+        """Return the newest record (JSON) with these values. Raises DeadlineError."""
         deadline = time.monotonic() + within_s
         records: list[dict[str, Any]] = []
         while time.monotonic() < deadline:

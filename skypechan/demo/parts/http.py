@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -29,7 +28,7 @@ async def ask(
         ):
             content = await response.read()
             status, kind = response.status, response.content_type
-    except (aiohttp.ClientError, TimeoutError, asyncio.TimeoutError) as error:
+    except (aiohttp.ClientError, TimeoutError) as error:
         raise LinkDownError(
             f"{method} {url}: {error or type(error).__name__}"
         ) from error

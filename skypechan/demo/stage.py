@@ -1,0 +1,196 @@
+"""The stage of the demonstration: every part, real and private, and what joins them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skypechan.audio.probe import chirp
+from skypechan.demo.parts.asterisk import AsteriskSettings, LocalAsterisk, installation
+from skypechan.demo.parts.baresip import Baresip, SipAccount
+from skypechan.demo.parts.bus import PrivateBus
+from skypechan.demo.parts.emulated import ACCOUNT, Emulator, emulator
+from skypechan.demo.parts.gateway import Gateway, gateway
+from skypechan.demo.parts.ports import HOST, free_port
+from skypechan.demo.parts.users import (
+    User,
+    give,
+    private_folder,
+    unprivileged_user,
+    workspace,
+)
+from skypechan.demo.tap import TAP_HOST, RtpTap
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+TRANSPORTS = ("dbus",)
+
+CHIRP_EVERY_S = 0.25
+RING_S = 6.0
+
+_PHONE_RATE_HZ, _LINE_RATE_HZ = 8_000, 16_000
+_WEB_PORT = 8087
+
+_CONFIG = """\
+[asterisk]
+ami = "{host}:{ami_port}"
+ami_secret = "{ami_secret}"
+audiosocket_listen = "{host}:{audio_port}"
+
+[web]
+listen = "{host}:{web_port}"
+
+[lines.skypeclient]
+account = "{account}"
+transport = "{transport}"
+dbus_address = "{bus}"
+extension = "600"
+ring_seconds = {ring_s}
+
+[[routes]]
+caller = "demo.phone"
+to = "555@from-skypechan"
+
+[[routes]]
+caller = "demo.digits"
+to = "610@from-skypechan"
+
+[[routes]]
+caller = "demo.refused"
+to = "refused@demo"
+"""
+
+# What the sample of an operator does not have: somebody who refuses every call.
+_DEMO_DIALPLAN = """
+[demo]
+exten => refused,1,Hangup(21)
+"""
+
+
+@dataclass(slots=True)
+class Stage:
+    """What is there for every transport: Asterisk, the phone, the tap between them."""
+
+    folder: Path
+    asterisk: LocalAsterisk
+    phone: Baresip
+    tap: RtpTap
+    web_port: int
+    user: User | None
+    line_sound: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Write the sound that the far end of the line plays."""
+        self.line_sound = self.folder / "chirps-16k.wav"
+        write_chirps(self.line_sound, _LINE_RATE_HZ, self.user)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is there for one transport: the client and the gateway."""
+
+    stage: Stage
+    transport: str
+    skype: Emulator
+    gateway: Gateway
+
+    async def quiet(self) -> None:
+        """End every call, so that the next step finds all as at the start."""
+        for _ in range(await self.stage.phone.active_calls()):
+            await self.stage.phone.hang_up()
+        for call in await self.skype.live():
+            await self.skype.hang_up(int(call["call"]))
+        await self.gateway.idle()
+
+
+@asynccontextmanager
+async def stage() -> AsyncIterator[Stage]:
+    """Bring up Asterisk and the phone; everything is gone afterwards."""
+    found = installation(CHECKOUT, os.environ)
+    user = unprivileged_user(
+        Path(found.command[0]), found.modules, CHECKOUT / "skypechan", _interpreter()
+    )
+    settings = AsteriskSettings.usual()
+    with workspace(user) as folder:
+        asterisk = LocalAsterisk(
+            found,
+            folder / "asterisk",
+            CHECKOUT / "asterisk-conf",
+            settings=settings,
+            files=_asterisk_files(),
+            user=user,
+        )
+        played = folder / "chirps-8k.wav"
+        write_chirps(played, _PHONE_RATE_HZ, user)
+        account = SipAccount("sipphone", settings.sip_secret, settings.sip_port)
+        phone = Baresip(folder / "phone", account, plays=played, user=user)
+        async with asterisk, RtpTap(settings.rtp_ports) as tap, phone:
+            yield Stage(folder, asterisk, phone, tap, free_port(_WEB_PORT), user)
+
+
+@asynccontextmanager
+async def scene(on: Stage, transport: str) -> AsyncIterator[Scene]:
+    """Bring up the client and the gateway with one transport between them."""
+    folder = private_folder(on.folder / transport, on.user)
+    settings = on.asterisk.settings
+    async with PrivateBus(folder / "bus", user=on.user) as bus:
+        options = ("--account", ACCOUNT, "--dbus", bus.address)
+        config = _CONFIG.format(
+            host=HOST,
+            ami_port=settings.ami_port,
+            ami_secret=settings.ami_secret,
+            audio_port=free_port(9092),
+            web_port=on.web_port,
+            account=ACCOUNT,
+            transport=transport,
+            bus=bus.address,
+            ring_s=RING_S,
+        )
+        async with (
+            emulator(folder / "client", options, user=on.user) as skype,
+            gateway(config, on.web_port, folder / "gateway", user=on.user) as running,
+        ):
+            await running.ready()
+            yield Scene(on, transport, skype, running)
+
+
+def _interpreter() -> Path:
+    """Return what another user must be able to read to run our programs."""
+    return Path(sys.executable).resolve()
+
+
+def _asterisk_files() -> dict[str, str]:
+    """Return our own changes to the sample configuration.
+
+    Asterisk's RTP sockets keep to the loopback address of SIP, and the phone is sent
+    to the tap's address, where the same ports are free.
+    """
+    folder = CHECKOUT / "asterisk-conf"
+    pjsip = (folder / "pjsip.conf.in").read_text()
+    tapped = f"transport = transport-udp\nmedia_address = {TAP_HOST}\ndirect_media = no"
+    return {
+        "pjsip.conf": pjsip.replace("direct_media = no", tapped),
+        "extensions.conf": (folder / "extensions.conf").read_text() + _DEMO_DIALPLAN,
+    }
+
+
+def write_chirps(path: Path, rate_hz: int, user: User | None) -> None:
+    """Write one second of chirps, which whoever plays it repeats."""
+    every = round(CHIRP_EVERY_S * rate_hz)
+    period = np.zeros(every, np.int16)
+    sound = chirp(rate_hz)
+    period[: len(sound)] = sound
+    samples: NDArray[np.int16] = np.tile(period, round(1 / CHIRP_EVERY_S))
+    with wave.open(str(path), "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(rate_hz)
+        writer.writeframes(samples.astype("<i2").tobytes())
+    give(path, user)
