@@ -36,6 +36,9 @@ _ID_STEP: Final = 3
 
 _FIRST_ID: Final = 178
 
+CALLS_KEPT: Final = 500
+"""Older calls that have ended are forgotten."""
+
 
 @unique
 class Purpose(Enum):
@@ -291,8 +294,8 @@ class CallEngine:
 
     def expired(self, call_id: int, purpose: Purpose) -> None:
         """A timer that `StartTimer` asked for is over."""
-        call = self.calls[call_id]
-        if call.ended:
+        call = self.calls.get(call_id)
+        if call is None or call.ended:
             return
         match purpose:
             case Purpose.STEP:
@@ -337,7 +340,14 @@ class CallEngine:
         call = Call(self._next_id, person, call_type, status, started)
         call.history.append(status)
         self.calls[call.call_id] = call
+        self._forget_old_calls()
         return call
+
+    def _forget_old_calls(self) -> None:
+        too_many = len(self.calls) - CALLS_KEPT
+        ended = [call.call_id for call in self.calls.values() if call.ended]
+        for call_id in ended[: max(0, too_many)]:
+            del self.calls[call_id]
 
     def _start_step(self, call: Call) -> None:
         if call.plan:

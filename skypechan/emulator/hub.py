@@ -131,7 +131,7 @@ class Hub:
     def _pass_signal(
         self, member: _Member, token: str, message: dict[str, Any]
     ) -> None:
-        route = self._routes.get(token)
+        route = self._route(member, token)
         if route is None:
             return
         if message["signal"] == Signal.ANSWER and member in route.callees:
@@ -143,9 +143,16 @@ class Hub:
             del self._routes[token]
 
     def _pass_on(self, member: _Member, token: str, message: dict[str, Any]) -> None:
-        if route := self._routes.get(token):
+        if route := self._route(member, token):
             for other in route.others(member):
                 write_line(other.writer, message)
+
+    def _route(self, member: _Member, token: str) -> _Route | None:
+        """The call, for those who take part in it."""
+        route = self._routes.get(token)
+        if route is None or member not in (route.caller, *route.callees):
+            return None
+        return route
 
     def _end(self, token: str, members: list[_Member]) -> None:
         for member in members:

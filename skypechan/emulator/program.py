@@ -287,7 +287,10 @@ class Program:
 
     def _stamp_calls(self) -> None:
         """Note when each call came into each of its states."""
-        for call in self.client.engine.calls.values():
+        calls = self.client.engine.calls
+        for call_id in self.timelines.keys() - calls.keys():
+            del self.timelines[call_id]
+        for call in calls.values():
             timeline = self.timelines.setdefault(call.call_id, [])
             for status in call.history[len(timeline) :]:
                 timeline.append((self.ports.now_ns(), status))
@@ -311,7 +314,8 @@ class Program:
         return voices.make_voice(call.person.voice)
 
     def _forget_old_sounds(self) -> None:
-        ended = [key for key in self.sounds if self.client.engine.calls[key].ended]
+        live = {call.call_id for call in self.client.engine.live()}
+        ended = [call_id for call_id in self.sounds if call_id not in live]
         for call_id in ended[: max(0, len(self.sounds) - _SOUNDS_KEPT)]:
             del self.sounds[call_id]
 

@@ -13,6 +13,7 @@ from skypechan.backends.skype.protocol.values import CallStatus, FailureReason
 from skypechan.emulator.client import Client, Prompt, Send
 from skypechan.emulator.desk import CloseSound, OpenSound
 from skypechan.emulator.engine import (
+    CALLS_KEPT,
     CallEngine,
     Ended,
     Ending,
@@ -699,6 +700,18 @@ class TestAccount:
             "CURRENTUSERHANDLE skypet123",
             "USERSTATUS ONLINE",
         ]
+
+
+def test_old_calls_are_forgotten_but_never_a_live_one():
+    desktop = Desktop()
+    alive = desktop.ring("alive")
+    for _ in range(CALLS_KEPT + 50):
+        call = desktop.ring()
+        desktop.partner(call.call_id, Signal.END)
+    assert len(desktop.calls) == CALLS_KEPT
+    assert desktop.calls[alive.call_id] is alive
+    desktop.client.engine.expired(alive.call_id + 3, Purpose.SECOND)
+    assert desktop.settle() == []
 
 
 class TestPartnerElsewhere:
