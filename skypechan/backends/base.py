@@ -60,6 +60,11 @@ class AudioPort:
     rate_hz: int = 16_000
     pacing: Pacing = Pacing.PACED
 
+    def close(self) -> None:
+        """Close both sockets; harmless when they are closed."""
+        self.from_line.close()
+        self.to_line.close()
+
 
 class LineLeg(Protocol):
     """One call on a client.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -270,24 +270,28 @@ class CallRunner:
     # Media.
 
     async def _start_media(self, _: Event) -> None:
-        port, connection = await asyncio.gather(
-            _present(self.line_leg).open_audio(), _present(self.pbx_leg).audio()
-        )
         settings = self.line.settings
-        self.media = self._engine.start(
-            MediaStart(
-                line_receive=port.from_line,
-                line_send=port.to_line,
-                line_rate_hz=port.rate_hz,
-                pbx=connection.socket,
-                pbx_pending=connection.pending,
-                pbx_rate_hz=connection.rate_hz,
-                playback_db=settings.playback_boost_db,
-                capture_db=settings.capture_boost_db,
-                on_digit=lambda digit: self.post(PbxDigit(digit)),
-                on_closed=self._media_ended,
+        with ExitStack() as opened:
+            port = await _present(self.line_leg).open_audio()
+            opened.callback(port.close)
+            connection = await _present(self.pbx_leg).audio()
+            opened.callback(connection.socket.close)
+            self.media = self._engine.start(
+                MediaStart(
+                    call_id=self.record.call,
+                    line_receive=port.from_line,
+                    line_send=port.to_line,
+                    line_rate_hz=port.rate_hz,
+                    pbx=connection.socket,
+                    pbx_pending=connection.pending,
+                    pbx_rate_hz=connection.rate_hz,
+                    playback_db=settings.playback_boost_db,
+                    capture_db=settings.capture_boost_db,
+                    on_digit=lambda digit: self.post(PbxDigit(digit)),
+                    on_closed=self._media_ended,
+                )
             )
-        )
+            opened.pop_all()  # the engine has them now
 
     def _media_ended(self, end: MediaEnd) -> None:
         """Turn the end of a stream into an event of the call."""

@@ -1,0 +1,98 @@
+"""Legs that write down what a call asks of them and report what a test says."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from skypechan.asterisk.audiosocket.server import Connection
+from skypechan.backends.base import AudioPort, Capabilities, LineObserver
+from skypechan.call.causes import HangupCause
+from skypechan.call.events import EventSink
+from skypechan.errors import SkypechanError
+
+
+@dataclass
+class Script:
+    """What was asked, in order, and which requests shall fail with what."""
+
+    asked: list[str] = field(default_factory=list)
+    failures: dict[str, SkypechanError] = field(default_factory=dict)
+
+    def ask(self, request: str) -> None:
+        self.asked.append(request)
+        if error := self.failures.get(request.split(" ", 1)[0]):
+            raise error
+
+
+class ScriptedLineLeg:
+    """A line leg; its far audio end is `far`."""
+
+    def __init__(self, script: Script) -> None:
+        self.leg_id = "42"
+        self.far: socket.socket | None = None
+        self._script = script
+
+    async def answer(self) -> None:
+        self._script.ask("line.answer")
+
+    async def release(self) -> None:
+        self._script.ask("line.release")
+
+    async def send_digit(self, digit: str) -> None:
+        self._script.ask(f"line.digit {digit}")
+
+    async def open_audio(self) -> AudioPort:
+        self._script.ask("line.audio")
+        near, self.far = socket.socketpair()
+        near.setblocking(False)
+        return AudioPort(near, near)
+
+
+class ScriptedBackend:
+    """A line backend whose one leg is `leg`."""
+
+    def __init__(self, script: Script) -> None:
+        self.capabilities = Capabilities()
+        self.leg = ScriptedLineLeg(script)
+        self.sink: EventSink | None = None
+        self._script = script
+
+    async def run(self, observer: LineObserver) -> None:
+        self._script.ask("line.run")
+
+    async def place(self, address: str, sink: EventSink) -> ScriptedLineLeg:
+        self._script.ask(f"line.place {address}")
+        self.sink = sink
+        return self.leg
+
+
+class ScriptedPbxLeg:
+    """A PBX leg; its far audio end is `far`."""
+
+    def __init__(self, script: Script) -> None:
+        self.uuid = str(uuid4())
+        self.far: socket.socket | None = None
+        self._script = script
+
+    async def take(self) -> None:
+        self._script.ask("pbx.take")
+
+    async def ring(self) -> None:
+        self._script.ask("pbx.ring")
+
+    async def answer(self) -> None:
+        self._script.ask("pbx.answer")
+
+    async def release(self, cause: HangupCause, reason: str = "") -> None:
+        self._script.ask(f"pbx.release {cause.name}")
+
+    async def send_digit(self, digit: str) -> None:
+        self._script.ask(f"pbx.digit {digit}")
+
+    async def audio(self) -> Connection:
+        self._script.ask("pbx.audio")
+        near, self.far = socket.socketpair()
+        near.setblocking(False)
+        return Connection(near, uuid4(), b"", 16_000)
