@@ -41,7 +41,7 @@ from skypechan.asterisk.contacts import Contact, ContactCall, ContactDoor
 from skypechan.asterisk.dialplan import Origination, Version
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink
-from skypechan.clock import Clock
+from skypechan.clock import Backoff, Clock
 from skypechan.errors import CallError, CommandError, LinkError, RemoteWireError
 
 _log = logging.getLogger(__name__)
@@ -350,8 +350,10 @@ class Pbx:
         while True:
             await self._link_changed.wait()
             self._link_changed.clear()
+            # AMI answers before Asterisk has read its dialplan.
+            backoff = Backoff(most_s=_SET_UP_AGAIN_S)
             while self._link.state is LinkState.UP and not await self._set_up():
-                await self._clock.sleep(_SET_UP_AGAIN_S)
+                await self._clock.sleep(backoff.next_s())
 
     async def _set_up(self) -> bool:
         """Tell whether Asterisk knows all it must."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
@@ -40,7 +41,7 @@ async def gateway(asterisk: LocalAsterisk) -> AsyncIterator[PbxDriver]:
         yield driver
 
 
-async def dialled(
+async def dialled_by(
     gateway: PbxDriver, phone: SipAgent, extension: str
 ) -> tuple[Call, PbxRequest, LegLog]:
     call = phone.call(extension)
@@ -51,7 +52,7 @@ async def dialled(
 async def established(
     gateway: PbxDriver, phone: SipAgent, extension: str
 ) -> tuple[Call, PbxRequest, LegLog, AudioEnd]:
-    call, request, log = await dialled(gateway, phone, extension)
+    call, request, log = await dialled_by(gateway, phone, extension)
     await request.leg.take()
     await request.leg.answer()
     await call.answered(3)
@@ -63,7 +64,7 @@ async def established(
 async def test_the_phone_hears_ringing_and_answer_when_told_and_not_before(
     form: str, gateway: PbxDriver, phone: SipAgent
 ) -> None:
-    call, request, log = await dialled(gateway, phone, f"{form}-20-echo123")
+    call, request, log = await dialled_by(gateway, phone, f"{form}-20-echo123")
     assert (request.line, request.address) == ("skypeclient", "echo123")
     assert not request.wideband
     assert not request.contact
@@ -106,7 +107,7 @@ async def test_a_failed_attempt_gives_its_sip_status(
     gateway: PbxDriver,
     phone: SipAgent,
 ) -> None:
-    call, request, log = await dialled(gateway, phone, f"{form}-20-echo123")
+    call, request, log = await dialled_by(gateway, phone, f"{form}-20-echo123")
     await request.leg.take()
     if rings:
         await request.leg.ring()
@@ -134,7 +135,7 @@ async def test_without_a_gateway_the_phone_gets_500_in_time(
 async def test_a_cancelled_call_ends_its_leg_at_once(
     form: str, rings: bool, gateway: PbxDriver, phone: SipAgent
 ) -> None:
-    call, request, log = await dialled(gateway, phone, f"{form}-20-echo123")
+    call, request, log = await dialled_by(gateway, phone, f"{form}-20-echo123")
     await request.leg.take()
     if rings:
         await request.leg.ring()
@@ -188,9 +189,21 @@ async def test_an_address_arrives_as_it_was_meant(
     dialled_as: str, address: str, gateway: PbxDriver, phone: SipAgent
 ) -> None:
     # The SIP URI takes one layer of percent-encoding off.
-    call, request, _ = await dialled(gateway, phone, f"dial-20-{dialled_as}")
+    call, request, _ = await dialled_by(gateway, phone, f"dial-20-{dialled_as}")
     assert request.address == address
     assert request.ring_seconds == 20
+    await request.leg.release(HangupCause.USER_BUSY)
+    await call.final_response(1)
+
+
+@pytest.mark.parametrize("dialled", ["a,5,U(x)", "b)c", "live:bob", "$[1+1]"])
+async def test_what_a_phone_dials_is_never_an_argument(
+    dialled: str, gateway: PbxDriver, phone: SipAgent
+) -> None:
+    escaped = quote(dialled, safe="")
+    call, request, _ = await dialled_by(gateway, phone, f"7{escaped}")
+    assert (request.line, request.address) == ("ANY", dialled)
+    assert request.ring_seconds == 60
     await request.leg.release(HangupCause.USER_BUSY)
     await call.final_response(1)
 
