@@ -61,6 +61,7 @@ class _History:
     def __init__(self) -> None:
         self.lines: list[Notification] = []
         self.being_offered = False
+        self.placed_here = False
 
     def add(self, notification: Notification) -> None:
         if len(self.lines) < _LONGEST_HISTORY:
@@ -78,7 +79,9 @@ class _History:
 
     @property
     def outgoing(self) -> bool:
-        return any(status in _OURS_ALONE for status in self.statuses)
+        """True when this client placed the call: we, or a person at it."""
+        told = any(status in _OURS_ALONE for status in self.statuses)
+        return self.placed_here or told
 
     @property
     def rings(self) -> bool:
@@ -209,6 +212,7 @@ class Calls:
             self._finish(call_id, unwanted=False)
             return
         if caller.called_by_us or history.outgoing:
+            history.placed_here, history.being_offered = True, False
             return
         self._make_offer(call_id, caller)
 

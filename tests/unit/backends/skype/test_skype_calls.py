@@ -112,6 +112,20 @@ async def test_lost_reply_to_call_does_not_lose_the_call(bench):
     assert events.all == [LineRinging()]
 
 
+async def test_call_that_tells_nothing_but_ringing_is_found_as_ours(bench):
+    client = await bench.ready()
+    client.answers["GET CALL 178 TYPE"] = "CALL 178 TYPE OUTGOING_P2P"
+    events = Events()
+    placing = asyncio.create_task(bench.backend.place("bob", events))
+    await settle()
+    client.say("CALL 178 STATUS RINGING")
+    client.answers["SEARCH ACTIVECALLS"] = "CALLS 178"
+    await bench.clock.advance(6)
+    assert (await placing).leg_id == "178"
+    assert events.all == [LineRinging()]
+    assert bench.observer.offers == []
+
+
 async def test_call_that_was_placed_too_late_is_ended(bench):
     client = await bench.ready()
     placing = asyncio.create_task(bench.backend.place("bob", Events()))
