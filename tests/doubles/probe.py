@@ -120,8 +120,7 @@ def delays_ms(sent: Sound, received: Sound, up: bool = True) -> list[float]:
     The n-th chirp heard after the n-th sent and before the next one sent is its echo;
     a chirp that never came is left out.
     """
-    gone = [sent.time_ns(f.position) for f in found_chirps(sent.samples, up=up)]
-    came = [received.time_ns(f.position) for f in found_chirps(received.samples, up=up)]
+    gone, came = _chirp_times_ns(sent, up), _chirp_times_ns(received, up)
     delays = []
     for index, start in enumerate(gone):
         end = gone[index + 1] if index + 1 < len(gone) else np.inf
@@ -129,6 +128,11 @@ def delays_ms(sent: Sound, received: Sound, up: bool = True) -> list[float]:
         if echoes:
             delays.append((echoes[0] - start) / 1e6)
     return delays
+
+
+def _chirp_times_ns(sound: Sound, up: bool) -> list[float]:
+    found = found_chirps(sound.samples, sound.rate_hz, up)
+    return [sound.time_ns(one.position) for one in found]
 
 
 def _chirp(rate_hz: int, up: bool) -> Signal:

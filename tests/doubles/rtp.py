@@ -88,12 +88,13 @@ class Sound:
     samples: Samples
     starts: NDArray[np.int64]
     at_ns: NDArray[np.int64]
+    rate_hz: int = RATE_HZ
 
     def time_ns(self, position: float) -> float:
         """When the sample at ``position`` passed, counting from its packet's time."""
         index = int(np.searchsorted(self.starts, position, side="right")) - 1
         index = max(index, 0)
-        offset = (position - float(self.starts[index])) / RATE_HZ
+        offset = (position - float(self.starts[index])) / self.rate_hz
         return float(self.at_ns[index]) + offset * 1e9
 
 

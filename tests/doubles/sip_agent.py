@@ -18,7 +18,7 @@ import secrets
 from types import TracebackType
 from typing import Self
 
-from tests.doubles.sip_call import Behaviour, Call, CallState, in_dialog
+from tests.doubles.sip_call import Call, in_dialog
 from tests.doubles.sip_messages import Credentials, Message, quoted
 from tests.doubles.sip_transport import (
     Response,
@@ -26,6 +26,7 @@ from tests.doubles.sip_transport import (
     response_to,
     with_credentials,
 )
+from tests.doubles.sip_values import Behaviour, CallState
 from tests.doubles.stamped_udp import Address
 
 _ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, NOTIFY, INFO, REFER"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from tests.doubles.rtp import RtpSession
@@ -26,9 +24,12 @@ from tests.doubles.sip_transport import (
     T2_S,
     Response,
     SipTransport,
+    ack_of,
+    cancel_of,
     response_to,
     with_credentials,
 )
+from tests.doubles.sip_values import Behaviour, CallState, EndedBy
 from tests.doubles.stamped_udp import Address
 from tests.doubles.waiting import Changes
 
@@ -46,38 +47,6 @@ _PHRASES = {
     500: "Server Internal Error",
     603: "Decline",
 }
-
-
-class CallState(enum.Enum):
-    """Where a call is."""
-
-    PLACED = "placed"
-    ANSWERED = "answered"
-    ENDED = "ended"
-
-
-class EndedBy(enum.Enum):
-    """Who ended a call, and how."""
-
-    US = "our BYE"
-    THEM = "their BYE"
-    REFUSED = "a final response that is no 2xx"
-    CANCELLED = "their CANCEL"
-    REJECTED = "our final response that is no 2xx"
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """What the agent does with an incoming call; times run from the INVITE.
-
-    ``reject`` is the status sent after ``answer_after_s`` instead of 200; no
-    ``answer_after_s`` leaves the call ringing.
-    """
-
-    ring_after_s: float | None = 0.0
-    answer_after_s: float | None = 0.0
-    reject: int = 0
-    hang_up_after_s: float | None = None
 
 
 class Owner(Protocol):
@@ -112,6 +81,7 @@ class Call:
         self.cancelled_ns = 0
         self.ended_by: EndedBy | None = None
         self.reasons: tuple[Reason, ...] = ()
+        self.transfer_status = 0
         self.invite: Message | None = None
         self.remote_direction = "sendrecv"
         self.changes = Changes()
@@ -195,10 +165,7 @@ class Call:
         """Send CANCEL once a provisional response is there; the answer to it."""
         await self.changes.until(lambda: self.responses, seconds, "response to INVITE")
         assert self.invite is not None
-        kept = ("Via", "From", "To", "Call-ID", "Max-Forwards")
-        headers = [(n, v) for n, v in self.invite.headers if n in kept]
-        headers.append(("CSeq", f"{self.invite.cseq} CANCEL"))
-        request = Message(f"CANCEL {self.invite.uri} SIP/2.0", tuple(headers))
+        request = cancel_of(self.invite)
         answer = await self._owner.transport.answer_to(
             request, self._owner.peer, seconds
         )
@@ -224,7 +191,11 @@ class Call:
         return await self._renegotiate("sendrecv", seconds)
 
     async def transfer(self, target: str, seconds: float = 5) -> Response:
-        """REFER (blind transfer) to a SIP URI; the answer to it."""
+        """REFER (blind transfer) to a SIP URI; the answer to it.
+
+        How the transfer went is told later, in ``transfer_status``; then it is ours
+        to hang up (RFC 3515, RFC 5589).
+        """
         refer = (("Refer-To", f"<{target}>"), ("Referred-By", f"<{self._own_uri()}>"))
         return await self._request("REFER", extra=refer, seconds=seconds)
 
@@ -281,6 +252,9 @@ class Call:
                 self.reasons = reasons_of(request)
                 self._end(EndedBy.THEM, at_ns)
                 self.clear()
+            case "NOTIFY":
+                self._reply(request, 200)
+                self._take_notice(request)
             case _:
                 self._reply(request, 200)
 
@@ -340,6 +314,13 @@ class Call:
         self.sdp = self.sdp.with_direction(direction)
         self._reply(request, 200, self.sdp.encoded())
         self.changes.notify()
+
+    def _take_notice(self, request: Message) -> None:
+        """A fragment tells how the transfer goes (RFC 3515 2.4.5)."""
+        words = request.body.split()
+        if "sipfrag" in request.get("Content-Type") and len(words) > 1:
+            self.transfer_status = int(words[1])
+            self.changes.notify()
 
     def _take_cancel(self, request: Message, at_ns: int) -> None:
         self._reply(request, 200)
@@ -403,12 +384,7 @@ class Call:
             self._acknowledge_refusal(invite, response)
 
     def _acknowledge_refusal(self, invite: Message, response: Response) -> None:
-        kept = ("Via", "From", "Call-ID", "Max-Forwards")
-        headers = [(n, v) for n, v in invite.headers if n in kept]
-        headers.append(("To", response.message.get("To")))
-        headers.append(("CSeq", f"{invite.cseq} ACK"))
-        ack = Message(f"ACK {invite.uri} SIP/2.0", tuple(headers))
-        self._owner.transport.send(ack, self._owner.peer)
+        self._owner.transport.send(ack_of(invite, response.message), self._owner.peer)
 
     async def _renegotiate(self, direction: str, seconds: float) -> Response:
         self.sdp = self.sdp.with_direction(direction)

@@ -180,6 +180,23 @@ def with_credentials(
     return Message(request.start, (via, *kept, cseq, header), request.body)
 
 
+def cancel_of(invite: Message) -> Message:
+    """The CANCEL of an INVITE (RFC 3261 9.1)."""
+    kept = ("Via", "From", "To", "Call-ID", "Max-Forwards")
+    headers = [header for header in invite.headers if header[0] in kept]
+    headers.append(("CSeq", f"{invite.cseq} CANCEL"))
+    return Message(f"CANCEL {invite.uri} SIP/2.0", tuple(headers))
+
+
+def ack_of(invite: Message, refusal: Message) -> Message:
+    """The ACK of a final response that is no 2xx (RFC 3261 17.1.1.3)."""
+    kept = ("Via", "From", "Call-ID", "Max-Forwards")
+    headers = [header for header in invite.headers if header[0] in kept]
+    headers.append(("To", refusal.get("To")))
+    headers.append(("CSeq", f"{invite.cseq} ACK"))
+    return Message(f"ACK {invite.uri} SIP/2.0", tuple(headers))
+
+
 def response_to(
     request: Message,
     status: int,

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
 
 from skypechan.demo.parts.process import Process, Program
 from skypechan.demo.parts.users import private_folder
+from tests.doubles.rtp import Sound
 
 CHECKOUT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
@@ -23,6 +25,8 @@ CONTACT_UUID = "5f1c9a52-2f3e-4b8e-9c0e-7d3b6d3f8a10"
 _POLL_S = 0.02
 _ASKING_S = 5
 
+# Beside the people who are there without a script.
+SCRIPT = {"contacts": [{"handle": "silent", "voice": "silence", "answer_s": 0.3}]}
 CONFIG = """\
 [asterisk]
 ami = "127.0.0.1:{ami_port}"
@@ -93,6 +97,23 @@ class Emulator:
         assert call["status"] == until, call
         return call
 
+    async def moment_ns(self, number: int, status: str) -> int:
+        """When a call came into a status, by the client's own clock."""
+        timeline = (await self.get(f"/calls/{number}"))["timeline"]
+        return next(int(at_ns) for at_ns, name in timeline if name == status)
+
+    async def sound(self, number: int, which: str) -> Sound:
+        """What a call's user has ``heard`` or ``sent``, each sample with its time."""
+        path = f"{self.url}/calls/{number}/{which}"
+        told = await ask("GET", path)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{path}.pcm") as response,
+        ):
+            samples = np.frombuffer(await response.read(), dtype="<i2")
+        stamps, starts, _ = np.array(told["pieces"], dtype=np.int64).T
+        return Sound(samples.astype(np.int16), starts, stamps, told["rate_hz"])
+
     async def live(self) -> list[dict[str, Any]]:
         """Calls that have not ended."""
         return [call for call in await self.get("/calls") if not call["ended"]]
@@ -101,9 +122,10 @@ class Emulator:
 @asynccontextmanager
 async def emulator(bus_address: str, folder: Path) -> AsyncIterator[Emulator]:
     """Run the emulator on a bus; ready when it has said so."""
-    private_folder(folder)
+    script = private_folder(folder) / "people.json"
+    script.write_text(json.dumps(SCRIPT))
     command = (sys.executable, "-m", "skypechan.cli", "emulator")
-    options = ("--account", "skypet123", "--dbus", bus_address, "--control", "0")
+    options = ("-c", str(script), "--dbus", bus_address, "--control", "0")
     environment = {"PYTHONPATH": str(CHECKOUT)}
     program = Program("emulator", command + options, folder, environment=environment)
     async with await Process.start(program) as process:

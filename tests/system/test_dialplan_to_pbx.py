@@ -21,7 +21,7 @@ from skypechan.call.routes import Target
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from tests.doubles.pbx_driver import AudioEnd, PbxDriver, running, settings_for
 from tests.doubles.sip_agent import BUSY, DECLINES, RINGS, SipAgent
-from tests.doubles.sip_call import Behaviour, EndedBy
+from tests.doubles.sip_values import Behaviour, EndedBy
 
 
 @pytest.fixture
@@ -231,6 +231,24 @@ async def test_hold_and_resume_by_the_phone_are_told(
     await log.until(PbxResumed)
     await call.hang_up()
     await log.until(PbxReleased, 1)
+    audio.close()
+
+
+async def test_a_phone_that_transfers_the_call_leaves_the_leg_up(
+    gateway: PbxDriver, phone: SipAgent
+) -> None:
+    leg, log = await gateway.originate()
+    call = await phone.next_call(2)
+    await log.until(PbxAnswered)
+    audio = AudioEnd(await leg.audio())
+    await call.transfer(f"sip:600@{phone.peer[0]}")
+    await call.changes.until(lambda: call.transfer_status >= 200, 3, "end of REFER")
+    await call.hang_up()
+    for _ in range(25):  # the silence that comes back from the echo
+        assert await audio.next() is not None
+    assert not log.of(PbxReleased)
+    await leg.release(HangupCause.NORMAL_CLEARING)
+    await log.until(PbxReleased)
     audio.close()
 
 

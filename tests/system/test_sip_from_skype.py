@@ -9,7 +9,7 @@ import pytest
 from tests.doubles.probe import measured_tone, tone
 from tests.doubles.rtp import sound_of
 from tests.doubles.sip_agent import BUSY, DECLINES, RINGS, SipAgent
-from tests.doubles.sip_call import Behaviour, EndedBy
+from tests.doubles.sip_values import Behaviour, EndedBy
 from tests.doubles.skype_transcript import SkypeTranscript
 from tests.system.figures import MEASURED
 from tests.system.parts import Emulator, Gateway
