@@ -101,6 +101,8 @@ class SoundPorts:
         except OSError as error:
             logger.info("! call %d: %s port %d: %s", call_id, direction, port, error)
             return False
+        # Another command may have connected the same stream in the meantime.
+        self.close(call_id, direction)
         self._ports[call_id, direction] = connected
         self._sounds[call_id] = sound
         self._start_pacing()

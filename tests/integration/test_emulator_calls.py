@@ -171,6 +171,32 @@ async def test_sound_comes_at_its_pace_and_stops_with_the_call(
         await from_partner.until(lambda: from_partner.closed, "end of the output")
 
 
+async def test_sound_clock_can_run_fast(emulator, application, talking):
+    await emulator.post("/faults", sound_ppm=100_000.0)
+    async with sound_of(application, talking) as (_, from_partner):
+        await from_partner.until(
+            lambda: len(from_partner.content) > 64_000, "two seconds of sound"
+        )
+        seconds = (from_partner.stamps[-1] - from_partner.stamps[0]) / 1e9
+        played_s = len(from_partner.content) / 32_000
+        assert played_s / seconds == pytest.approx(1.1, abs=0.05)
+
+
+async def test_redirection_may_be_repeated(emulator, application, talking):
+    """The newest port counts; the earlier ones are closed."""
+    ends = [SoundEnd() for _ in range(3)]
+    commands = [
+        f'ALTER CALL {talking} SET_OUTPUT PORT="{await end.start()}"' for end in ends
+    ]
+    replies = await asyncio.gather(*(application.say(text) for text in commands))
+    assert replies == commands
+    for end in ends[:-1]:
+        await end.until(lambda end=end: end.closed, "end of an earlier stream")
+    await ends[-1].until(lambda: len(ends[-1].content) > 3_200, "sound")
+    for end in ends:
+        await end.stop()
+
+
 async def test_tone_comes_back_from_the_echoing_contact(application, emulator):
     call_id = await application.place("echo")
     await application.hears(f"CALL {call_id} STATUS INPROGRESS")
