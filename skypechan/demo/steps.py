@@ -180,7 +180,11 @@ async def line_call(
     """A call of a messenger user to the line that is up; he hangs up afterwards."""
     voice = f"wav:{scene.stage.line_sound}"
     number = await scene.skype.ring(caller, voice=voice)
-    await scene.skype.call(number, "INPROGRESS", within_s)
+    try:
+        await scene.skype.call(number, "INPROGRESS", within_s)
+    except DeadlineError as error:
+        record = await scene.gateway.record(skype_call=str(number))
+        raise StepError(f"{error}: {record['reason']}") from error
     yield number
     await scene.skype.hang_up(number)
 
