@@ -124,12 +124,6 @@ class ControlSession:
         return self._state
 
     @property
-    def ready(self) -> bool:
-        """True when attached and the client says it is online."""
-        online = self.connection is ConnectionStatus.ONLINE
-        return self._state is AttachState.ATTACHED and online
-
-    @property
     def tokens_open(self) -> frozenset[str]:
         """Tokens whose replies are still awaited by a sender."""
         return frozenset(self._open)
@@ -151,13 +145,6 @@ class ControlSession:
         self.connection = None
         self.user_status = None
         self._enter(AttachState.DETACHED)
-
-    def ask_level_again(self) -> str:
-        """Text that repeats the last handshake step after ERROR 68, without NAME.
-
-        A client that refused early PROTOCOL answers this once its user allows.
-        """
-        return self._attach(SetProtocol(self._level_wanted))
 
     def send(self, command: Command) -> tuple[str, str]:
         """Returns (token, text) of a command whose reply is awaited.

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final
 
-from skypechan.backends.skype.protocol.values import CallStatus
 from skypechan.errors import LocalWireError, RemoteWireError
 
 LONGEST_TEXT: Final = 65_536
@@ -199,16 +198,6 @@ def get_call(call_id: int, name: str) -> GetProperty:
     return GetProperty("CALL", str(call_id), name)
 
 
-def get_user(handle: str, name: str) -> GetProperty:
-    """Ask for a user's property."""
-    return GetProperty("USER", handle, name)
-
-
-def set_user_status(status: str) -> SetProperty:
-    """Change the account's own presence."""
-    return SetProperty("USERSTATUS", value=status)
-
-
 def alter_call(call_id: int, verb: str, arguments: str = "") -> Alter:
     """Any ALTER CALL."""
     return Alter("CALL", str(call_id), verb, arguments)
@@ -242,11 +231,6 @@ def resume(call_id: int) -> Alter:
 def send_digit(call_id: int, digit: str) -> SetProperty:
     """Send one digit; the SET form works with every client version."""
     return SetProperty("CALL", str(call_id), "DTMF", digit)
-
-
-def finish(call_id: int) -> SetProperty:
-    """The old form that ends or rejects a call in any state."""
-    return SetProperty("CALL", str(call_id), "STATUS", CallStatus.FINISHED.value)
 
 
 def set_input(call_id: int, *devices: Device) -> Alter:

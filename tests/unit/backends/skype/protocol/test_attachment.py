@@ -39,6 +39,11 @@ def states(control):
     return [event.state for event in control.events() if type(event) is AttachChanged]
 
 
+def online(control):
+    attached = control.state is AttachState.ATTACHED
+    return attached and control.connection is ConnectionStatus.ONLINE
+
+
 def texts(client):
     return [outgoing.text for outgoing in client.outgoing()]
 
@@ -69,7 +74,7 @@ class TestHandshake:
             AttachState.NEGOTIATING,
             AttachState.ATTACHED,
         ]
-        assert control.ready
+        assert online(control)
         assert control.level == 8
         assert control.account == "skypet123"
         assert control.user_status is UserStatus.ONLINE
@@ -109,22 +114,21 @@ class TestHandshake:
         control.receive("#2 PROTOCOL 8")
         assert control.state is AttachState.ATTACHED
 
-    def test_refused_level_is_asked_again_without_a_new_name(self):
+    def test_refused_level_leads_back_to_the_start(self):
         control, client = ControlSession("skypechan"), ClientSession()
         control.begin()
         control.receive("OK")
         control.receive("#2 ERROR 68")
         assert control.state is AttachState.REFUSED
-        client.decide(allowed=True)
-        pump(control, client, control.ask_level_again())
-        assert control.ready
+        pump(control, client, control.begin())
+        assert online(control)
 
     def test_nobody_signed_in_is_not_a_refusal(self):
         control, client = ControlSession("skypechan"), ClientSession()
         pump(control, client, control.begin(), presence=NOBODY)
         assert control.state is AttachState.SIGNED_OUT
         pump(control, client, control.begin())
-        assert control.ready
+        assert online(control)
 
     def test_client_that_ignores_tokens_is_understood(self):
         control = ControlSession("skypechan")
@@ -132,7 +136,7 @@ class TestHandshake:
         control.receive("OK")
         control.receive("PROTOCOL 7")
         control.receive("CONNSTATUS ONLINE")
-        assert control.ready
+        assert online(control)
         control.begin()
         control.receive("CONNSTATUS OFFLINE")
         assert control.state is AttachState.SIGNED_OUT
@@ -144,9 +148,9 @@ class TestHandshake:
         control, _ = attached()
         control.receive("CONNSTATUS OFFLINE")
         assert control.state is AttachState.ATTACHED
-        assert not control.ready
+        assert not online(control)
         control.receive("CONNSTATUS ONLINE")
-        assert control.ready
+        assert online(control)
 
     def test_loss_forgets_everything(self):
         control, _ = attached()
@@ -347,7 +351,7 @@ def test_ends_agree_under_any_interleaving_loss_and_doubling(data, early):
     client.outgoing()
     client.events()
     pump(control, client, control.begin(), permission=Permission.ASK)
-    assert control.ready
+    assert online(control)
     control.events()
     token, text = control.send(commands.Ping())
     client.receive(text, ONLINE, Permission.ASK)

@@ -43,7 +43,7 @@ TABLE = [
     ("GET CURRENTUSERHANDLE", GetProperty("CURRENTUSERHANDLE")),
     ("GET PRIVILEGE SKYPEOUT", GetProperty("PRIVILEGE", name="SKYPEOUT")),
     ("SET USERSTATUS ONLINE", SetProperty("USERSTATUS", value="ONLINE")),
-    ("SET CALL 212 STATUS FINISHED", commands.finish(212)),
+    ("SET CALL 212 STATUS FINISHED", SetProperty("CALL", "212", "STATUS", "FINISHED")),
     ("SET CALL 5 SEEN", SetProperty("CALL", "5", "SEEN")),
     ("SET CALL 32493 DTMF #", commands.send_digit(32493, "#")),
     (
@@ -74,8 +74,8 @@ def test_text_and_value_are_each_others_image(text, command):
 
 
 def test_keywords_are_read_in_any_case_and_values_keep_theirs():
-    assert parse_command("get user Bob fullname") == commands.get_user(
-        "Bob", "FULLNAME"
+    assert parse_command("get user Bob fullname") == GetProperty(
+        "USER", "Bob", "FULLNAME"
     )
     assert parse_command("alter call 5 end hangup") == Alter(
         "CALL", "5", "END", "hangup"
