@@ -275,13 +275,6 @@ class DbusLink:
         message.flags = MessageFlag.NO_REPLY_EXPECTED
         self._send(message)
 
-    async def drain(self) -> None:
-        """Wait until what was sent has left this process, or the link is lost."""
-        if self.connected:
-            peer = "org.freedesktop.DBus.Peer"
-            marker = Message(_DAEMON, _DAEMON_PATH, peer, "Ping")
-            await self._call(marker, CONNECT_TIMEOUT_S)
-
     async def own_name(self, name: str) -> None:
         """Own a well-known name; LinkRefusedError when someone else does."""
         flags = NameFlag.DO_NOT_QUEUE.value
@@ -289,10 +282,6 @@ class DbusLink:
         code = RequestNameReply(reply.body[0])
         if code not in {RequestNameReply.PRIMARY_OWNER, RequestNameReply.ALREADY_OWNER}:
             raise LinkRefusedError(f"the bus name {name} is taken")
-
-    async def release_name(self, name: str) -> None:
-        """Give a well-known name back."""
-        await self._call_daemon("ReleaseName", "s", [name])
 
     async def watch_name_owner(self, name: str, callback: OwnerCallback) -> str:
         """Call back at each change of a name's owner; returns the owner now.

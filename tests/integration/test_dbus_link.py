@@ -42,6 +42,13 @@ async def pair(daemon):
         yield service, client
 
 
+async def round_trip(link):
+    """Everything sent before has reached the daemon, and the link works."""
+    daemon = "org.freedesktop.DBus"
+    path = "/org/freedesktop/DBus"
+    assert await link.call(daemon, path, daemon, "GetNameOwner", daemon, 5) == daemon
+
+
 def collect(service, count):
     """The texts a service hears, and an event for when `count` of them came."""
     heard, complete = [], asyncio.Event()
@@ -124,8 +131,8 @@ async def test_answer_after_the_deadline_is_dropped(pair):
         await client.call(*TARGET, "Invoke", "x", 0.05)
     held[0].answer("late")
     service.on_call(lambda call: call.answer("x") or True)
-    await service.drain()
-    await client.drain()
+    await round_trip(service)
+    await round_trip(client)
     assert client.connected
 
 
@@ -185,7 +192,7 @@ async def test_nul_is_refused_before_it_costs_us_the_bus(pair):
         client.notify(*TARGET, "Notify", "a\0b")
     with pytest.raises(LocalWireError):
         client.notify("no name", PATH, INTERFACE, "Notify", "x")
-    await client.drain()
+    await round_trip(client)
     assert client.connected
 
 
@@ -237,7 +244,10 @@ async def test_name_has_one_owner(pair):
     with pytest.raises(LinkRefusedError):
         await client.own_name(NAME)
     await service.own_name(NAME)
-    await service.release_name(NAME)
+    owners = asyncio.Queue()
+    await client.watch_name_owner(NAME, owners.put_nowait)
+    service.close()
+    assert await asyncio.wait_for(owners.get(), 5) == ""
     await client.own_name(NAME)
 
 
@@ -364,7 +374,7 @@ async def test_links_leave_no_socket_open(daemon):
     before = sockets()
     for _ in range(20):
         async with linked(daemon.address) as link:
-            await link.drain()
+            await round_trip(link)
     assert sockets() == before
 
 
