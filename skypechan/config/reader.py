@@ -8,7 +8,6 @@ types, defaults, limits and comments; nothing is repeated here.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import re
 import stat
@@ -24,10 +23,10 @@ from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.call.routes import Route, Target
+from skypechan.config.values import Untyped, convert, did_you_mean
 from skypechan.errors import ConfigError
 from skypechan.gateway.lines import SELECTORS, LineSettings
 from skypechan.log import LogSettings
-from skypechan.settings import Endpoint
 from skypechan.web.settings import WebSettings
 
 DEFAULT_FILES = (Path("skypechan.toml"), Path("/etc/skypechan/skypechan.toml"))
@@ -90,7 +89,7 @@ class _Reader:
             if declared.name not in values:
                 continue
             try:
-                good[declared.name] = _convert(
+                good[declared.name] = convert(
                     values[declared.name], kinds[declared.name], declared.metadata
                 )
             except ConfigError as error:
@@ -101,7 +100,7 @@ class _Reader:
         known = [f.name for kind in kinds for f in dataclasses.fields(kind)]
         for key in values:
             if key not in known:
-                hint = _did_you_mean(key, known)
+                hint = did_you_mean(key, known)
                 self.fault(table, key, f"[{table}] knows no {key!r}{hint}")
 
 
@@ -142,7 +141,7 @@ def parse(text: str, source: Path, environment: Mapping[str, str]) -> Config:
     for name in tables:
         known = [*SECTIONS, "lines", "routes", "contacts"]
         if name not in known:
-            hint = _did_you_mean(name, known)
+            hint = did_you_mean(name, known)
             reader.fault(name, "", f"there is no section [{name}]{hint}")
     sections = {name: _section(reader, tables, name) for name in SECTIONS}
     lines = tuple(_lines(reader, _table(reader, tables, "lines")))
@@ -204,11 +203,11 @@ def _routes(
     for number, row in enumerate(rows, 1):
         unknown = set(row) - {"line", "caller", "to"}
         for key in sorted(unknown):
-            hint = _did_you_mean(key, ["line", "caller", "to"])
+            hint = did_you_mean(key, ["line", "caller", "to"])
             reader.fault("routes", key, f"route {number} knows no {key!r}{hint}")
         line = str(row.get("line", "*"))
         if not set(line) & set("*?[") and line not in lines:
-            hint = _did_you_mean(line, sorted(lines))
+            hint = did_you_mean(line, sorted(lines))
             reader.fault("routes", "line", f"route {number}: no line {line!r}{hint}")
         try:
             target = Target.parse(str(row.get("to", "")))
@@ -231,7 +230,7 @@ def _contacts(
         known = ("uuid", "line", "address")
         for key in values:
             if key not in known:
-                hint = _did_you_mean(key, known)
+                hint = did_you_mean(key, known)
                 reader.fault("contacts", name, f"{name} knows no {key!r}{hint}")
         try:
             number = UUID(str(values.get("uuid", "")))
@@ -306,7 +305,7 @@ def _override(
             reader.faults.append(f"{name}: there is no such setting")
             continue
         table.pop(f"{key}_file", None)
-        table[key] = _FromEnvironment(value)
+        table[key] = Untyped(value)
 
 
 def _step_into(table: Any, step: str) -> Any:
@@ -315,65 +314,6 @@ def _step_into(table: Any, step: str) -> Any:
         return None
     names = {name.lower(): name for name in table}
     return table.setdefault(names.get(step, step), {})
-
-
-class _FromEnvironment(str):
-    """A value whose type the environment cannot tell."""
-
-    __slots__ = ()
-
-    def as_type(self, kind: Any) -> Any:
-        """Return text for text, and what TOML reads for anything else."""
-        if kind in (str, Endpoint):
-            return str(self)
-        try:
-            return tomllib.loads(f"value = {self}")["value"]
-        except tomllib.TOMLDecodeError:
-            return str(self)
-
-
-def _convert(value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
-    """Return a value as the type of its field. Raises ConfigError."""
-    if isinstance(value, _FromEnvironment):
-        value = value.as_type(kind)
-    if kind is Endpoint:
-        if not isinstance(value, str):
-            raise ConfigError(f"must be text, HOST:PORT, not {value!r}")
-        return Endpoint.parse(value)
-    if typing.get_origin(kind) is tuple:
-        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-            raise ConfigError(f"must be a list of text, not {value!r}")
-        return tuple(value)
-    if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind:
-        raise ConfigError(f"must be {_TYPE_WORDS[kind]}, not {value!r}")
-    _check_limits(value, limits)
-    return value
-
-
-def _check_limits(value: Any, limits: Mapping[str, Any]) -> None:
-    if "choices" in limits and value not in limits["choices"]:
-        hint = _did_you_mean(str(value), limits["choices"])
-        words = ", ".join(limits["choices"])
-        raise ConfigError(f"must be one of {words}, not {value!r}{hint}")
-    if "least" in limits and value < limits["least"]:
-        raise ConfigError(f"must be at least {limits['least']}, not {value}")
-    if "most" in limits and value > limits["most"]:
-        raise ConfigError(f"must be at most {limits['most']}, not {value}")
-
-
-_TYPE_WORDS = {
-    str: "text",
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-}
-
-
-def _did_you_mean(word: str, known: typing.Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _line_of(text: str, table: str, key: str) -> int:
