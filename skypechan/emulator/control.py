@@ -75,7 +75,7 @@ class ControlPort:
 
     async def start(self, port: int) -> int:
         """Listen on 127.0.0.1; 0 picks a port. Returns the port; OSError if taken."""
-        application = web.Application(middlewares=[_report_faults])
+        application = web.Application(middlewares=[_local_only, _report_faults])
         application.add_routes(self._routes())
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
@@ -373,6 +373,15 @@ _USER_ACTS: Final = {
     "hold": "hold",
     "resume": "resume",
 }
+
+
+@web.middleware
+async def _local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Web pages have no business here, under whatever name they found the port."""
+    host, _, _ = request.host.partition(":")
+    if "Origin" in request.headers or host not in {"127.0.0.1", "localhost"}:
+        raise web.HTTPForbidden(text="only programs of this machine")
+    return await handler(request)
 
 
 @web.middleware

@@ -372,3 +372,14 @@ async def test_script_rings_and_presses_keys(daemon, tmp_path):
 )
 async def test_control_port_explains_a_bad_request(emulator, path, content, status):
     assert (await emulator.try_post(path, **content))[0] == status
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}]
+)
+async def test_control_port_serves_no_web_page(emulator, headers):
+    async with emulator.http.post(
+        f"{emulator.url}/die", headers=headers, data="{}"
+    ) as reply:
+        assert reply.status == 403
+    assert (await emulator.get("/account"))["signed_in"]

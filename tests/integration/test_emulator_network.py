@@ -147,6 +147,19 @@ async def test_user_who_signed_out_cannot_be_called(both):
     await connected(alice, bob)
 
 
+async def test_account_on_two_clients_rings_on_both_and_one_answers(
+    both, stack, tmp_path, port
+):
+    alice, bob = both
+    again = await join(stack, tmp_path / "again", "bob", port)
+    await again.knows("alice")
+    here = await alice.application.place("bob")
+    lost, won = await bob.application.ringing(), await again.application.ringing()
+    await again.application.say(f"ALTER CALL {won} ANSWER")
+    await alice.application.hears(f"CALL {here} STATUS INPROGRESS")
+    await bob.application.hears(f"CALL {lost} STATUS MISSED")
+
+
 async def test_partner_whose_process_dies_ends_the_call(both):
     alice, bob = both
     here, _ = await connected(alice, bob)
