@@ -19,7 +19,9 @@ _MOST_PORT = 65_535
 def setting(default: Any, comment: str, **limits: Any) -> Any:
     """Declare a setting: its default, what it is, and the limits of its value.
 
-    Limits: `least`, `most` (numbers), `choices` (words), `secret` (never shown).
+    Limits: `least`, `most` (numbers), `choices` (words), `secret` (never shown),
+    `form` (a function that raises ConfigError for a text of another form; an empty
+    text has none).
     """
     return dataclasses.field(
         default_factory=lambda: default,

@@ -11,21 +11,38 @@ from skypechan.settings import Endpoint, setting
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+def parse_network(text: str) -> Network:
+    """Read a network as `10.0.0.0/8`. Raises ConfigError."""
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no network: {error}") from error
+
+
 @dataclass(frozen=True, slots=True)
 class AsteriskSettings:
     """Where Asterisk is, how it reaches us, and how long things may take."""
 
-    ami: str = setting("127.0.0.1:5038", "Asterisk's manager interface, HOST:PORT")
+    ami: str = setting(
+        "127.0.0.1:5038", "Asterisk's manager interface, HOST:PORT", form=Endpoint.parse
+    )
     ami_username: str = setting("skypechan", "section of manager.conf")
     ami_secret: str = setting("", "its secret; better in a file", secret=True)
     audiosocket_listen: str = setting(
-        "127.0.0.1:9092", "where audio is taken, HOST:PORT; port 0 picks a free one"
+        "127.0.0.1:9092",
+        "where audio is taken, HOST:PORT; port 0 picks a free one",
+        form=Endpoint.parse,
     )
     audiosocket_advertise: str = setting(
-        "", "what Asterisk dials for audio, HOST:PORT; empty: as listened on"
+        "",
+        "what Asterisk dials for audio, HOST:PORT; empty: as listened on",
+        form=Endpoint.parse,
     )
     audiosocket_allow: tuple[str, ...] = setting(
-        ("127.0.0.1/32",), "addresses from which audio is taken"
+        ("127.0.0.1/32",), "addresses from which audio is taken", form=parse_network
+    )
+    lines_from: str = setting(
+        "", "a skypiax.conf whose lines are added to those of this file"
     )
     action_seconds: float = setting(
         5.0, "how long Asterisk may take over an AMI action, seconds", least=0.1
@@ -50,7 +67,4 @@ class AsteriskSettings:
 
     def allowed_networks(self) -> tuple[Network, ...]:
         """Return the networks that may send audio. Raises ConfigError."""
-        try:
-            return tuple(ipaddress.ip_network(text) for text in self.audiosocket_allow)
-        except ValueError as error:
-            raise ConfigError(f"audiosocket_allow: {error}") from error
+        return tuple(parse_network(text) for text in self.audiosocket_allow)

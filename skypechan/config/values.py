@@ -45,6 +45,8 @@ def convert(value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
             raise ConfigError(f"must be a list of text, not {value!r}")
+        for text in value:
+            _check_limits(text, limits)
         return tuple(value)
     if kind is float and type(value) is int:
         value = float(value)
@@ -55,6 +57,8 @@ def convert(value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
 
 
 def _check_limits(value: Any, limits: Mapping[str, Any]) -> None:
+    if value and "form" in limits:
+        limits["form"](value)
     if "choices" in limits and value not in limits["choices"]:
         hint = did_you_mean(str(value), limits["choices"])
         words = ", ".join(limits["choices"])

@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 
 from skypechan.backends.skype.settings import SkypeSettings
-
 from skypechan.config.reader import SECTIONS, parse
 from skypechan.config.sample import sample
 from skypechan.gateway.lines import LineSettings

@@ -212,6 +212,23 @@ async def test_another_source_address_is_closed_unread() -> None:
         caller.close()
 
 
+async def test_an_ipv4_address_is_one_also_on_an_ipv6_socket() -> None:
+    settings = AsteriskSettings(audiosocket_allow=("127.0.0.0/8", "::1/128"))
+    server = AudioSocketServer(settings, SystemClock())
+    assert server._refusal("::ffff:127.0.0.1") is None
+    assert server._refusal("::1") is None
+    assert server._refusal("::ffff:10.0.0.1") is Rejection.SOURCE
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0"])
+def test_an_address_to_dial_is_needed_where_none_is_listened_on(listen: str) -> None:
+    server = AudioSocketServer(
+        AsteriskSettings(audiosocket_listen=listen), SystemClock()
+    )
+    with pytest.raises(ConfigError, match="audiosocket_advertise"):
+        server.open()
+
+
 async def test_a_crowd_without_uuids_keeps_nobody_else_waiting() -> None:
     async with serving(identify_seconds=0.3) as server:
         guests = Guests()
@@ -249,5 +266,5 @@ async def test_what_asterisk_dials_is_as_listened_or_as_told() -> None:
 @pytest.mark.parametrize("text", ["127.0.0.1/33", "here", "10.0.0.1/8"])
 def test_networks_that_are_none_are_named(text: str) -> None:
     settings = AsteriskSettings(audiosocket_allow=(text,))
-    with pytest.raises(ConfigError, match="audiosocket_allow"):
+    with pytest.raises(ConfigError, match="is no network"):
         settings.allowed_networks()
