@@ -127,6 +127,7 @@ class SipAgent:
                     await call.final_response(1)
             await call.close()
         if self._registered:
+            self._registered = False
             with contextlib.suppress(TimeoutError):
                 await self._register_once(0, seconds=1)
         self.transport.close()

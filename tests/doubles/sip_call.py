@@ -205,6 +205,7 @@ class Call:
             timer.cancel()
         self.rtp.close()
         self._owner.forget(self)
+        self.changes.notify()
 
     async def close(self) -> None:
         """Clear, and wait for what was under way."""
