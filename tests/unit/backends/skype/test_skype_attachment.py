@@ -156,6 +156,7 @@ async def test_call_for_a_wrong_account_is_left_to_its_owner(run_line):
         await bench.say(client, "CALL 7 STATUS RINGING")
         await bench.clock.advance(2)
         assert bench.observer.offers == []
+        await bench.stop()
         assert not any(line.startswith("ALTER CALL") for line in client.heard)
 
 

@@ -455,9 +455,31 @@ async def test_call_that_a_person_answered_at_the_client_can_be_answered(bench):
     client = await bench.ready()
     offer, events = await bench.offer(client)
     await bench.say(client, "CALL 212 STATUS INPROGRESS")
+    # The gateway has ignored this answer: it did not ask for it.
+    events.all.clear()
     await offer.leg.answer()
-    assert events.all[-1] == LineAnswered()
+    assert events.all == [LineAnswered()]
     assert client.count("ALTER CALL 212 ANSWER") == 0
+
+
+async def test_answer_whose_reply_is_lost_has_been_seen_to_take_effect(bench):
+    client = await bench.ready()
+    offer, events = await bench.offer(client)
+    answering = asyncio.create_task(offer.leg.answer())
+    await settle()
+    await bench.say(client, "CALL 212 STATUS INPROGRESS")
+    await bench.clock.advance(6)
+    await answering
+    assert events.all == [LineAnswered()]
+
+
+async def test_answer_that_the_client_ignores_is_a_deadline(bench):
+    client = await bench.ready()
+    offer, _ = await bench.offer(client)
+    answering = asyncio.create_task(offer.leg.answer())
+    await bench.clock.advance(6)
+    with pytest.raises(DeadlineError):
+        await answering
 
 
 async def test_resume_after_hold_is_no_second_answer(bench):
