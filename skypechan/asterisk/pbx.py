@@ -22,6 +22,7 @@ from skypechan.asterisk.ami.messages import (
     Channel,
     ChannelBegan,
     ChannelEnded,
+    ChannelLeaving,
     DialEnded,
     DialProgress,
     DigitEnded,
@@ -42,7 +43,13 @@ from skypechan.asterisk.dialplan import Origination, Version
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink
 from skypechan.clock import Backoff, Clock
-from skypechan.errors import CallError, CommandError, LinkError, RemoteWireError
+from skypechan.errors import (
+    CallError,
+    CommandError,
+    LinkError,
+    RemoteWireError,
+    SkypechanError,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -224,6 +231,8 @@ class Pbx:
             case ChannelEnded(channel):
                 self._contact_door.channel_ended(channel)
                 self._tell(event, channel.uniqueid, channel.linkedid)
+            case ChannelLeaving(channel):
+                self._tell(event, channel.uniqueid)
             case DigitEnded(channel) if not self.version.has_digits:
                 self._tell(event, channel.uniqueid)
             case DialProgress(channel) | DialEnded(channel) | HoldChanged(channel):
@@ -290,19 +299,13 @@ class Pbx:
         self.on_request(request)
 
     def _refuse(self, leg: PbxLeg, cause: HangupCause, reason: str) -> None:
-        self._spawn(self._release(leg, cause, reason))
-
-    async def _release(self, leg: PbxLeg, cause: HangupCause, reason: str) -> None:
-        try:
-            await leg.release(cause, reason)
-        except LinkError as error:
-            _log.warning("! a call could not be refused: %s", error)
+        self._spawn(leg.release(cause, reason))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         if self._tasks is None:
             work.close()  # no events come before `run`
         else:
-            self._tasks.create_task(work)
+            self._tasks.create_task(_guarded(work))
 
     # Contacts: the plain form.
 
@@ -421,3 +424,13 @@ class Pbx:
         _log.info("= Asterisk %s%s", state.value, reason and f": {reason}")
         if self.on_state is not None:
             self.on_state()
+
+
+async def _guarded(work: Coroutine[None, None, None]) -> None:
+    """Let nothing that goes wrong with one call end the others."""
+    try:
+        await work
+    except SkypechanError as error:
+        _log.warning("! a call could not be settled: %s", error)
+    except Exception:  # noqa: BLE001 - a fault of ours in one call
+        _log.exception("! a call could not be settled")

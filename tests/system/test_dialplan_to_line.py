@@ -130,6 +130,21 @@ async def test_without_a_gateway_the_phone_gets_500_in_time(
     assert call.statuses == [100, 500]
 
 
+async def test_a_gateway_that_dies_does_not_let_the_phone_ring_for_ever(
+    asterisk: LocalAsterisk, phone: SipAgent
+) -> None:
+    driver = PbxDriver(settings_for(asterisk))
+    task = asyncio.create_task(driver.pbx.run())
+    await driver.state(PbxState.READY)
+    call, request, _ = await dialled_by(driver, phone, "dial-1-echo123")
+    await request.leg.take()
+    await request.leg.ring()
+    await call.response(180, 1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert (await call.final_response(8)).status == 480
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("rings", [False, True])
 async def test_a_cancelled_call_ends_its_leg_at_once(
@@ -249,6 +264,30 @@ async def test_releasing_an_answered_leg_hangs_up_the_phone(
     released = await log.until(PbxReleased, 1)
     assert released == PbxReleased(HangupCause.NORMAL_CLEARING, "the far end hung up")
     audio.close()
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_closing_the_audio_hangs_up_the_phone(
+    form: str, gateway: PbxDriver, phone: SipAgent
+) -> None:
+    call, _, log, audio = await established(gateway, phone, f"{form}-20-echo123")
+    audio.close()
+    await call.ended(1)
+    await log.until(PbxReleased, 1)
+
+
+async def test_ringing_and_answer_at_once_are_both_obeyed(
+    gateway: PbxDriver, phone: SipAgent
+) -> None:
+    for _ in range(10):
+        call, request, log = await dialled_by(gateway, phone, "prepare-20-echo123")
+        await request.leg.take()
+        await request.leg.ring()
+        await request.leg.answer()
+        await call.answered(2)
+        await log.until(PbxAnswered)
+        await call.hang_up()
+        await log.until(PbxReleased)
 
 
 async def test_two_calls_to_one_contact_are_told_apart(

@@ -254,6 +254,13 @@ class ChannelBegan:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelLeaving:
+    """HangupRequest: the channel's far end has hung up; Hangup should follow."""
+
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelEnded:
     """Hangup; the cause is the Q.850 number."""
 
@@ -313,6 +320,7 @@ class UserEvent:
 
 Event = (
     ChannelBegan
+    | ChannelLeaving
     | ChannelEnded
     | DialProgress
     | DialEnded
@@ -371,6 +379,7 @@ def _user_event(headers: Mapping[str, str]) -> Event:
 
 _PARSERS: dict[str, Callable[[Mapping[str, str]], Event]] = {
     "Newchannel": lambda h: ChannelBegan(parse_channel(h)),
+    "HangupRequest": lambda h: ChannelLeaving(parse_channel(h)),
     "Hangup": lambda h: ChannelEnded(parse_channel(h), _number(h.get("cause", ""))),
     "DialState": lambda h: DialProgress(
         parse_channel(h, "dest"), h.get("dialstatus", "")

@@ -25,6 +25,7 @@ from skypechan.settings import Endpoint
 
 _log = logging.getLogger(__name__)
 
+_ANYWHERE = ("0.0.0.0", "::")
 _BACKLOG = 128
 _MOST_UNIDENTIFIED = 64
 _CHUNK_BYTES = 4096
@@ -101,6 +102,11 @@ class AudioSocketServer:
     def open(self) -> None:
         """Start to listen. Raises ConfigError when the address is taken or not ours."""
         endpoint = self._settings.listen_endpoint()
+        if endpoint.host in _ANYWHERE and not self._settings.audiosocket_advertise:
+            raise ConfigError(
+                f"audiosocket_advertise: say what Asterisk shall dial, as {endpoint} "
+                "names no address"
+            )
         try:
             self._listener = _listen(endpoint)
         except OSError as error:
@@ -162,6 +168,8 @@ class AudioSocketServer:
 
     def _refusal(self, host: str) -> Rejection | None:
         address = ipaddress.ip_address(host)
+        # A socket that listens for both families shows IPv4 callers this way.
+        address = getattr(address, "ipv4_mapped", None) or address
         if not any(address in network for network in self._allowed):
             return Rejection.SOURCE
         if self._unidentified >= _MOST_UNIDENTIFIED:
