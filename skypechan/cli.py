@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -95,6 +96,8 @@ def _run(options: argparse.Namespace) -> int:
 
     config = reader.load(reader.find_file(options.config))
     log.set_up(config.log)
+    for warning in config.warnings:
+        logging.getLogger("skypechan.config").warning("! %s", warning)
     asyncio.run(app.run(config))
     return EXIT_OK
 

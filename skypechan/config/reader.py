@@ -1,8 +1,9 @@
-"""One TOML file becomes the settings of every package.
+"""The operator's file becomes the settings of every package.
 
-Every fault is found in one reading and named with file, line and, for a name that
-is nearly right, what was probably meant. The settings dataclasses declare names,
-types, defaults, limits and comments; nothing is repeated here.
+It is a TOML file, or a `skypiax.conf` with a TOML file beside it. Every fault is found
+in one reading and named with file, line and, for a name that is nearly right, what
+was probably meant. The settings dataclasses declare names, types, defaults, limits
+and comments; nothing is repeated here.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.call.routes import Route, Target
+from skypechan.config import skypiax
+from skypechan.config.legacy import OldFile, Origin
 from skypechan.config.values import Untyped, convert, did_you_mean
 from skypechan.errors import ConfigError
 from skypechan.gateway.lines import SELECTORS, LineSettings
@@ -66,20 +69,41 @@ class Config:
     lines: tuple[LineConfig, ...]
     routes: tuple[Route, ...] = ()
     contacts: Mapping[str, Contact] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads tables and gathers every fault on the way."""
+    """Reads tables and gathers every fault on the way.
+
+    `origins` knows the places of what an old file has added to the tables.
+    """
 
     source: Path
     text: str
     faults: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    origins: dict[tuple[str, str], Origin] = field(default_factory=dict)
 
     def fault(self, table: str, key: str, text: str) -> None:
+        self.faults.append(f"{self.place(table, key)}: {text}")
+
+    def place(self, table: str, key: str) -> str:
+        """Return FILE:LINE of a key, else of its table, else the file."""
+        for wanted in ((table, key), (table, "")):
+            if wanted in self.origins:
+                return self.origins[wanted].place
         line = _line_of(self.text, table, key)
-        place = f"{self.source}:{line}" if line else str(self.source)
-        self.faults.append(f"{place}: {text}")
+        return f"{self.source}:{line}" if line else str(self.source)
+
+    def name_of(self, table: str, key: str) -> str:
+        """Return what the operator calls a key."""
+        return self.origins[table, key].name if (table, key) in self.origins else key
+
+    def finish(self) -> None:
+        """Raise ConfigError with the faults, each once, if there are any."""
+        if self.faults:
+            raise ConfigError(*dict.fromkeys(self.faults))
 
     def read(self, settings: type, table: str, values: Mapping[str, Any]) -> Any:
         """Return an instance of a settings class; faults are noted, not raised."""
@@ -93,7 +117,8 @@ class _Reader:
                     values[declared.name], kinds[declared.name], declared.metadata
                 )
             except ConfigError as error:
-                self.fault(table, declared.name, f"{declared.name}: {error}")
+                shown = self.name_of(table, declared.name)
+                self.fault(table, declared.name, f"{shown}: {error}")
         return settings(**good)
 
     def check_names(self, table: str, values: Mapping[str, Any], *kinds: type) -> None:
@@ -121,23 +146,70 @@ def find_file(named: Path | None) -> Path:
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
     """Read a configuration file. Raises ConfigError with every fault in it."""
+    text = read_text(path)
+    if skypiax.is_one(text, path):
+        return _load_old(skypiax.parse(text, str(path)), path, environment)
+    _check_text(path, text)
+    return parse(text, path, environment)
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text, what is not UTF-8 escaped. Raises ConfigError."""
     try:
-        text = path.read_text("utf-8")
+        return path.read_bytes().decode("utf-8", "surrogateescape")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text: {error.reason}") from error
-    return parse(text, path, environment)
+
+
+def _check_text(path: Path, text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: is not UTF-8 text") from error
 
 
 def parse(text: str, source: Path, environment: Mapping[str, str]) -> Config:
     """Read the text of a configuration file; `source` names it in faults."""
+    return _parse(_Reader(source, text), None, environment)
+
+
+def _load_old(old: OldFile, path: Path, environment: Mapping[str, str]) -> Config:
+    """Read an old file; Asterisk's side is in a TOML file beside it, if anywhere."""
+    ours = next((place for place in _places_beside(path) if place.is_file()), None)
+    text = read_text(ours) if ours else ""
+    if ours:
+        _check_text(ours, text)
+    return _parse(_Reader(ours or path, text), old, environment)
+
+
+def _places_beside(path: Path) -> tuple[Path, ...]:
+    return (path.parent / DEFAULT_FILES[0], DEFAULT_FILES[1])
+
+
+def lines_of(old: OldFile) -> tuple[LineConfig, ...]:
+    """Return the lines of an old file. Raises ConfigError with every fault in it."""
+    reader, tables = _Reader(Path(old.source), ""), dict[str, Any]()
+    _add_old(reader, tables, old)
+    lines = tuple(_lines(reader, _table(reader, tables, "lines")))
+    _check_clashes(reader, lines)
+    reader.finish()
+    return lines
+
+
+def _parse(
+    reader: _Reader, old: OldFile | None, environment: Mapping[str, str]
+) -> Config:
     try:
-        tables = tomllib.loads(text)
+        tables = tomllib.loads(reader.text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source}: is not TOML: {error}") from error
-    reader = _Reader(source, text)
+        raise ConfigError(f"{reader.source}: is not TOML: {error}") from error
+    old_files = list(_old_files(reader, tables, old, environment))
+    for one in old_files:
+        _add_old(reader, tables, one)
     _override(reader, tables, environment)
+    if old:
+        _check_login(reader, tables, Path(old.source))
     for name in tables:
         known = [*SECTIONS, "lines", "routes", "contacts"]
         if name not in known:
@@ -145,14 +217,76 @@ def parse(text: str, source: Path, environment: Mapping[str, str]) -> Config:
             reader.fault(name, "", f"there is no section [{name}]{hint}")
     sections = {name: _section(reader, tables, name) for name in SECTIONS}
     lines = tuple(_lines(reader, _table(reader, tables, "lines")))
+    if not lines and not old_files:
+        reader.fault("", "", "there is no line: write at least one [lines.NAME]")
     routes = tuple(_routes(reader, tables, {line.name for line in lines}))
     contacts = dict(_contacts(reader, _table(reader, tables, "contacts")))
     _check_clashes(reader, lines)
-    if reader.faults:
-        raise ConfigError(*reader.faults)
+    reader.finish()
     return Config(
-        source=source, lines=lines, routes=routes, contacts=contacts, **sections
+        source=Path(old.source) if old else reader.source,
+        lines=lines,
+        routes=routes,
+        contacts=contacts,
+        warnings=tuple(reader.warnings),
+        **sections,
     )
+
+
+def _check_login(reader: _Reader, tables: Mapping[str, Any], path: Path) -> None:
+    """Name what an old file cannot hold if it is nowhere else."""
+    asterisk = tables.get("asterisk")
+    if isinstance(asterisk, dict) and {"ami_secret", "ami_secret_file"} & set(asterisk):
+        return
+    places = " or ".join(str(place) for place in _places_beside(path))
+    reader.faults.append(
+        f"{path} holds no login for Asterisk's manager interface: write [asterisk] "
+        f"with ami_username and ami_secret_file into {places}, "
+        f"or set {ENVIRONMENT_PREFIX}ASTERISK__AMI_SECRET"
+    )
+
+
+def _old_files(
+    reader: _Reader,
+    tables: Mapping[str, Any],
+    named: OldFile | None,
+    environment: Mapping[str, str],
+) -> Iterator[OldFile]:
+    """Yield the old file that is the configuration, and the one of `lines_from`."""
+    if named:
+        yield named
+    table = tables.get("asterisk")
+    written = table.get("lines_from", "") if isinstance(table, dict) else ""
+    path = environment.get(f"{ENVIRONMENT_PREFIX}ASTERISK__LINES_FROM", written)
+    if not path or not isinstance(path, str):
+        return
+    whole = reader.source.parent / path
+    if named and Path(named.source).resolve() == whole.resolve():
+        return
+    try:
+        yield skypiax.parse(read_text(whole), str(whole))
+    except ConfigError as error:
+        reader.fault("asterisk", "lines_from", f"lines_from: {error}")
+
+
+def _add_old(reader: _Reader, tables: dict[str, Any], old: OldFile) -> None:
+    """Add the lines of an old file to the tables."""
+    reader.faults += old.faults
+    reader.warnings += old.warnings
+    if old.wants_debug and isinstance(log := tables.setdefault("log", {}), dict):
+        log.setdefault("level", "debug")
+    if not isinstance(lines := tables.setdefault("lines", {}), dict):
+        return
+    for name, values in old.lines.items():
+        if name in lines:
+            here = reader.place(f"lines.{name}", "")
+            place = old.origins[name, ""].place
+            reader.faults.append(f"{place}: line {name} is in {here} as well: keep one")
+            continue
+        lines[name] = dict(values)
+        for (owner, key), origin in old.origins.items():
+            if owner == name:
+                reader.origins[f"lines.{name}", key] = origin
 
 
 def _section(reader: _Reader, tables: Mapping[str, Any], name: str) -> Any:
@@ -171,8 +305,6 @@ def _table(reader: _Reader, tables: Mapping[str, Any], name: str) -> dict[str, A
 
 
 def _lines(reader: _Reader, tables: Mapping[str, Any]) -> Iterator[LineConfig]:
-    if not tables:
-        reader.fault("", "", "there is no line: write at least one [lines.NAME]")
     for name, values in tables.items():
         table = f"lines.{name}"
         if not isinstance(values, dict):
@@ -251,16 +383,14 @@ def _check_clashes(reader: _Reader, lines: tuple[LineConfig, ...]) -> None:
     """Refuse a sound port that two lines, or both ends of one, want."""
     taken: dict[int, str] = {}
     for line in lines:
+        table = f"lines.{line.name}"
         for key in ("sound_port_to_skype", "sound_port_from_skype"):
-            port = getattr(line.backend, key, 0)
+            port, name = getattr(line.backend, key, 0), reader.name_of(table, key)
             if port and port in taken:
-                reader.fault(
-                    f"lines.{line.name}",
-                    key,
-                    f"{key}: port {port} is taken by {taken[port]}",
-                )
+                said = f"{name}: port {port} is taken by {taken[port]}"
+                reader.fault(table, key, said)
             elif port:
-                taken[port] = f"[lines.{line.name}] {key}"
+                taken[port] = f"[{reader.name_of(table, '') or table}] {name}"
 
 
 def _read_secrets(
