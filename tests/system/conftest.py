@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.doubles.sipp import Sipp, SippRun, run_scenario
 from tests.doubles.skype_transcript import SkypeTranscript
 from tests.system import parts
 from tests.system.figures import MEASURED
-from tests.system.parts import CHECKOUT, HOST, Emulator, Gateway
+from tests.system.parts import CHECKOUT, HOST, Emulator, Gateway, Starter
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -94,15 +95,10 @@ def emulator(house: LoopThread, place: Path, bus: PrivateBus) -> Emulator:
     return house.enter(parts.emulator(bus.address, place / "emulator"))
 
 
-@pytest.fixture(scope="module")
-def gateway(
-    house: LoopThread,
-    place: Path,
-    asterisk: LocalAsterisk,
-    bus: PrivateBus,
-    emulator: Emulator,
-) -> Iterator[Gateway]:
-    """The gateway between that client and that Asterisk; gone after the module."""
+@contextmanager
+def _gateways(
+    house: LoopThread, place: Path, asterisk: LocalAsterisk, bus: PrivateBus
+) -> Iterator[Starter]:
     web_port = free_port()
     config = parts.CONFIG.format(
         ami_port=asterisk.settings.ami_port,
@@ -112,7 +108,33 @@ def gateway(
         contact=parts.CONTACT_UUID,
     )
     with house.sub() as running:
-        yield running.enter(parts.gateway(config, web_port, place / "gateway"))
+        yield lambda: running.enter(parts.gateway(config, web_port, place / "gateway"))
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    house: LoopThread,
+    place: Path,
+    asterisk: LocalAsterisk,
+    bus: PrivateBus,
+    emulator: Emulator,
+) -> Iterator[Gateway]:
+    """The gateway between that client and that Asterisk; gone after the module."""
+    with _gateways(house, place, asterisk, bus) as start:
+        yield start()
+
+
+@pytest.fixture
+def start_gateway(
+    house: LoopThread,
+    place: Path,
+    asterisk: LocalAsterisk,
+    bus: PrivateBus,
+    emulator: Emulator,
+) -> Iterator[Starter]:
+    """For tests that end the gateway, or start another."""
+    with _gateways(house, place, asterisk, bus) as start:
+        yield start
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,6 +193,10 @@ class Gateway:
             await asyncio.sleep(_POLL_S)
         message = f"no record with {wanted} within {seconds:g} s: {records[-3:]}"
         raise TimeoutError(message)
+
+
+Starter = Callable[[], Gateway]
+"""Starts a gateway that ends with the test, if it lives so long."""
 
 
 @asynccontextmanager

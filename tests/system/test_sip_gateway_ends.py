@@ -1,0 +1,69 @@
+"""The gateway ends, in order or not: nobody is left in a call with nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+from tests.doubles.sip_agent import SipAgent
+from tests.doubles.sip_values import EndedBy
+from tests.doubles.skype_transcript import SkypeTranscript
+from tests.system.figures import MEASURED
+from tests.system.parts import Emulator, Starter
+
+
+async def test_ordered_end_takes_leave_of_both_sides(
+    start_gateway: Starter, phone: SipAgent, skype: SkypeTranscript
+) -> None:
+    gateway = await asyncio.to_thread(start_gateway)
+    call = phone.call("dial-30-echo")
+    await call.answered(5)
+    os.kill(gateway.process.pid, signal.SIGTERM)
+    await call.ended(3)
+    await skype.status("FINISHED", 3)
+    assert call.ended_by is EndedBy.THEM
+
+
+async def test_killed_gateway_ends_the_call_at_the_phone_at_once(
+    start_gateway: Starter, phone: SipAgent, emulator: Emulator
+) -> None:
+    gateway = await asyncio.to_thread(start_gateway)
+    call = phone.call("dial-30-echo")
+    await call.answered(5)
+    killed_ns = int(asyncio.get_running_loop().time() * 1e9)
+    gateway.process.kill()
+    await call.ended(2)
+    MEASURED.add("gateway killed to BYE", (call.ended_ns - killed_ns) / 1e6)
+    assert call.ended_by is EndedBy.THEM
+    for left in await emulator.live():  # nobody could end it
+        await emulator.post(f"/calls/{left['call']}/hang_up")
+
+
+async def test_caller_of_a_gateway_that_dies_while_it_rings_is_told_in_the_end(
+    start_gateway: Starter, phone: SipAgent, emulator: Emulator
+) -> None:
+    gateway = await asyncio.to_thread(start_gateway)
+    call = phone.call("dial-2-noanswer")
+    await call.response(180, 5)
+    gateway.process.kill()
+    final = await call.final_response(10)
+    assert final.status == 480
+    for left in await emulator.live():
+        await emulator.post(f"/calls/{left['call']}/hang_up")
+
+
+async def test_next_gateway_ends_what_the_killed_one_left_and_takes_calls(
+    start_gateway: Starter, phone: SipAgent, emulator: Emulator
+) -> None:
+    gateway = await asyncio.to_thread(start_gateway)
+    call = phone.call("dial-30-echo")
+    await call.answered(5)
+    gateway.process.kill()
+    await call.ended(2)
+    [left] = await emulator.live()
+    await asyncio.to_thread(start_gateway)
+    await emulator.call(left["call"], "FINISHED", 5)
+    again = phone.call("dial-30-echo")
+    await again.answered(5)
+    await again.hang_up()
