@@ -59,6 +59,17 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     )
     describe.set_defaults(command=_describe)
 
+    convert = commands.add_parser(
+        "convert", help="print an old configuration or dialplan in today's form"
+    )
+    convert.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="a skypiax.conf, a skypopen.conf.xml or an extensions.conf",
+    )
+    convert.set_defaults(command=_convert)
+
     demo = commands.add_parser(
         "demo", help="start everything, make the calls, report, stay up until Ctrl-C"
     )
@@ -112,6 +123,16 @@ def _describe(options: argparse.Namespace) -> int:
 
         text = table()
     print(text)  # noqa: T201
+    return EXIT_OK
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from skypechan.config.convert import convert
+
+    text, warnings = convert(options.file)
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    for warning in warnings:
+        print(f"skypechan: {warning}", file=sys.stderr)  # noqa: T201
     return EXIT_OK
 
 
