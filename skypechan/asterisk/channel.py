@@ -26,7 +26,6 @@ from skypechan.asterisk.ami.messages import (
     Channel,
     ChannelBegan,
     ChannelEnded,
-    ChannelLeaving,
     DialEnded,
     DialProgress,
     DigitEnded,
@@ -60,7 +59,6 @@ _MOVING = "channel not up"
 _MOVED_S = 1.0
 _LOOK_AGAIN_S = 0.005
 _STRAGGLERS_S = 0.5
-_LEAVING_S = 0.3
 _DIGIT_MS = 120
 _CHUNK_BYTES = 1 << 16
 
@@ -224,8 +222,6 @@ class PbxLeg:
         match event:
             case ChannelBegan(channel):
                 self._channel_began(channel)
-            case ChannelLeaving(channel) if channel.uniqueid == self._followed:
-                self._spawn(self._make_sure_of_end(channel))
             case ChannelEnded(channel, cause):
                 self._channel_ended(channel, cause)
             case DialProgress(channel, "RINGING") if self.phase is Phase.DIALLING:
@@ -284,18 +280,6 @@ class PbxLeg:
             self._end(HangupCause.NORMAL_CLEARING, "the caller gave up")
         else:
             self._end(HangupCause.of(cause))
-
-    async def _make_sure_of_end(self, channel: Channel) -> None:
-        """Hang up a channel whose far end has gone and which stays all the same.
-
-        A hangup that meets a Redirect may be forgotten (seen with Local channels on
-        Asterisk 22): the channel would wait in the dialplan until its time is over.
-        """
-        await self._clock.sleep(_LEAVING_S)
-        async with self._lock:
-            if self.phase is not Phase.ENDED and channel.uniqueid == self._followed:
-                _log.info("! %s is still there after its hangup", channel.name)
-                await self._hang_up(HangupCause.NORMAL_CLEARING, "the caller gave up")
 
     def _dialling_ended(self, channel: Channel, cause: int) -> None:
         """Take the end of one channel of a call that was never answered."""

@@ -19,6 +19,7 @@ from skypechan.errors import RemoteWireError
 # Contexts and extensions of skypechan.conf.
 CONTEXT = "skypechan"
 TAKEN, RINGING, RETURN = "taken", "ringing", "return"
+WAITING_PLACES = frozenset((CONTEXT, place) for place in ("prepare", TAKEN, RINGING))
 INBOUND = "Local/s@skypechan-inbound"
 AUDIO_CONTEXT = "skypechan-audio"
 

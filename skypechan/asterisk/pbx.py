@@ -28,6 +28,7 @@ from skypechan.asterisk.ami.messages import (
     DigitEnded,
     Event,
     Getvar,
+    Hangup,
     HoldChanged,
     Originate,
     Originated,
@@ -54,6 +55,7 @@ from skypechan.errors import (
 _log = logging.getLogger(__name__)
 
 _SET_UP_AGAIN_S = 5.0
+_LEAVING_S = 0.3
 # The gateway's own ring timer comes first; this one ends a call that it forgot.
 _ORIGINATE_GRACE_S = 5.0
 
@@ -123,6 +125,7 @@ class Pbx:
         self._contact_door = ContactDoor(self._contact_called)
         self._legs: set[PbxLeg] = set()
         self._of_channel: defaultdict[str, set[PbxLeg]] = defaultdict(set)
+        self._leaving: set[str] = set()
         self._link_changed = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         link.on_event = self.handle
@@ -229,10 +232,11 @@ class Pbx:
                 self._contact_door.channel_seen(channel)
                 self._channel_began(event, channel)
             case ChannelEnded(channel):
+                self._leaving.discard(channel.uniqueid)
                 self._contact_door.channel_ended(channel)
                 self._tell(event, channel.uniqueid, channel.linkedid)
             case ChannelLeaving(channel):
-                self._tell(event, channel.uniqueid)
+                self._channel_leaving(channel)
             case DigitEnded(channel) if not self.version.has_digits:
                 self._tell(event, channel.uniqueid)
             case DialProgress(channel) | DialEnded(channel) | HoldChanged(channel):
@@ -256,6 +260,31 @@ class Pbx:
         self._tell(event, channel.linkedid, str(uuid))
         for leg in self._of_channel.get(str(uuid), set()):
             self._of_channel[channel.uniqueid].add(leg)
+
+    def _channel_leaving(self, channel: Channel) -> None:
+        if channel.uniqueid in self._of_channel:
+            self._leaving.add(channel.uniqueid)
+            self._spawn(self._make_sure_of_end(channel))
+
+    async def _make_sure_of_end(self, channel: Channel) -> None:
+        """Hang up a channel whose far end has gone and which waits all the same.
+
+        Asterisk forgets a hangup that meets a Redirect (seen with 22): the channel
+        would wait in our dialplan until its time is over. One that is elsewhere, in
+        an `h` for instance, is left in peace.
+        """
+        await self._clock.sleep(_LEAVING_S)
+        if channel.uniqueid not in self._leaving:
+            return
+        self._leaving.discard(channel.uniqueid)
+        place = [
+            (await self._link.send(Getvar(name, channel.uniqueid))).value
+            for name in ("CONTEXT", "EXTEN")
+        ]
+        if tuple(place) in dialplan.WAITING_PLACES:
+            _log.info("! %s is still there after its hangup", channel.name)
+            cause = int(HangupCause.NORMAL_CLEARING)
+            await self._link.send(Hangup(channel.uniqueid, cause))
 
     def _line_wanted(self, event: UserEvent) -> None:
         channel = event.channel
@@ -431,6 +460,7 @@ async def _guarded(work: Coroutine[None, None, None]) -> None:
     try:
         await work
     except SkypechanError as error:
-        _log.warning("! a call could not be settled: %s", error)
+        # Mostly a channel that ended in the meantime.
+        _log.debug("! a call could not be settled: %s", error)
     except Exception:  # noqa: BLE001 - a fault of ours in one call
         _log.exception("! a call could not be settled")

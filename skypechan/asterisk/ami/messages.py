@@ -171,15 +171,20 @@ class Setvar:
 
 @dataclass(frozen=True, slots=True)
 class Getvar:
-    """Read a global variable, or a function such as VERSION()."""
+    """Read a variable or a function such as VERSION().
+
+    Of a channel, or a global one when `channel` is empty.
+    """
 
     variable: str
+    channel: str = ""
     name: ClassVar[str] = "Getvar"
     right: ClassVar[str] = "call"
 
     def headers(self) -> Pairs:
         """Return the headers."""
-        return [("Variable", self.variable)]
+        channel = [("Channel", self.channel)] if self.channel else []
+        return [*channel, ("Variable", self.variable)]
 
 
 @dataclass(frozen=True, slots=True)

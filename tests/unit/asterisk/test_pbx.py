@@ -249,6 +249,65 @@ async def test_a_redirect_of_a_gone_channel_is_not_repeated(
     assert len(asterisk.named("Redirect")) == 1
 
 
+def stays_at(context: str, extension: str) -> AmiServer:
+    """An Asterisk whose channels are at a place of the dialplan."""
+    server = knows("22.10.1")
+    getvar = server.answers["Getvar"]
+
+    def answer(server: AmiServer, action: Mapping[str, str]) -> None:
+        place = {"CONTEXT": context, "EXTEN": extension}.get(action["Variable"])
+        if place is None:
+            getvar(server, action)
+        else:
+            server.respond(action, Value=place)
+
+    server.answers["Getvar"] = answer
+    return server
+
+
+@pytest.mark.parametrize("extension", ["prepare", "taken", "ringing"])
+async def test_a_channel_that_forgets_its_hangup_is_hung_up(
+    extension: str, clock: FakeClock
+) -> None:
+    async with stays_at("skypechan", extension) as server:
+        async with driving(server, clock) as driver:
+            await driver.state(PbxState.READY)
+            await requested(driver, server)
+            server.event("HangupRequest", **CALLER)
+            await driver.originate()  # its response comes behind the event
+            await clock.advance(0.31)
+            action = await server.received("Hangup")
+            assert ("Channel", "1.1") in action
+
+
+async def test_a_channel_that_hangs_up_elsewhere_is_left_in_peace(
+    clock: FakeClock,
+) -> None:
+    async with stays_at("from-internal", "h") as server:
+        async with driving(server, clock) as driver:
+            await driver.state(PbxState.READY)
+            await requested(driver, server)
+            server.event("HangupRequest", **CALLER)
+            await driver.originate()
+            await clock.advance(0.31)
+            await server.received("Getvar", 5)
+            await driver.originate()
+            assert not server.named("Hangup")
+
+
+async def test_a_channel_that_has_ended_is_not_asked_about(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    await requested(ready, asterisk)
+    asked = len(asterisk.named("Getvar"))
+    asterisk.event("HangupRequest", **CALLER)
+    asterisk.event("Hangup", **CALLER, Cause="127")
+    await ready.originate()
+    await clock.advance(0.31)
+    await ready.originate()
+    assert len(asterisk.named("Getvar")) == asked
+
+
 async def test_refusing_a_caller_who_has_gone_ends_the_leg(
     asterisk: AmiServer, ready: PbxDriver
 ) -> None:
