@@ -6,11 +6,11 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import numpy as np
@@ -19,11 +19,13 @@ from skypechan.demo.parts.process import Process, Program
 from skypechan.demo.parts.users import private_folder
 from tests.doubles.rtp import Sound
 
+_Found = TypeVar("_Found")
+
 CHECKOUT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
 CONTACT_UUID = "5f1c9a52-2f3e-4b8e-9c0e-7d3b6d3f8a10"
 _POLL_S = 0.02
-_ASKING_S = 5
+_ASKING_S = 30
 
 # Beside the people who are there without a script.
 SCRIPT = {"contacts": [{"handle": "silent", "voice": "silence", "answer_s": 0.3}]}
@@ -71,6 +73,20 @@ async def ask(
         return json.loads(text) if text.strip() else None
 
 
+async def eventually(
+    look: Callable[[], Awaitable[_Found]], seconds: float, what: str | Callable[[], str]
+) -> _Found:
+    """Look again until there is something true to see; TimeoutError names ``what``."""
+    deadline = time.monotonic() + seconds
+    while not (found := await look()):
+        if time.monotonic() > deadline:
+            missing = what if isinstance(what, str) else what()
+            message = f"after {seconds:g} s still no {missing}"
+            raise TimeoutError(message)
+        await asyncio.sleep(_POLL_S)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Emulator:
     """The Skype client that is not there, by its control port."""
@@ -114,6 +130,15 @@ class Emulator:
         stamps, starts, _ = np.array(told["pieces"], dtype=np.int64).T
         return Sound(samples.astype(np.int16), starts, stamps, told["rate_hz"])
 
+    async def heard(self, number: int, samples: int, seconds: float) -> None:
+        """Return once a call's user has heard so many; raises TimeoutError."""
+
+        async def enough() -> bool:
+            call = await self.get(f"/calls/{number}")
+            return int(call["heard_samples"]) >= samples
+
+        await eventually(enough, seconds, f"{samples} samples heard")
+
     async def live(self) -> list[dict[str, Any]]:
         """Calls that have not ended."""
         return [call for call in await self.get("/calls") if not call["ended"]]
@@ -155,44 +180,48 @@ class Gateway:
     async def ready(self, seconds: float) -> None:
         """Return once a call could be made; raises TimeoutError with the reasons."""
         reasons: object = "no answer"
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+
+        async def is_ready() -> bool:
+            nonlocal reasons
             assert self.process.returncode is None, self.process.lines
             try:
-                reasons = await ask("GET", self.url + "/readyz")
+                await self.get("/readyz")
             except (aiohttp.ClientError, AssertionError) as error:
                 reasons = error
-            else:
-                return
-            await asyncio.sleep(_POLL_S)
-        message = f"the gateway is not ready after {seconds:g} s: {reasons}"
-        raise TimeoutError(message)
+                return False
+            return True
+
+        await eventually(is_ready, seconds, lambda: f"readiness: {reasons}")
 
     async def idle(self, seconds: float = 5) -> None:
         """Return once no call lives; raises TimeoutError."""
-        deadline = time.monotonic() + seconds
-        while calls := await self.calls():
-            if time.monotonic() > deadline:
-                message = f"calls that never ended: {calls}"
-                raise TimeoutError(message)
-            await asyncio.sleep(_POLL_S)
+        calls: list[dict[str, Any]] = []
+
+        async def none_lives() -> bool:
+            nonlocal calls
+            calls = await self.calls()
+            return not calls
+
+        await eventually(none_lives, seconds, lambda: f"end of {calls}")
 
     async def calls(self) -> list[dict[str, Any]]:
         """The live calls."""
         return list(await self.get("/api/calls"))
 
     async def record(self, seconds: float = 5, **wanted: object) -> dict[str, Any]:
-        """The newest record, once it has these values; raises TimeoutError."""
-        deadline = time.monotonic() + seconds
+        """The newest record with these values; raises TimeoutError."""
         records: list[dict[str, Any]] = []
-        while time.monotonic() < deadline:
+
+        async def filed() -> dict[str, Any] | None:
+            nonlocal records
             records = await self.get("/api/records")
-            for record in reversed(records):
-                if all(record[name] == value for name, value in wanted.items()):
-                    return record
-            await asyncio.sleep(_POLL_S)
-        message = f"no record with {wanted} within {seconds:g} s: {records[-3:]}"
-        raise TimeoutError(message)
+            return next(
+                (r for r in reversed(records) if wanted.items() <= r.items()), None
+            )
+
+        return await eventually(
+            filed, seconds, lambda: f"record with {wanted}: {records[-3:]}"
+        )
 
 
 Starter = Callable[[], Gateway]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
+import wave
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.doubles.probe import measured_tone, tone
+from tests.doubles.probe import chirp, delays_ms, measured_tone, tone
 from tests.doubles.rtp import sound_of
 from tests.doubles.sip_agent import BUSY, DECLINES, RINGS, SipAgent
 from tests.doubles.sip_values import Behaviour, EndedBy
 from tests.doubles.skype_transcript import SkypeTranscript
 from tests.system.figures import MEASURED
 from tests.system.parts import Emulator, Gateway
+
+CHIRPS = 12
 
 pytestmark = pytest.mark.usefixtures("every_call_ends")
 
@@ -71,7 +75,6 @@ async def test_caller_who_gives_up_has_the_phone_stop_ringing(
     phone.behaviour = RINGS
     number = await emulator.ring("to-phone-d")
     call = await phone.next_call(5)
-    await asyncio.sleep(0.2)  # it rings
     await emulator.post(f"/calls/{number}/hang_up")
     await call.ended(2)
     assert call.ended_by is EndedBy.CANCELLED
@@ -105,3 +108,34 @@ async def test_digits_of_the_phone_reach_the_skype_caller_once(
     await call.hang_up()
     ended = await emulator.call(number, "FINISHED")
     assert ended["digits_heard"] == "42*"
+
+
+async def test_digits_of_the_skype_caller_reach_an_ivr_and_come_back_once(
+    emulator: Emulator,
+) -> None:
+    number = await emulator.ring("to-digits-g")
+    await emulator.call(number, "INPROGRESS")
+    await emulator.post(f"/calls/{number}/digits", {"digits": "1234*#"})
+    ended = await emulator.call(number, "FINISHED", 15)
+    assert ended["digits_heard"] == "1234*#"
+
+
+async def test_round_trip_of_a_skype_caller_through_the_echo_of_asterisk(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    number = await emulator.ring("somebody")
+    await emulator.call(number, "INPROGRESS")
+    chirps = [np.append(chirp(16000), np.zeros(2806, np.int16))] * CHIRPS
+    with wave.open(str(tmp_path / "chirps.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(np.concatenate(chirps).tobytes())
+    sound = f"wav:{tmp_path / 'chirps.wav'}"
+    await emulator.post(f"/calls/{number}/play", {"sound": sound})
+    await emulator.heard(number, 16000 * 5, 10)  # the chirps last 3.3 s
+    sent = await emulator.sound(number, "sent")
+    heard = await emulator.sound(number, "heard")
+    await emulator.post(f"/calls/{number}/hang_up")
+    delays = delays_ms(sent, heard)
+    MEASURED.add("Skype to Asterisk's Echo() and back", *delays)
+    assert len(delays) == CHIRPS
+    assert np.median(delays) < 60, delays

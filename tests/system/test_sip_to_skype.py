@@ -23,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("every_call_ends")
 
 FORMS = ("prepare", "dial", "local")
 CHIRPS = 12
+SKYPE_RATE_HZ = 16000
 
 
 async def connected(phone: SipAgent, extension: str) -> Call:
@@ -289,20 +290,41 @@ async def test_phone_hang_up_ends_the_skype_call_within_a_second(
     assert took < 1000
 
 
-async def test_held_call_lives_and_talks_again(
-    phone: SipAgent, skype: SkypeTranscript, gateway: Gateway
+async def test_held_call_lives_in_silence_and_talks_again(
+    phone: SipAgent, skype: SkypeTranscript, emulator: Emulator, gateway: Gateway
 ) -> None:
     call = await connected(phone, "dial-30-echo")
+    number = (await skype.status("INPROGRESS", 2)).call_id
     await hears_itself(call)
     assert (await call.hold()).status == 200
+    held = (await emulator.get(f"/calls/{number}"))["heard_samples"]
     await asyncio.sleep(1.5)  # longer than any gap of sound that could end a call
+    heard = await emulator.sound(number, "heard")
+    assert len(heard.samples) - held > SKYPE_RATE_HZ
+    assert not heard.samples[held + SKYPE_RATE_HZ // 4 :].any()
     assert len(await gateway.calls()) == 1
     assert (await call.resume()).status == 200
     await hears_itself(call)
     await call.hang_up()
-    assert "FINISHED" in {s.status for s in skype.statuses} or await skype.status(
-        "FINISHED", 2
-    )
+
+
+async def test_call_held_by_the_skype_user_lives_and_talks_again(
+    phone: SipAgent, skype: SkypeTranscript, emulator: Emulator, gateway: Gateway
+) -> None:
+    call = await connected(phone, "dial-30-tone")
+    number = (await skype.status("INPROGRESS", 2)).call_id
+    await emulator.post(f"/calls/{number}/hold")
+    await skype.status("REMOTEHOLD", 1)
+    held_ns = call.rtp.received[-1].at_ns
+    await asyncio.sleep(1.0)
+    assert len(await gateway.calls()) == 1
+    quiet = call.rtp.sound_since(held_ns + 300_000_000)
+    assert not quiet.samples.any()
+    await emulator.post(f"/calls/{number}/resume")
+    await call.rtp.wait_for_audio(40, 3)
+    heard = measured_tone(sound_of(call.rtp.received[-15:]).samples)
+    assert heard.frequency_hz == pytest.approx(440, abs=2)
+    await call.hang_up()
 
 
 async def test_blind_transfer_leaves_the_skype_user_with_the_new_party(
@@ -321,6 +343,6 @@ async def test_blind_transfer_leaves_the_skype_user_with_the_new_party(
     await asyncio.sleep(0.5)
     after = await emulator.get(f"/calls/{number}")
     assert after["status"] == "INPROGRESS"
-    assert after["heard_samples"] - before > 16000 * 0.4
+    assert after["heard_samples"] - before > SKYPE_RATE_HZ * 0.4
     assert len(await gateway.calls()) == 1
     await emulator.post(f"/calls/{number}/hang_up")
