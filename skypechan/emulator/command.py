@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 import logging
-import os
 import signal
 import sys
 from collections.abc import Coroutine
@@ -21,14 +20,13 @@ from skypechan.emulator.client import Client
 from skypechan.emulator.control import ControlPort
 from skypechan.emulator.directory import HANDLE
 from skypechan.emulator.engine import CallEngine
-from skypechan.emulator.host import DbusHost
+from skypechan.emulator.hosts import Hosts, open_hosts
 from skypechan.emulator.network import Network
 from skypechan.emulator.party import stranger
 from skypechan.emulator.program import Program
 from skypechan.emulator.script import Incoming, Script, read_script
 from skypechan.emulator.voices import make_voice
 from skypechan.errors import ConfigError, LinkError
-from skypechan.links.dbus import DbusLink
 
 _DIGITS_AFTER_S = 1.0
 
@@ -44,7 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dbus",
         metavar="ADDRESS",
-        help="D-Bus address to appear on (default: the session bus)",
+        help="D-Bus address to appear on",
+    )
+    parser.add_argument(
+        "--display",
+        metavar=":N",
+        help="X display to appear on (without --dbus and --display: the session bus "
+        "and $DISPLAY)",
     )
     parser.add_argument(
         "--control",
@@ -68,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace) -> int:
-    """Run until SIGTERM or SIGINT; 0 then, 1 when the bus is lost, 2 for misuse.
+    """Run until SIGTERM or SIGINT; 0 then, 1 when bus or display is lost, 2 for misuse.
 
     One JSON line on standard output says when everything is ready.
     """
@@ -86,7 +90,7 @@ async def run(args: argparse.Namespace) -> int:
     try:
         async with AsyncExitStack() as stack:
             return await _serve(args, script, network, stack, stopping)
-    except (LinkError, OSError) as error:
+    except (ConfigError, LinkError, OSError) as error:
         return _misuse(error)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -102,27 +106,24 @@ async def _serve(
 ) -> int:
     program = _program(script)
     stack.push_async_callback(program.stop)
-    address = args.dbus or os.environ.get("DBUS_SESSION_BUS_ADDRESS", "")
-    link = await DbusLink.connect(address)
-    stack.callback(link.close)
-    await DbusHost(program, link).start()
+    hosts = await open_hosts(program, stack, dbus=args.dbus, display=args.display)
     if network is not None:
         partners = Network(program, program.clock, *network)
         program.network = partners
         _in_background(stack, partners.run())
     control = None
     if args.control is not None:
-        port = ControlPort(program)
+        port = ControlPort(program, hosts.x11)
         stack.push_async_callback(port.stop)
         control = await port.start(args.control)
-    _announce(control=control, display=None, dbus=address)
+    _announce(control=control, display=hosts.display, dbus=hosts.dbus)
     for incoming in script.incoming:
         _schedule(program, incoming)
-    return await _until_stopped(link, stopping)
+    return await _until_stopped(hosts, stopping)
 
 
-async def _until_stopped(link: DbusLink, stopping: asyncio.Event) -> int:
-    lost = asyncio.create_task(link.wait_lost())
+async def _until_stopped(hosts: Hosts, stopping: asyncio.Event) -> int:
+    lost = asyncio.create_task(hosts.wait_lost())
     asked = asyncio.create_task(stopping.wait())
     await asyncio.wait({lost, asked}, return_when=asyncio.FIRST_COMPLETED)
     for task in (lost, asked):
@@ -130,7 +131,7 @@ async def _until_stopped(link: DbusLink, stopping: asyncio.Event) -> int:
     await asyncio.gather(lost, asked, return_exceptions=True)
     if stopping.is_set():
         return 0
-    logger.error("! the bus is lost")
+    logger.error("! the bus or the display is lost")
     return 1
 
 

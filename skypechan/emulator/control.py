@@ -27,7 +27,11 @@ what was heard. Stamps are nanoseconds of the machine's monotonic clock.
     GET  /calls/ID/heard, sent     pieces as [stamp_ns, first_sample, samples], marks
     GET  /calls/ID/heard.wav, sent.wav, heard.pcm, sent.pcm
     GET  /faults    POST /faults   {"drop_replies": N, "drop_notifications": N,
-                                    "reply_delay_s": S, "sound_ppm": P}
+                                    "reply_delay_s": S, "sound_ppm": P,
+                                    "swap_slices": N}
+    GET  /display   POST /display  {"window": bool, "property": bool}: what can be
+                                   found on the display; a property without its
+                                   window is stale, a window that comes back is new
     POST /die                      the process ends at once, without a goodbye
     GET  /trace                    the last lines of the conversation
 """
@@ -53,6 +57,7 @@ from skypechan.backends.skype.protocol.values import (
 from skypechan.emulator.calls import Call
 from skypechan.emulator.desk import Direction
 from skypechan.emulator.engine import Ending, Signal
+from skypechan.emulator.host_x11 import X11Host
 from skypechan.emulator.party import GIVE_UP_S, Person, stranger
 from skypechan.emulator.program import DIGIT_S, Program
 from skypechan.emulator.script import change_person
@@ -69,8 +74,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class ControlPort:
     """The HTTP server of one emulator."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, x11: X11Host | None = None) -> None:
         self._program = program
+        self._x11 = x11
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int) -> int:
@@ -110,6 +116,8 @@ class ControlPort:
             web.post("/calls/{call}/{act}", self._act),
             web.get("/faults", self._get_faults),
             web.post("/faults", self._set_faults),
+            web.get("/display", self._get_display),
+            web.post("/display", self._set_display),
             web.post("/die", self._die),
             web.get("/trace", self._trace),
         ]
@@ -276,11 +284,36 @@ class ControlPort:
             drop_replies=int,
             drop_notifications=int,
             reply_delay_s=float,
+            swap_slices=int,
             sound_ppm=float,
         )
         self._program.ports.ppm = wish.pop("sound_ppm", self._program.ports.ppm)
         self._program.faults = replace(self._program.faults, **wish)
         return self._faults()
+
+    async def _get_display(self, _: web.Request) -> web.Response:
+        host = self._host()
+        answer = {
+            "window": host.window_there,
+            "property": host.property_there,
+            "number": host.window,
+        }
+        return web.json_response(answer)
+
+    async def _set_display(self, request: web.Request) -> web.Response:
+        host = self._host()
+        wish = await _body(request, window=bool, property=bool)
+        host.show(
+            window=wish.get("window", host.window_there),
+            instance=wish.get("property", host.property_there),
+        )
+        self._program.settle()
+        return await self._get_display(request)
+
+    def _host(self) -> X11Host:
+        if self._x11 is None:
+            raise web.HTTPNotFound(text="this client is on no display")
+        return self._x11
 
     async def _die(self, _: web.Request) -> web.Response:
         os._exit(_DIE_STATUS)

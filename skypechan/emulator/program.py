@@ -63,12 +63,14 @@ class Faults:
     """Trouble on request.
 
     The next `drop_replies` replies and `drop_notifications` notifications vanish;
-    replies come `reply_delay_s` late.
+    replies come `reply_delay_s` late. On a display the next `swap_slices` lines of
+    several slices arrive with the first two in the wrong order.
     """
 
     drop_replies: int = 0
     drop_notifications: int = 0
     reply_delay_s: float = 0.0
+    swap_slices: int = 0
 
 
 class Program:

@@ -24,8 +24,8 @@ from skypechan.backends.skype.transport import (
     Client,
     Transport,
     TransportFactory,
-    transport_factory,
 )
+from skypechan.backends.skype.transports import transport_factory
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink
 from skypechan.clock import Backoff, Clock

@@ -20,6 +20,14 @@ class SkypeSettings:
     dbus_address: str = setting(
         "", "address of the client's D-Bus; empty is the session bus"
     )
+    display: str = setting(
+        "",
+        "the client's X display; empty is $DISPLAY. localhost:11.0 is TCP port 6011, "
+        "or the local socket :11 where TCP is refused",
+    )
+    xauthority: str = setting(
+        "", "file with the display's cookie; empty is $XAUTHORITY or ~/.Xauthority"
+    )
     sound_port_to_skype: int = setting(
         0, "TCP port for sound to Skype; 0 picks a free one", least=0, most=65_535
     )

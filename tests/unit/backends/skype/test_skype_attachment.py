@@ -326,8 +326,13 @@ async def test_call_on_a_line_that_is_not_ready_raises(bench):
 
 
 async def test_unknown_transport_is_a_fault_of_the_configuration():
-    with pytest.raises(ConfigError, match="x11"):
-        SkypeBackend(SkypeSettings(transport="x11"), SystemClock())
+    with pytest.raises(ConfigError, match="pigeon"):
+        SkypeBackend(SkypeSettings(transport="pigeon"), SystemClock())
+
+
+def test_display_that_is_none_is_a_fault_of_the_configuration():
+    with pytest.raises(ConfigError, match="eleven"):
+        SkypeBackend(SkypeSettings(transport="x11", display="eleven"), SystemClock())
 
 
 async def test_stopping_ends_the_calls_that_live(bench):
