@@ -74,7 +74,9 @@ async def ask(
 
 
 async def eventually(
-    look: Callable[[], Awaitable[_Found]], seconds: float, what: str | Callable[[], str]
+    look: Callable[[], Awaitable[_Found | None]],
+    seconds: float,
+    what: str | Callable[[], str],
 ) -> _Found:
     """Look again until there is something true to see; TimeoutError names ``what``."""
     deadline = time.monotonic() + seconds

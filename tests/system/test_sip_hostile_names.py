@@ -1,9 +1,10 @@
-"""Callers choose their names; nothing that they choose is ever more than a name."""
+"""Callers choose names and what they dial; it is never more than a name, an address."""
 
 from __future__ import annotations
 
 import re
 from unicodedata import category
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
@@ -29,6 +30,20 @@ BREAKS = {
     "header": "Bob\r\nTo: skypeclient/+19005551234",
     "action": "Bob\r\n\r\nAction: Originate\r\nChannel: Local/600@from-skypechan",
 }
+DIALLED = [
+    "echo,5,m",
+    "echo,60,S(1)",
+    "echo,Uuid: x,To: skypeclient/+19005551234",
+    "+19005551234,echo",
+    "${SHELL(id)}",
+    "echo&tone",
+    "echo@from-sipphone",
+    "echo/../tone",
+    "echo%2Ctone",
+    "echo\r\nSET USERSTATUS AWAY",
+    'ec"ho',
+    "echo tone",
+]
 # Asterisk's own limit on a caller name that comes by SIP or goes into a channel.
 LEAST_KEPT = 79
 
@@ -104,3 +119,14 @@ async def test_skype_caller_reaches_its_route_whatever_its_name(
         heard = display_name_of(call.caller)
         assert same_name(heard, chosen), heard
         assert same_name(record["caller_name"], chosen), record["caller_name"]
+
+
+@pytest.mark.parametrize("dialled", DIALLED)
+async def test_what_a_phone_dials_is_an_address_or_refused(
+    phone: SipAgent, skype: SkypeTranscript, dialled: str
+) -> None:
+    call = phone.call("7" + quote(dialled, safe=""))
+    final = await call.final_response(5)
+    assert final.status in (404, 484)
+    asked = skype.commands(r"^(?!GET |NAME |PROTOCOL )")
+    assert asked in ([], [f"CALL {dialled}"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.doubles.sip_agent import RINGS, SipAgent
 from tests.doubles.sip_values import Behaviour, CallState
 from tests.doubles.skype_transcript import SkypeTranscript
-from tests.system.parts import Emulator, Gateway
+from tests.system.parts import Emulator, Gateway, eventually
 
 pytestmark = pytest.mark.usefixtures("every_call_ends")
 
@@ -110,3 +111,31 @@ async def test_phone_is_called_while_it_rings_out(
     await call.cancel()
     assert (await call.final_response(2)).status == 487
     assert phone.incoming.empty()
+
+
+async def test_calls_leave_no_descriptor_open_in_the_gateway(
+    phone: SipAgent, gateway: Gateway, emulator: Emulator
+) -> None:
+    async def one_of_each() -> None:
+        out = phone.call("dial-30-echo")
+        await out.answered(5)
+        await out.hang_up()
+        await gateway.idle()
+        busy = phone.call("local-30-busy")
+        await busy.final_response(5)
+        await emulator.ring("to-phone-fd")
+        into = await phone.next_call(5)
+        await into.answered(5)
+        await into.hang_up()
+        await gateway.idle()
+
+    descriptors = f"/proc/{gateway.process.pid}/fd"
+    await one_of_each()
+    before = len(os.listdir(descriptors))
+    for _ in range(5):
+        await one_of_each()
+
+    async def as_before() -> bool:
+        return len(os.listdir(descriptors)) <= before
+
+    await eventually(as_before, 3, f"as few descriptors as {before}")
