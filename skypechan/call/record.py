@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -77,7 +77,7 @@ class CallRecord:
 
         The client's own call id is named after the messenger of the day.
         """
-        fields = {name: _plain(value) for name, value in asdict(self).items()}
+        fields = {name: _plain(getattr(self, name)) for name in self.__slots__}
         fields["skype_call"] = fields.pop("line_call")
         return fields
 
@@ -85,4 +85,6 @@ class CallRecord:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds")
-    return int(value) if isinstance(value, HangupCause) else value
+    if isinstance(value, HangupCause):
+        return int(value)
+    return dict(value) if isinstance(value, Mapping) else value

@@ -13,7 +13,7 @@ from typing import Any
 from skypechan.asterisk.channel import PbxLeg
 from skypechan.asterisk.dialplan import Origination
 from skypechan.asterisk.pbx import Pbx, PbxRequest
-from skypechan.backends.base import Offer
+from skypechan.backends.base import LineState, Offer
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import (
     Event,
@@ -24,7 +24,7 @@ from skypechan.call.events import (
 )
 from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.call.routes import Route, find
-from skypechan.clock import Clock
+from skypechan.clock import Backoff, Clock
 from skypechan.errors import CallError, SkypechanError
 from skypechan.gateway import snapshot
 from skypechan.gateway.lines import Line, Lines
@@ -71,7 +71,18 @@ class Gateway:
             self._tasks = tasks
             tasks.create_task(self._pbx.run(), name="pbx")
             for line in self._lines:
-                tasks.create_task(line.backend.run(line), name=f"line {line.name}")
+                tasks.create_task(self._serve(line), name=f"line {line.name}")
+
+    async def _serve(self, line: Line) -> None:
+        """Keep a line's backend running; a fault of ours in it costs that line only."""
+        backoff = Backoff()
+        while True:
+            try:
+                await line.backend.run(line)
+            except Exception:  # noqa: BLE001 - the other lines go on
+                _log.exception("! line %s failed", line.name)
+            line.line_changed(LineState.DEGRADED, "a fault; the log says which", "")
+            await self._clock.sleep(backoff.next_s())
 
     async def release_all(self, reason: str, within_s: float) -> None:
         """End every live call, as at a shutdown, and wait for the ends."""
@@ -206,7 +217,7 @@ class Gateway:
         """Run one call to its end. Nothing that goes wrong in it goes further."""
         try:
             await call.run()
-        except Exception:  # noqa: BLE001 - a lost call never stops the gateway
+        except Exception:  # noqa: BLE001 - its legs are still to be released
             _log.exception("! call %s was lost", call.record.call)
             await call.abandon("a fault in the gateway")
         finally:
@@ -227,4 +238,11 @@ class Gateway:
         if self._tasks is None:
             work.close()
             raise CallError(HangupCause.TEMPORARY_FAILURE, "the gateway is not running")
-        self._tasks.create_task(work, name=f"call {call_id}")
+        self._tasks.create_task(self._guarded(work), name=f"call {call_id}")
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let a fault in the work on one call go no further."""
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - a lost call never stops the gateway
+            _log.exception("! the work on a call was lost")

@@ -75,16 +75,16 @@ class GatewaySnapshot:
 def as_json(value: Any) -> Any:
     """Return a snapshot, or a part of one, as JSON values."""
     match value:
-        case datetime():
-            return value.isoformat(timespec="milliseconds")
         case Enum():
             return value.value
+        case None | str() | int() | float():
+            return value
+        case datetime():
+            return value.isoformat(timespec="milliseconds")
         case tuple() | list():
             return [as_json(one) for one in value]
         case dict():
             return {str(key): as_json(one) for key, one in value.items()}
-        case None | str() | int() | float():
-            return value
     return {name: as_json(getattr(value, name)) for name in value.__slots__}
 
 

@@ -1,0 +1,126 @@
+"""Who is let in, and what a fault may not reach."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from skypechan.asterisk.ami.link import AmiLink
+from skypechan.asterisk.audiosocket.server import AudioSocketServer
+from skypechan.asterisk.pbx import Pbx
+from skypechan.asterisk.settings import AsteriskSettings
+from skypechan.backends.base import Capabilities, LineObserver, LineState
+from skypechan.backends.echo.backend import EchoBackend
+from skypechan.call.causes import DialStatus, HangupCause
+from skypechan.call.events import LineReleased
+from skypechan.call.record import Direction
+from skypechan.call.routes import Route, Target
+from skypechan.clock import SystemClock
+from skypechan.gateway.gateway import Gateway
+from skypechan.gateway.lines import Line, Lines, LineSettings
+from skypechan.media.engine import Engine
+from tests.doubles.clock import FakeClock, settle
+
+
+class FaultyBackend:
+    """A backend with a fault of ours in it: it raises what nobody expects."""
+
+    capabilities = Capabilities()
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    async def run(self, observer: LineObserver) -> None:
+        self.runs += 1
+        observer.line_changed(LineState.READY, "", "")
+        raise ZeroDivisionError
+
+
+class House:
+    """A gateway with two echo lines and a faulty one, and no Asterisk."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.echo = EchoBackend()
+        self.faulty = FaultyBackend()
+        self.lines = Lines(
+            Line(name, LineSettings(backend="echo"), backend, clock)
+            for name, backend in (("first", self.echo), ("faulty", self.faulty))
+        )
+        # Port 9 is "discard": nobody answers there.
+        settings = AsteriskSettings(ami="127.0.0.1:9", audiosocket_listen="127.0.0.1:0")
+        link = AmiLink(settings, SystemClock())
+        self.pbx = Pbx(link, AudioSocketServer(settings, clock), clock)
+        self.engine = Engine(asyncio.get_running_loop(), capacity=2)
+        routes = [Route(Target("555", "phones"), caller="boss")]
+        self.gateway = Gateway(self.lines, self.pbx, self.engine, routes, clock)
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    made = House(FakeClock())
+    serving = asyncio.create_task(made.gateway.run())
+    await settle()
+    yield made
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+    made.engine.close()
+
+
+async def recorded(house: House, number: int) -> None:
+    async with asyncio.timeout(5):
+        # The refused connection to AMI is the kernel's doing: let the loop turn.
+        while len(house.gateway.records()) < number:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def test_a_call_without_asterisk_is_released_and_recorded(house: House) -> None:
+    leg = house.echo.call_in("boss", "The Boss")
+    await recorded(house, 1)
+    record = house.gateway.records()[0]
+    assert record.direction is Direction.TO_PBX
+    assert record.address == "555@phones"
+    assert record.caller_name == "The Boss"
+    assert record.cause is HangupCause.TEMPORARY_FAILURE
+    assert record.line_call == leg.leg_id
+    assert house.lines["first"].is_idle
+
+
+async def test_a_second_call_of_a_busy_line_is_turned_away(house: House) -> None:
+    line = house.lines["first"]
+    line.seize("another")
+    leg = house.echo.call_in("carol")
+    ended: list[object] = []
+    leg.sink = ended.append
+    await settle()
+    record = house.gateway.records()[0]
+    assert (record.cause, record.status) == (HangupCause.USER_BUSY, DialStatus.BUSY)
+    assert ended == [LineReleased(HangupCause.NORMAL_CLEARING)]
+    assert line.call_id == "another"
+
+
+async def test_a_fault_in_one_line_costs_that_line_only(house: House) -> None:
+    snapshot = {line.name: line.state for line in house.gateway.snapshot().lines}
+    assert snapshot == {"first": "ready", "faulty": "degraded"}
+    assert house.faulty.runs == 1
+    await house.clock.advance(1)
+    assert house.faulty.runs == 2
+
+
+async def test_the_totals_count_by_direction_and_status(house: House) -> None:
+    house.lines["first"].seize("another")
+    house.echo.call_in("carol")
+    await settle()
+    assert house.gateway.snapshot().calls_total == {"to_pbx/BUSY": 1}
+
+
+async def test_there_is_no_such_call_to_hang_up(house: House) -> None:
+    assert house.gateway.hangup("c1") is False
+
+
+async def test_without_asterisk_the_gateway_is_not_ready(house: House) -> None:
+    snapshot = house.gateway.snapshot()
+    assert not snapshot.is_ready
+    assert snapshot.links[0].name == "asterisk"
