@@ -269,30 +269,34 @@ def stays_at(context: str, extension: str) -> AmiServer:
 async def test_a_channel_that_forgets_its_hangup_is_hung_up(
     extension: str, clock: FakeClock
 ) -> None:
-    async with stays_at("skypechan", extension) as server:
-        async with driving(server, clock) as driver:
-            await driver.state(PbxState.READY)
-            await requested(driver, server)
-            server.event("HangupRequest", **CALLER)
-            await driver.originate()  # its response comes behind the event
-            await clock.advance(0.31)
-            action = await server.received("Hangup")
-            assert ("Channel", "1.1") in action
+    async with (
+        stays_at("skypechan", extension) as server,
+        driving(server, clock) as driver,
+    ):
+        await driver.state(PbxState.READY)
+        await requested(driver, server)
+        server.event("HangupRequest", **CALLER)
+        await driver.originate()  # its response comes behind the event
+        await clock.advance(0.31)
+        action = await server.received("Hangup")
+        assert ("Channel", "1.1") in action
 
 
 async def test_a_channel_that_hangs_up_elsewhere_is_left_in_peace(
     clock: FakeClock,
 ) -> None:
-    async with stays_at("from-internal", "h") as server:
-        async with driving(server, clock) as driver:
-            await driver.state(PbxState.READY)
-            await requested(driver, server)
-            server.event("HangupRequest", **CALLER)
-            await driver.originate()
-            await clock.advance(0.31)
-            await server.received("Getvar", 5)
-            await driver.originate()
-            assert not server.named("Hangup")
+    async with (
+        stays_at("from-internal", "h") as server,
+        driving(server, clock) as driver,
+    ):
+        await driver.state(PbxState.READY)
+        await requested(driver, server)
+        server.event("HangupRequest", **CALLER)
+        await driver.originate()
+        await clock.advance(0.31)
+        await server.received("Getvar", 5)
+        await driver.originate()
+        assert not server.named("Hangup")
 
 
 async def test_a_channel_that_has_ended_is_not_asked_about(
