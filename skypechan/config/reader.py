@@ -13,7 +13,6 @@ import os
 import re
 import stat
 import tomllib
-import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +24,9 @@ from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.call.routes import Route, Target
 from skypechan.config import skypiax
-from skypechan.config.legacy import OldFile, Origin
-from skypechan.config.values import Untyped, convert, did_you_mean
+from skypechan.config.legacy import OldFile
+from skypechan.config.tables import TableReader
+from skypechan.config.values import Untyped, did_you_mean
 from skypechan.errors import ConfigError
 from skypechan.gateway.lines import SELECTORS, LineSettings
 from skypechan.log import LogSettings
@@ -72,63 +72,6 @@ class Config:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class _Reader:
-    """Reads tables and gathers every fault on the way.
-
-    `origins` knows the places of what an old file has added to the tables.
-    """
-
-    source: Path
-    text: str
-    faults: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    origins: dict[tuple[str, str], Origin] = field(default_factory=dict)
-
-    def fault(self, table: str, key: str, text: str) -> None:
-        self.faults.append(f"{self.place(table, key)}: {text}")
-
-    def place(self, table: str, key: str) -> str:
-        """Return FILE:LINE of a key, else of its table, else the file."""
-        for wanted in ((table, key), (table, "")):
-            if wanted in self.origins:
-                return self.origins[wanted].place
-        line = _line_of(self.text, table, key)
-        return f"{self.source}:{line}" if line else str(self.source)
-
-    def name_of(self, table: str, key: str) -> str:
-        """Return what the operator calls a key."""
-        return self.origins[table, key].name if (table, key) in self.origins else key
-
-    def finish(self) -> None:
-        """Raise ConfigError with the faults, each once, if there are any."""
-        if self.faults:
-            raise ConfigError(*dict.fromkeys(self.faults))
-
-    def read(self, settings: type, table: str, values: Mapping[str, Any]) -> Any:
-        """Return an instance of a settings class; faults are noted, not raised."""
-        kinds = typing.get_type_hints(settings)
-        good: dict[str, Any] = {}
-        for declared in dataclasses.fields(settings):
-            if declared.name not in values:
-                continue
-            try:
-                good[declared.name] = convert(
-                    values[declared.name], kinds[declared.name], declared.metadata
-                )
-            except ConfigError as error:
-                shown = self.name_of(table, declared.name)
-                self.fault(table, declared.name, f"{shown}: {error}")
-        return settings(**good)
-
-    def check_names(self, table: str, values: Mapping[str, Any], *kinds: type) -> None:
-        known = [f.name for kind in kinds for f in dataclasses.fields(kind)]
-        for key in values:
-            if key not in known:
-                hint = did_you_mean(key, known)
-                self.fault(table, key, f"[{table}] knows no {key!r}{hint}")
-
-
 def find_file(named: Path | None) -> Path:
     """Return the configuration file to read. Raises ConfigError if there is none."""
     candidates = (named,) if named else DEFAULT_FILES
@@ -171,7 +114,7 @@ def _check_text(path: Path, text: str) -> None:
 
 def parse(text: str, source: Path, environment: Mapping[str, str]) -> Config:
     """Read the text of a configuration file; `source` names it in faults."""
-    return _parse(_Reader(source, text), None, environment)
+    return _parse(TableReader(source, text), None, environment)
 
 
 def _load_old(old: OldFile, path: Path, environment: Mapping[str, str]) -> Config:
@@ -180,7 +123,7 @@ def _load_old(old: OldFile, path: Path, environment: Mapping[str, str]) -> Confi
     text = read_text(ours) if ours else ""
     if ours:
         _check_text(ours, text)
-    return _parse(_Reader(ours or path, text), old, environment)
+    return _parse(TableReader(ours or path, text), old, environment)
 
 
 def _places_beside(path: Path) -> tuple[Path, ...]:
@@ -189,7 +132,7 @@ def _places_beside(path: Path) -> tuple[Path, ...]:
 
 def lines_of(old: OldFile) -> tuple[LineConfig, ...]:
     """Return the lines of an old file. Raises ConfigError with every fault in it."""
-    reader, tables = _Reader(Path(old.source), ""), dict[str, Any]()
+    reader, tables = TableReader(Path(old.source), ""), dict[str, Any]()
     _add_old(reader, tables, old)
     lines = tuple(_lines(reader, _table(reader, tables, "lines")))
     _check_clashes(reader, lines)
@@ -198,7 +141,7 @@ def lines_of(old: OldFile) -> tuple[LineConfig, ...]:
 
 
 def _parse(
-    reader: _Reader, old: OldFile | None, environment: Mapping[str, str]
+    reader: TableReader, old: OldFile | None, environment: Mapping[str, str]
 ) -> Config:
     try:
         tables = tomllib.loads(reader.text)
@@ -233,7 +176,7 @@ def _parse(
     )
 
 
-def _check_login(reader: _Reader, tables: Mapping[str, Any], path: Path) -> None:
+def _check_login(reader: TableReader, tables: Mapping[str, Any], path: Path) -> None:
     """Name what an old file cannot hold if it is nowhere else."""
     asterisk = tables.get("asterisk")
     if isinstance(asterisk, dict) and {"ami_secret", "ami_secret_file"} & set(asterisk):
@@ -247,7 +190,7 @@ def _check_login(reader: _Reader, tables: Mapping[str, Any], path: Path) -> None
 
 
 def _old_files(
-    reader: _Reader,
+    reader: TableReader,
     tables: Mapping[str, Any],
     named: OldFile | None,
     environment: Mapping[str, str],
@@ -269,7 +212,7 @@ def _old_files(
         reader.fault("asterisk", "lines_from", f"lines_from: {error}")
 
 
-def _add_old(reader: _Reader, tables: dict[str, Any], old: OldFile) -> None:
+def _add_old(reader: TableReader, tables: dict[str, Any], old: OldFile) -> None:
     """Add the lines of an old file to the tables."""
     reader.faults += old.faults
     reader.warnings += old.warnings
@@ -289,14 +232,14 @@ def _add_old(reader: _Reader, tables: dict[str, Any], old: OldFile) -> None:
                 reader.origins[f"lines.{name}", key] = origin
 
 
-def _section(reader: _Reader, tables: Mapping[str, Any], name: str) -> Any:
+def _section(reader: TableReader, tables: Mapping[str, Any], name: str) -> Any:
     settings, values = SECTIONS[name], dict(_table(reader, tables, name))
     _read_secrets(reader, name, values, settings)
     reader.check_names(name, values, settings)
     return reader.read(settings, name, values)
 
 
-def _table(reader: _Reader, tables: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _table(reader: TableReader, tables: Mapping[str, Any], name: str) -> dict[str, Any]:
     table = tables.get(name, {})
     if isinstance(table, dict):
         return table
@@ -304,7 +247,7 @@ def _table(reader: _Reader, tables: Mapping[str, Any], name: str) -> dict[str, A
     return {}
 
 
-def _lines(reader: _Reader, tables: Mapping[str, Any]) -> Iterator[LineConfig]:
+def _lines(reader: TableReader, tables: Mapping[str, Any]) -> Iterator[LineConfig]:
     for name, values in tables.items():
         table = f"lines.{name}"
         if not isinstance(values, dict):
@@ -326,7 +269,7 @@ def _lines(reader: _Reader, tables: Mapping[str, Any]) -> Iterator[LineConfig]:
 
 
 def _routes(
-    reader: _Reader, tables: Mapping[str, Any], lines: set[str]
+    reader: TableReader, tables: Mapping[str, Any], lines: set[str]
 ) -> Iterator[Route]:
     rows = tables.get("routes", [])
     if not isinstance(rows, list):
@@ -350,7 +293,7 @@ def _routes(
 
 
 def _contacts(
-    reader: _Reader, tables: Mapping[str, Any]
+    reader: TableReader, tables: Mapping[str, Any]
 ) -> Iterator[tuple[str, Contact]]:
     """Yield what the plain form of the dialplan may dial, by name."""
     for name, values in tables.items():
@@ -379,7 +322,7 @@ def contact_uuid(name: str) -> UUID:
     return uuid5(_CONTACTS, name)
 
 
-def _check_clashes(reader: _Reader, lines: tuple[LineConfig, ...]) -> None:
+def _check_clashes(reader: TableReader, lines: tuple[LineConfig, ...]) -> None:
     """Refuse a sound port that two lines, or both ends of one, want."""
     taken: dict[int, str] = {}
     for line in lines:
@@ -394,7 +337,7 @@ def _check_clashes(reader: _Reader, lines: tuple[LineConfig, ...]) -> None:
 
 
 def _read_secrets(
-    reader: _Reader, table: str, values: dict[str, Any], settings: type
+    reader: TableReader, table: str, values: dict[str, Any], settings: type
 ) -> None:
     """Replace each `NAME_file` by the secret that the file holds."""
     for declared in dataclasses.fields(settings):
@@ -421,7 +364,7 @@ def _read_secrets(
 
 
 def _override(
-    reader: _Reader, tables: dict[str, Any], environment: Mapping[str, str]
+    reader: TableReader, tables: dict[str, Any], environment: Mapping[str, str]
 ) -> None:
     """Apply `SKYPECHAN_SECTION__KEY`, for lines `SKYPECHAN_LINES__NAME__KEY`."""
     for name, value in environment.items():
@@ -444,17 +387,3 @@ def _step_into(table: Any, step: str) -> Any:
         return None
     names = {name.lower(): name for name in table}
     return table.setdefault(names.get(step, step), {})
-
-
-def _line_of(text: str, table: str, key: str) -> int:
-    """Return the line of a key, or of its table's header; 0 if there is none."""
-    header_line, here = 0, ""
-    for number, line in enumerate(text.splitlines(), 1):
-        bare = line.split("#", 1)[0].strip()
-        if bare.startswith("["):
-            here = bare.strip("[]").replace('"', "").strip()
-            header_line = number if here == table and not header_line else header_line
-        name = bare.split("=", 1)[0].strip().strip('"') if "=" in bare else ""
-        if here == table and name == key:
-            return number
-    return header_line
