@@ -148,9 +148,9 @@ class PbxLeg:
             if self.phase is not Phase.WAITING:
                 return
             if self._clock.monotonic_s() - self._began_s > _STALE_S:
-                raise CallError(
-                    HangupCause.NETWORK_OUT_OF_ORDER, "the dialplan has waited too long"
-                )
+                reason = "the dialplan waited too long"
+                self._end(HangupCause.NETWORK_OUT_OF_ORDER, reason)
+                raise CallError(HangupCause.NETWORK_OUT_OF_ORDER, reason)
             seconds = self.ring_seconds or _UNSAID_RING_S
             await self._move(
                 dialplan.TAKEN, {dialplan.SECONDS: str(round(seconds) or 1)}
@@ -239,6 +239,9 @@ class PbxLeg:
                 self._come_up()
             case UserEvent(dialplan.MISSED_EVENT, _, fields):
                 self._causes.missed(fields.get("status", ""), fields.get("cause", ""))
+            case UserEvent(dialplan.GIVEN_UP_EVENT) if self.phase is Phase.WAITING:
+                # The channel runs on in the operator's dialplan: hands off.
+                self._end(HangupCause.NO_USER_RESPONSE, "the dialplan waited too long")
 
     def compare(self, live: dict[str, Channel]) -> None:
         """Learn after a gap in the events which channels (by unique id) are left."""

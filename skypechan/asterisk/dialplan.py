@@ -27,6 +27,8 @@ AUDIO_CONTEXT = "skypechan-audio"
 CALL_EVENT = "SkypechanCall"
 AUDIO_EVENT = "SkypechanAudio"
 MISSED_EVENT = "SkypechanMissed"
+GIVEN_UP_EVENT = "SkypechanGivenUp"
+LEG_EVENTS = frozenset((AUDIO_EVENT, MISSED_EVENT, GIVEN_UP_EVENT))
 
 # Its variables.
 SOCKET = "SKYPECHAN_SOCKET"

@@ -226,7 +226,7 @@ class Pbx:
         match event:
             case UserEvent(dialplan.CALL_EVENT):
                 self._line_wanted(event)
-            case UserEvent(dialplan.AUDIO_EVENT | dialplan.MISSED_EVENT, _, fields):
+            case UserEvent(name, _, fields) if name in dialplan.LEG_EVENTS:
                 self._tell(event, fields.get("uuid", ""))
             case ChannelBegan(channel):
                 self._contact_door.channel_seen(channel)

@@ -169,8 +169,11 @@ async def test_without_a_gateway_the_variables_say_so(
     gateway: PbxDriver, phone: SipAgent, steps: Steps
 ) -> None:
     call = phone.call("hooked")
-    await gateway.request()  # and nobody takes it
+    request, log = await gateway.request()  # and nobody takes it
     assert (await call.final_response(3)).status == 500
+    await log.until(PbxReleased, 1)
+    await request.leg.ring()  # what comes too late does not pull the channel back
+    await request.leg.release(HangupCause.USER_BUSY)
     told = (await steps.until("prepared")).fields
     assert (told["status"], told["cause"]) == ("CHANUNAVAIL", "38")
     assert told["reason"] == "no%20gateway%20took%20the%20call"

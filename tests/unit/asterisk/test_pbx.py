@@ -215,11 +215,26 @@ async def test_a_leg_whose_channel_still_lives_goes_on(
 async def test_a_request_taken_too_late_is_not_pulled_back(
     asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
 ) -> None:
-    request, _ = await requested(ready, asterisk)
+    request, log = await requested(ready, asterisk)
     await clock.advance(1.6)
     with pytest.raises(CallError):
         await request.leg.take()
+    assert len(log.of(PbxReleased)) == 1
     assert not asterisk.named("Redirect")
+    assert not ready.pbx.legs
+
+
+async def test_a_dialplan_that_waits_no_longer_ends_the_leg(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    request, log = await requested(ready, asterisk)
+    await request.leg.take()
+    asterisk.event("UserEvent", UserEvent="SkypechanGivenUp", Uuid=str(CALL), **CALLER)
+    await log.until(PbxReleased)
+    moves = len(asterisk.named("Redirect"))
+    await request.leg.ring()
+    await request.leg.release(HangupCause.USER_BUSY)
+    assert len(asterisk.named("Redirect")) == moves
 
 
 async def test_a_redirect_that_meets_another_is_repeated(
