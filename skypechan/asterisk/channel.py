@@ -248,6 +248,12 @@ class PbxLeg:
         for channel in live.values():
             if dialplan.audio_uuid(channel.name) == self.audio_uuid:
                 self.audio_channel = self.audio_channel or channel
+        if self.channel.uniqueid in live:
+            self._born.set()
+        if self._connection is not None and self._rate_hz is None:
+            # The event that tells the rate was missed; this one is always taken.
+            self._rate_hz = dialplan.RATES_HZ[dialplan.NARROW_FORMAT]
+            self._come_up()
         if self._followed not in live:
             self._end(
                 HangupCause.NORMAL_UNSPECIFIED,

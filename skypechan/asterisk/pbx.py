@@ -375,6 +375,7 @@ class Pbx:
         elif self._link.state is LinkState.REFUSED:
             self._set_state(PbxState.LINK_REFUSED, self._link.reason)
         self._contact_door.clear()
+        self._leaving.clear()
         self._link_changed.set()
 
     async def _set_up_for_ever(self) -> None:

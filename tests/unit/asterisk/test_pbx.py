@@ -16,7 +16,7 @@ from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import PbxAnswered, PbxDigit, PbxReleased
 from skypechan.errors import CallError, DeadlineError, LinkDownError, LocalWireError
-from tests.doubles.ami_server import AmiServer, refuse, silence
+from tests.doubles.ami_server import AmiServer, Answer, refuse, silence
 from tests.doubles.clock import FakeClock
 from tests.doubles.pbx_driver import LegLog, PbxDriver
 
@@ -31,12 +31,8 @@ def knows(version: str, dialplan: str = "1") -> AmiServer:
         is_version = action["Variable"] == "VERSION()"
         server.respond(action, Value=version if is_version else dialplan)
 
-    def no_channels(server: AmiServer, action: Mapping[str, str]) -> None:
-        server.respond(action, EventList="start", Message="Channel status will follow")
-        server.event("StatusComplete", ActionID=action["ActionID"])
-
     server = AmiServer()
-    server.answers |= {"Getvar": getvar, "Status": no_channels}
+    server.answers |= {"Getvar": getvar, "Status": lists()}
     return server
 
 
@@ -93,6 +89,23 @@ async def requested(
 ) -> tuple[PbxRequest, LegLog]:
     wants_line(server, **changes)
     return await driver.request()
+
+
+def audio_channel(driver: PbxDriver, uuid: str, linkedid: str) -> dict[str, str]:
+    name = f"AudioSocket/{driver.server.listening}-{uuid}"
+    return {"Channel": name, "Uniqueid": "1.2", "Linkedid": linkedid}
+
+
+def lists(*channels: dict[str, str]) -> Answer:
+    """Answer Status with these channels."""
+
+    def answer(server: AmiServer, action: Mapping[str, str]) -> None:
+        server.respond(action, EventList="start", Message="Channel status will follow")
+        for channel in channels:
+            server.event("Status", ActionID=action["ActionID"], **channel)
+        server.event("StatusComplete", ActionID=action["ActionID"])
+
+    return answer
 
 
 def globals_of(server: AmiServer) -> dict[str, str]:
@@ -190,18 +203,8 @@ async def test_a_leg_whose_channel_still_lives_goes_on(
 ) -> None:
     request, log = await requested(ready, asterisk)
 
-    def one_channel(server: AmiServer, action: Mapping[str, str]) -> None:
-        server.respond(action, EventList="start", Message="Channel status will follow")
-        server.event("Status", ActionID=action["ActionID"], **CALLER)
-        audio = {
-            "Channel": f"AudioSocket/127.0.0.1:9-{CALL}",
-            "Uniqueid": "1.2",
-            "Linkedid": "1.1",
-        }
-        server.event("Status", ActionID=action["ActionID"], **audio)
-        server.event("StatusComplete", ActionID=action["ActionID"])
-
-    asterisk.answers["Status"] = one_channel
+    audio = audio_channel(ready, request.uuid, "1.1")
+    asterisk.answers["Status"] = lists(CALLER, audio)
     asterisk.drop()
     await ready.state(PbxState.LINK_DOWN)
     await clock.advance(1)
@@ -210,6 +213,32 @@ async def test_a_leg_whose_channel_still_lives_goes_on(
     assert request.leg.audio_channel is not None
     asterisk.event("Hangup", Uniqueid="1.2", Linkedid="1.1", Cause="16")
     await log.until(PbxReleased)
+
+
+async def test_a_call_answered_while_there_was_no_link_comes_up_with_it(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    leg, log = await ready.originate()
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    endpoint = ready.server.listening
+    _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+    writer.write(b"\x01\x00\x10" + leg.audio_uuid.bytes)
+    async with asyncio.timeout(3):
+        while not ready.server.accepted:
+            await clock.advance(0)
+    assert not log.events
+    audio = audio_channel(ready, leg.uuid, leg.channel.linkedid)
+    asterisk.answers["Status"] = lists(audio)
+    await clock.advance(1)
+    await log.until(PbxAnswered)
+    connection = await leg.audio()
+    assert connection.rate_hz == 8_000
+    connection.socket.close()
+    asterisk.event("Hangup", **audio, Cause="16")
+    await log.until(PbxReleased)
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_a_request_taken_too_late_is_not_pulled_back(
