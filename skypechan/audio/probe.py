@@ -83,6 +83,19 @@ class Found:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """When a chirp was sent and when it arrived, on the monotonic clock."""
+
+    gone_ns: float
+    came_ns: float
+
+    @property
+    def delay_ms(self) -> float:
+        """How long it was on its way."""
+        return (self.came_ns - self.gone_ns) / 1e6
+
+
 def tone(
     frequency_hz: float, seconds: float, rate_hz: int = 8000, level_dbfs: float = -12
 ) -> NDArray[np.int16]:
@@ -154,21 +167,28 @@ def found_chirps(
     return sorted(found, key=lambda chirp: chirp.position)
 
 
-def delays_ms(sent: TimedSound, received: TimedSound, up: bool = True) -> list[float]:
-    """Return each chirp's delay, from a sample's sending to the same one's arrival.
+def crossings(
+    sent: TimedSound, received: TimedSound, up: bool = True
+) -> list[Crossing]:
+    """Return each chirp's way, from a sample's sending to the same one's arrival.
 
     The first chirp heard after one was sent and before the next was is its echo; a
     chirp that never came is left out.
     """
     gone = _times_ns(sent, up)
     came = _times_ns(received, up)
-    delays = []
+    found = []
     for index, start in enumerate(gone):
         end = gone[index + 1] if index + 1 < len(gone) else np.inf
         echoes = [at for at in came if start <= at < end]
         if echoes:
-            delays.append((echoes[0] - start) / 1e6)
-    return delays
+            found.append(Crossing(start, echoes[0]))
+    return found
+
+
+def delays_ms(sent: TimedSound, received: TimedSound, up: bool = True) -> list[float]:
+    """Return the delay of each chirp that arrived; see `crossings`."""
+    return [crossing.delay_ms for crossing in crossings(sent, received, up)]
 
 
 def _times_ns(sound: TimedSound, up: bool) -> list[float]:

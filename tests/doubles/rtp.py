@@ -160,6 +160,10 @@ class RtpSession:
             self._next_at = self._loop.time()
             self._tick()
 
+    def shift(self, seconds: float) -> None:
+        """Send every packet so much later from now on: another frame clock's phase."""
+        self._next_at += seconds
+
     def close(self) -> None:
         """Stop both ways."""
         if self._timer is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,14 +83,16 @@ async def emulator(
     options: Sequence[str],
     *,
     user: User | None = None,
-    display: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Emulator]:
-    """Run the emulator with these options; it is ready when it has said so."""
+    """Run the emulator with these options; it is ready when it has said so.
+
+    `environment` is what it needs of DISPLAY, XAUTHORITY and the like.
+    """
     private_folder(folder, user)
     command = (sys.executable, "-m", "skypechan.cli", "emulator", "--control", "0")
-    environment = {"DISPLAY": display} if display else {}
     program = Program(
-        "emulator", (*command, *options), folder, user, environment=environment
+        "emulator", (*command, *options), folder, user, environment=environment or {}
     )
     async with await Process.start(program) as process:
         ready = json.loads((await process.line(r"^\{.*\}$")).group())
