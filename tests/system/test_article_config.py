@@ -55,15 +55,18 @@ pytestmark = pytest.mark.usefixtures("every_call_ends")
 @pytest.fixture(scope="module")
 def old_asterisk(house: LoopThread, place: Path) -> Iterator[LocalAsterisk]:
     """Asterisk with the converted dialplan and nothing else of its own."""
-    dialplan, warnings = convert(DATA / "skypiax-extensions.conf")
-    assert warnings == ()
+    dialplan = "#include skypechan.conf\n"
+    for name in ("skypiax-extensions.conf", "skypiax-forms.conf"):
+        converted, warnings = convert(DATA / name)
+        assert warnings == ()
+        dialplan += converted
     with house.sub() as running:
         yield running.enter(
             LocalAsterisk(
                 installation(CHECKOUT, os.environ),
                 place / "old-asterisk",
                 CHECKOUT / "asterisk-conf",
-                files={"extensions.conf": f"#include skypechan.conf\n{dialplan}"},
+                files={"extensions.conf": dialplan},
             )
         )
 
@@ -225,3 +228,32 @@ async def test_sound_of_the_phone_comes_back_from_an_echoing_contact(
     await call.hang_up()
     assert np.abs(samples).max() > 1000
     assert measured_tone(samples).frequency_hz == pytest.approx(1200, abs=1)
+
+
+@pytest.mark.parametrize("extension", ["701", "702", "703", "704"])
+async def test_each_form_of_dial_reaches_skype_after_conversion(
+    phone: SipAgent, gateway: Gateway, extension: str
+) -> None:
+    call = phone.call(extension)
+    await call.answered(10)
+    (live,) = await gateway.calls()
+    assert (live["line"], live["address"]) == ("skypeclient", "echo")
+    await call.hang_up()
+
+
+async def test_an_address_with_other_letters_arrives_as_it_was_written(
+    phone: SipAgent, gateway: Gateway
+) -> None:
+    call = phone.call("705")
+    final = await call.final_response(10)
+    assert final.status >= 400
+    record = await gateway.record(address="nobody@home")
+    assert (record["line"], record["direction"]) == ("skypeclient", "to_line")
+
+
+async def test_the_dialplan_goes_on_by_dialstatus_as_it_did_after_dial(
+    phone: SipAgent,
+) -> None:
+    call = phone.call("706")
+    final = await call.final_response(10)
+    assert final.status == 486

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from skypechan import cli
@@ -127,6 +127,32 @@ def test_a_skypopen_conf_becomes_lines_with_its_globals_as_defaults() -> None:
     assert first.backend.transport == "x11"
     assert str(second.line.target) == "5001@incoming"
     assert second.backend.account == 'böb "b"'
+
+
+_PARAMETERS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["context", "destination", "tcp_cli_port", "debug", "X11_display"]
+        ),
+        st.sampled_from(
+            ["600", "0", "&amp;&lt;", "\u00e9\U0001f600", "&#127;", "\\u0041", ""]
+        ),
+    ).map('<param name="{0[0]}" value="{0[1]}"/>\n'.format),
+    max_size=4,
+).map("".join)
+
+
+@given(_PARAMETERS, _PARAMETERS)
+def test_any_skypopen_conf_without_faults_means_the_same_after_conversion(
+    common: str, own: str
+) -> None:
+    text = interface(REQUIRED + own).replace("<interface", f"{common}<interface")
+    old = skypopen.parse(text, "x.xml")
+    try:
+        lines = lines_of(old)
+    except ConfigError:
+        assume(False)
+    assert loaded(as_toml(old)).lines == lines
 
 
 def test_what_a_skypopen_conf_says_beyond_is_a_comment_without_secrets() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from skypechan import cli
 from skypechan.config import skypiax
 from skypechan.config.reader import Config, LineConfig, load
 from skypechan.errors import ConfigError
@@ -239,6 +240,18 @@ def test_a_missing_login_is_named_with_where_to_write_it(place: Path) -> None:
         assert word in said
 
 
+def test_the_command_ends_with_2_and_that_sentence(
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("SKYPECHAN_ASTERISK__AMI_SECRET", raising=False)
+    (place / "skypiax.conf").write_text("[a]\nskype=yes\n")
+    assert cli.main(["run", "-c", str(place / "skypiax.conf")]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "holds no login" in said
+
+
 @pytest.mark.parametrize("folder", ["", "etc"])
 def test_the_login_comes_from_the_toml_beside_it_or_the_systems(
     place: Path, folder: str
@@ -304,6 +317,22 @@ def test_a_port_in_both_files_is_a_fault(place: Path) -> None:
     (said,) = caught.value.faults
     assert said.startswith(f"{place}/old.conf:3: tcp_cli_port: port 5000 is taken")
     assert said.endswith("by [lines.b] sound_port_to_skype")
+
+
+def test_lines_from_is_seen_from_the_folder_of_its_file_and_may_come_from_outside(
+    place: Path,
+) -> None:
+    path = write_both(place, "[lines.b]\n", "[a]\nskype=yes\n")
+    (place / "sub").mkdir()
+    (place / "sub/other.conf").write_text("[c]\nskype=yes\n")
+    config = load(path, {"SKYPECHAN_ASTERISK__LINES_FROM": "sub/other.conf"})
+    assert [line.name for line in config.lines] == ["b", "c"]
+
+
+def test_a_route_may_name_a_line_of_the_old_file(place: Path) -> None:
+    toml = '[[routes]]\nline = "a"\nto = "555@x"\n'
+    config = load(write_both(place, toml, "[a]\nskype=yes\n"), {})
+    assert config.routes[0].line == "a"
 
 
 def test_faults_of_lines_from_name_the_old_file(place: Path) -> None:
