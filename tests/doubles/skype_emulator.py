@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from typing import Any
@@ -18,8 +19,13 @@ ACCOUNT = "skypet123"
 class SkypeEmulator:
     """`control` does what the people at both ends of the emulated client do."""
 
-    def __init__(self, bus_address: str) -> None:
-        self._bus_address = bus_address
+    def __init__(
+        self, bus_address: str = "", display: str = "", xauthority: str = ""
+    ) -> None:
+        """Only the transports that are named are opened."""
+        self._where = ("--dbus", bus_address) if bus_address else ()
+        self._where += ("--display", display) if display else ()
+        self._environment = {**os.environ, "XAUTHORITY": xauthority}
         self._process: asyncio.subprocess.Process | None = None
         self._url = ""
 
@@ -31,11 +37,11 @@ class SkypeEmulator:
             "skypechan.emulator",
             "--account",
             ACCOUNT,
-            "--dbus",
-            self._bus_address,
             "--control",
             "0",
+            *self._where,
             *options,
+            env=self._environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

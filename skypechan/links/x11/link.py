@@ -18,9 +18,9 @@ from skypechan.links.x11.server import (
     Asked,
     Attempt,
     Happening,
+    Made,
     Message,
     PropertyChanged,
-    Server,
     WindowGone,
 )
 
@@ -50,12 +50,12 @@ class X11Link:
     the server.
     """
 
-    def __init__(self, server: Server, atoms: dict[str, int], pulse_s: float) -> None:
+    def __init__(self, made: Made, pulse_s: float) -> None:
         self._loop = asyncio.get_running_loop()
-        self._server = server
-        self._fd = server.way.socket.fileno()
-        self._atoms = atoms
-        self._names = {number: name for name, number in atoms.items()}
+        self._server = made.server
+        self._fd = made.server.way.socket.fileno()
+        self._atoms = made.atoms
+        self._names = {number: name for name, number in made.atoms.items()}
         self._lost = asyncio.Event()
         self._asked: deque[tuple[Asked, Told]] = deque()
         self._waiting: set[asyncio.Future[int]] = set()
@@ -64,9 +64,9 @@ class X11Link:
         self._on_message: MessageHandler = _unheard
         self._pulse_s = pulse_s
         self._pulses_missed = 0
-        self.described = server.way.described
+        self.described = made.server.way.described
         self.reason = ""
-        self.window = server.create_window()
+        self.window = made.window
         self._loop.add_reader(self._fd, self._readable)
         self._pulse: asyncio.Handle = self._loop.call_soon(self._feel_pulse)
 
@@ -90,7 +90,7 @@ class X11Link:
         running = asyncio.get_running_loop().run_in_executor(None, attempt.run)
         try:
             async with asyncio.timeout(timeout_s):
-                server, numbers = await asyncio.shield(running)
+                made = await asyncio.shield(running)
         except (TimeoutError, asyncio.CancelledError) as error:
             attempt.abandon()
             running.add_done_callback(_discard)
@@ -98,7 +98,7 @@ class X11Link:
             if isinstance(error, TimeoutError):
                 raise DeadlineError(f"the display {name} says nothing") from error
             raise
-        link = cls(server, numbers, pulse_s)
+        link = cls(made, pulse_s)
         logger.debug("= connected to %s, window 0x%x", link.described, link.window)
         return link
 
@@ -308,11 +308,10 @@ class X11Link:
                 answer.set_exception(LinkDownError(words))
 
 
-def _discard(running: asyncio.Future[tuple[Server, dict[str, int]]]) -> None:
+def _discard(running: asyncio.Future[Made]) -> None:
     """Close what a thread has opened for nobody."""
     if not running.cancelled() and running.exception() is None:
-        server, _ = running.result()
-        server.close()
+        running.result().server.close()
 
 
 def _tell(told: Callable[..., None], *what: Any) -> None:

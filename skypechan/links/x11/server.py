@@ -10,6 +10,7 @@ parsing are used. The guards reach into private names, hence the pinned version.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -157,6 +158,9 @@ class Server:
         self.root = int(info.roots[self._connection.default_screen].root)
         self._id_base = int(info.resource_id_base)
         self._id_mask = int(info.resource_id_mask)
+        # Servers give the numbers of the dead again, from the lowest: a window that
+        # somebody still names must not turn out to be ours.
+        self._connection.last_resource_id = secrets.randbelow(self._id_mask)
 
     @property
     def unsent_bytes(self) -> int:
@@ -173,6 +177,10 @@ class Server:
             display=self._connection, name=name, only_if_exists=False
         )
         return int(asked.atom)
+
+    def wait(self) -> None:
+        """Wait until all that was asked is done; only at the beginning, too."""
+        request.GetInputFocus(display=self._connection)
 
     def create_window(self) -> int:
         """Make a window that is never shown; works on any visual."""
@@ -312,6 +320,15 @@ class Asked:
         return self._read(self._request)
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new connection, with a window that is there and the numbers of atoms."""
+
+    server: Server
+    window: int
+    atoms: dict[str, int]
+
+
 class Attempt:
     """A connection in the making, for a thread of its own."""
 
@@ -328,20 +345,22 @@ class Attempt:
         self._timeout_s = timeout_s
         self._way: Way | None = None
 
-    def run(self) -> tuple[Server, dict[str, int]]:
-        """Connect and learn the numbers of the atoms. Raises LinkError.
+    def run(self) -> Made:
+        """Connect, make a window, learn the numbers of the atoms. Raises LinkError.
 
         Every step may take up to the timeout.
         """
         self._way = way = open_way(self._name, self._xauthority, self._timeout_s)
         try:
             server = Server(way)
+            window = server.create_window()
             atoms = {name: server.intern(name) for name in self._atoms}
+            server.wait()
         except BaseException as error:
             way.socket.close()
             raise self._explain(error) from error
         way.socket.setblocking(False)
-        return server, atoms
+        return Made(server, window, atoms)
 
     def abandon(self) -> None:
         """Wake the thread up: nobody waits for it any more."""

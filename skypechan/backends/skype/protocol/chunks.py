@@ -67,15 +67,14 @@ _NOTHING: Final = Joined()
 class _Sender:
     """What is there of one sender's line.
 
-    `open` says that `content` has its beginning and waits for more. `orphans` came
-    without a beginning. `guess` is a line that was finished with an orphan.
+    `open` says that `content` has its beginning and waits for more; `orphans` came
+    without a beginning.
     """
 
     content: bytearray = field(default_factory=bytearray)
     open: bool = False
     too_long: bool = False
     orphans: bytearray = field(default_factory=bytearray)
-    guess: bytes = b""
 
 
 class Joiner:
@@ -83,9 +82,9 @@ class Joiner:
 
     The two halves of a line may come in the wrong order (seen with the ERROR 92 of
     real clients): a slice without a beginning is kept and joined to the beginning
-    that follows. Should the right slice come after all, the right line is handed out
-    as well. A beginning ends an unfinished line, which is dropped: half a number
-    would be a number.
+    that follows, unless that is a whole line. So a lost beginning, which X does not
+    know, would spoil lines until the next short one. A beginning ends an unfinished
+    line, which is dropped: half a number would be a number.
     """
 
     def __init__(self) -> None:
@@ -119,12 +118,11 @@ def _begin(state: _Sender, content: bytes, *, finished: bool) -> Joined:
         trouble = f"unfinished line dropped: {_text(state.content[:SLICE_BYTES])!r}..."
     orphans, state.orphans = state.orphans, bytearray()
     state.content, state.open = bytearray(content), True
-    state.too_long, state.guess = False, b""
+    state.too_long = False
     if finished:
         return Joined((_close(state),), trouble)
     if not orphans:
         return Joined((), trouble) if trouble else _NOTHING
-    state.guess = bytes(content)
     rest, end, _ = orphans.partition(b"\0")
     state.content += rest
     trouble = trouble or "slices in the wrong order joined"
@@ -137,11 +135,6 @@ def _go_on(state: _Sender, content: bytes, *, finished: bool) -> Joined:
     if state.too_long:
         state.too_long = not finished
         return _NOTHING
-    if state.guess:
-        # The orphan did not belong there: here is what does.
-        state.content, state.open = bytearray(state.guess), True
-        state.guess = b""
-        return _append(state, content, finished=finished)
     if b"\0" in state.orphans or len(state.orphans) > MOST_BYTES:
         state.orphans.clear()
     state.orphans += content + b"\0" * finished
