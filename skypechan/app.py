@@ -22,6 +22,7 @@ from skypechan.errors import ConfigError
 from skypechan.gateway.gateway import Gateway
 from skypechan.gateway.lines import Line, Lines
 from skypechan.media.engine import Engine
+from skypechan.web.control import serve_control
 from skypechan.web.server import serve
 
 _log = logging.getLogger(__name__)
@@ -51,7 +52,10 @@ async def run(config: Config) -> None:
     )
     gateway = Gateway(lines, pbx, engine, config.routes, clock)
     with closing(engine):
-        async with serve(gateway, config.web):
+        async with (
+            serve_control(gateway, config.control, config.source),
+            serve(gateway, config.web),
+        ):
             # What lives now lives for good: no collection has to walk through it.
             gc.collect()
             gc.freeze()

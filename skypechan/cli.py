@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from skypechan.errors import ConfigError
+from skypechan.console.commands import add_commands
+from skypechan.errors import ConfigError, SkypechanError
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
@@ -34,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
         for fault in error.faults:
             print(f"skypechan: {fault}", file=sys.stderr)  # noqa: T201
         return EXIT_USAGE
+    except SkypechanError as error:
+        print(f"skypechan: {error}", file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_OK
 
@@ -50,6 +54,8 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     run = commands.add_parser("run", help="run the gateway in the foreground")
     _add_config(run)
     run.set_defaults(command=_run)
+
+    add_commands(commands)
 
     describe = commands.add_parser("describe", help="print what the gateway is made of")
     describe.add_argument(

@@ -30,7 +30,7 @@ from skypechan.config.values import Untyped, did_you_mean
 from skypechan.errors import ConfigError
 from skypechan.gateway.lines import SELECTORS, LineSettings
 from skypechan.log import LogSettings
-from skypechan.web.settings import WebSettings
+from skypechan.web.settings import ControlSettings, WebSettings
 
 DEFAULT_FILES = (Path("skypechan.toml"), Path("/etc/skypechan/skypechan.toml"))
 ENVIRONMENT_PREFIX = "SKYPECHAN_"
@@ -38,6 +38,7 @@ ENVIRONMENT_PREFIX = "SKYPECHAN_"
 SECTIONS: dict[str, type] = {
     "asterisk": AsteriskSettings,
     "web": WebSettings,
+    "control": ControlSettings,
     "log": LogSettings,
 }
 """The tables that stand once, and what their keys set."""
@@ -65,6 +66,7 @@ class Config:
     source: Path
     asterisk: AsteriskSettings
     web: WebSettings
+    control: ControlSettings
     log: LogSettings
     lines: tuple[LineConfig, ...]
     routes: tuple[Route, ...] = ()

@@ -38,6 +38,7 @@ echo123 = {{ uuid = "{contact_uuid("echo123")}", line = "ANY" }}
 _SECTION_COMMENTS = {
     "asterisk": "The Asterisk beside which the gateway stands.",
     "web": "The page, the JSON API and the metrics.",
+    "control": "The operator's commands.",
     "log": "What is written to standard error.",
 }
 

@@ -7,6 +7,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -77,7 +78,8 @@ class Api:
         """Return the last records, newest last.
 
         `limit` is how many at most, `call` the id of the only one wanted, `after`
-        that of the last one known: only records filed since then are wanted.
+        that of the last one known: only records filed since then are wanted. `since`
+        is a time: only calls that ended then or later are wanted.
         """
         limit = _limit(request.query.get("limit", str(_USUAL_RECORDS)))
         records = self._view.records()
@@ -85,6 +87,9 @@ class Api:
             records = [record for record in records if record.call == call]
         if after := request.query.get("after"):
             records = _after(records, after)
+        if since := request.query.get("since"):
+            begin = _moment(since)
+            records = [one for one in records if one.ended and one.ended >= begin]
         return json_response(await _plain(records[-limit:], CallRecord.as_json))
 
     async def _hangup(self, request: web.Request) -> web.Response:
@@ -92,7 +97,8 @@ class Api:
         call = request.match_info["id"]
         if not self._view.hangup(call):
             raise web.HTTPNotFound(text="there is no live call of this id")
-        _log.info("! call %s is ended by %s over the web", call, request.remote)
+        where = request.remote or "the control socket"
+        _log.info("! call %s is ended by %s", call, where)
         return json_response({"call": call}, status=202)
 
 
@@ -154,6 +160,16 @@ def _limit(text: str) -> int:
     if is_short_number and 1 <= int(text) <= _MOST_RECORDS:
         return int(text)
     raise web.HTTPBadRequest(text=f"limit must be a number from 1 to {_MOST_RECORDS}")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise web.HTTPBadRequest(text="since must be an ISO time with its zone")
+    return moment
 
 
 def _finite(value: Any) -> Any:

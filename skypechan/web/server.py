@@ -59,29 +59,39 @@ async def serve(view: GatewayView, settings: WebSettings) -> AsyncIterator[Endpo
     with closing(await _listener(settings.listen)) as listener:
         address = Endpoint(settings.listen.host, listener.getsockname()[1])
         hosts = Hosts(address, settings.allow_hosts)
-        runner = web.AppRunner(
-            application(view, hosts, Token(settings.token)),
-            access_log=None,
-            logger=_http_log,
-            shutdown_timeout=_SHUTDOWN_S,
-            keepalive_timeout=_KEEPALIVE_S,
-        )
-        await runner.setup()
-        try:
-            await web.SockSite(runner, listener).start()
+        app = application(view, _checks(hosts, Token(settings.token)))
+        app.add_routes(page.routes())
+        app.on_response_prepare.append(_add_security_headers)
+        async with serving(app, listener):
             _log.info("= web page and API on http://%s/", address)
             yield address
-        finally:
-            await runner.cleanup()
 
 
-def application(view: GatewayView, hosts: Hosts, token: Token) -> web.Application:
-    """Return the page and the API, with every check before them."""
-    app = web.Application(middlewares=[_faults_in_json, _checks(hosts, token)])
+def application(view: GatewayView, *checks: Middleware) -> web.Application:
+    """Return the API, with what a request must pass before it."""
+    app = web.Application(
+        middlewares=[_faults_in_json, *checks], client_max_size=_MOST_BODY_BYTES
+    )
     app.add_routes(Api(view).routes())
-    app.add_routes(page.routes())
-    app.on_response_prepare.append(_add_security_headers)
     return app
+
+
+@asynccontextmanager
+async def serving(app: web.Application, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve an application on a listening socket while the context lasts."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        logger=_http_log,
+        shutdown_timeout=_SHUTDOWN_S,
+        keepalive_timeout=_KEEPALIVE_S,
+    )
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener).start()
+        yield
+    finally:
+        await runner.cleanup()
 
 
 async def _listener(listen: Endpoint) -> socket.socket:

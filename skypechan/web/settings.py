@@ -1,10 +1,15 @@
-"""What the operator says about the web side: the `[web]` table."""
+"""What the operator says about the web side: the tables `[web]` and `[control]`."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from skypechan.settings import Endpoint, setting
+
+RUN_FOLDER = Path("/run/skypechan")
+SOCKET_NAME = "control.sock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +31,23 @@ class WebSettings:
         " without it nobody can; better in a file: token_file",
         secret=True,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSettings:
+    """Where the commands of the operator reach the running gateway."""
+
+    socket: str = setting(
+        "",
+        "Unix socket for `skypechan status`, `call` and the other commands; who may"
+        f" write to it may operate; empty is {RUN_FOLDER}/{SOCKET_NAME} or, where that"
+        f" folder is not ours, {SOCKET_NAME} beside this file",
+    )
+
+
+def control_socket(settings: ControlSettings, configuration: Path) -> Path:
+    """Return where the gateway that runs with a configuration is to be reached."""
+    if settings.socket:
+        return configuration.parent / settings.socket
+    ours = RUN_FOLDER.is_dir() and os.access(RUN_FOLDER, os.W_OK | os.X_OK)
+    return (RUN_FOLDER if ours else configuration.parent) / SOCKET_NAME

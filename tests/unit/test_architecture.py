@@ -26,7 +26,7 @@ LAYERS = {
     **dict.fromkeys(("web", "desktop", "check", "emulator"), 4),
     "config": 5,
     "app": 6,
-    "demo": 7,
+    **dict.fromkeys(("demo", "console"), 7),
     "cli": 8,
 }
 
