@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from skypechan.demo.parts.asterisk import LocalAsterisk, installation
 from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator, emulator
+from skypechan.demo.parts.gateway import Gateway, gateway
+from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.demo.parts.users import workspace
 from tests.doubles.loop_thread import LoopThread
+from tests.doubles.sip_agent import SipAgent
+from tests.doubles.sip_messages import Credentials
 from tests.strangers.application import Application
 from tests.strangers.dbus_wire import Bus, DbusWire
 
 ACCOUNT = "alice"
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+# Added to the sample dialplan: any line and any address.
+EXTENSIONS = """
+[from-sipphone](+)
+exten => _call-.,1,Set(LINE=${CUT(EXTEN,-,2)})
+ same => n,Gosub(skypechan,dial,1(${LINE}/${CUT(EXTEN,-,3-)},20))
+ same => n,Hangup(${SKYPECHAN_CAUSE})
+; One after another, as a caller who hunts for somebody.
+exten => hunt-dbus,1,Gosub(skypechan,dial,1(dbus/busy,20))
+ same => n,Gosub(skypechan,dial,1(dbus/nobody,20))
+ same => n,Gosub(skypechan,dial,1(dbus/good,20))
+ same => n,Hangup(${SKYPECHAN_CAUSE})
+"""
+CONFIG = """
+[asterisk]
+ami = "127.0.0.1:{ami_port}"
+ami_secret = "{ami_secret}"
+audiosocket_listen = "127.0.0.1:0"
+
+[web]
+listen = "127.0.0.1:{web_port}"
+
+[lines.dbus]
+account = "alice"
+transport = "dbus"
+dbus_address = "{bus}"
+extension = "555"
+"""
 Join = Callable[[], Awaitable[Application]]
 
 
@@ -71,3 +106,51 @@ async def over_dbus(
             return await open_ones.enter_async_context(Application(wire))
 
         yield join
+
+
+@pytest.fixture(scope="session")
+def pbx(stranger_house: LoopThread, stranger_place: Path) -> LocalAsterisk:
+    """A local Asterisk with the sample configuration."""
+    configuration = CHECKOUT / "asterisk-conf"
+    sample = (configuration / "extensions.conf").read_text()
+    return stranger_house.enter(
+        LocalAsterisk(
+            installation(CHECKOUT, os.environ),
+            stranger_place / "asterisk",
+            configuration,
+            files={"extensions.conf": f"{sample}\n{EXTENSIONS}"},
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def standin_bus(stranger_house: LoopThread, stranger_place: Path) -> PrivateBus:
+    """The session bus of the stand-in, another than the emulator's."""
+    return stranger_house.enter(PrivateBus(stranger_place / "standin-bus"))
+
+
+@pytest.fixture(scope="session")
+def running_gateway(
+    stranger_house: LoopThread,
+    stranger_place: Path,
+    pbx: LocalAsterisk,
+    standin_bus: PrivateBus,
+) -> Gateway:
+    """The gateway, from the first test that needs it to the last."""
+    web_port = free_port()
+    config = CONFIG.format(
+        ami_port=pbx.settings.ami_port,
+        ami_secret=pbx.settings.ami_secret,
+        web_port=web_port,
+        bus=standin_bus.address,
+    )
+    return stranger_house.enter(gateway(config, web_port, stranger_place / "gateway"))
+
+
+@pytest.fixture
+async def phone(pbx: LocalAsterisk) -> AsyncIterator[SipAgent]:
+    """A SIP phone, registered."""
+    credentials = Credentials("sipphone", pbx.settings.sip_secret)
+    async with SipAgent(HOST, (HOST, pbx.settings.sip_port), credentials) as agent:
+        await agent.register()
+        yield agent

@@ -1,0 +1,189 @@
+"""The gateway before a Skype that behaves as real ones were seen to, each quirk alone
+and all together: calls both ways between a SIP phone and the stand-in, through a real
+Asterisk.
+
+Written from the facts about the Skype API alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from skypechan.demo.parts.bus import PrivateBus
+from skypechan.demo.parts.gateway import Gateway
+from tests.doubles.probe import tone
+from tests.doubles.rtp import RATE_HZ, sound_of
+from tests.doubles.sip_agent import BUSY, RINGS, SipAgent
+from tests.doubles.sip_call import Call as SipCall
+from tests.doubles.sip_values import Behaviour, EndedBy
+from tests.strangers.dbus_host import DbusHost
+from tests.strangers.dbus_wire import Bus
+from tests.strangers.sound import share_of
+from tests.strangers.standin import VOICE_HZ, Call, Quirks, Standin
+
+QUIRKS = {
+    "none": Quirks(),
+    "doubled": Quirks(doubled=True),
+    "gaps": Quirks(gap=37),
+    "permission late": Quirks(permission_s=0.5),
+    "CALL is replied ROUTING": Quirks(call_reply="ROUTING"),
+    "CALL is replied OK": Quirks(call_reply="OK"),
+    "replies by Notify": Quirks(notified=True),
+    "replies late": Quirks(reply_delay_s=0.25),
+    "sound late": Quirks(sound_delay_s=0.6),
+    "sound late, output first": Quirks(sound_delay_s=0.3, output_first=True),
+    "unknown objects": Quirks(unknown=True),
+    "giant lines": Quirks(giant=True),
+    "reason 14": Quirks(reason_14=True),
+    "no INPROGRESS": Quirks(no_inprogress=True),
+    "no STATUS at the end": Quirks(mute_end=True),
+    "all": Quirks(
+        doubled=True,
+        gap=37,
+        permission_s=0.5,
+        call_reply="OK",
+        notified=True,
+        reply_delay_s=0.1,
+        sound_delay_s=0.2,
+        output_first=True,
+        unknown=True,
+        giant=True,
+        reason_14=True,
+        no_inprogress=True,
+        mute_end=True,
+        swapped=True,
+    ),
+}
+PHONE_HZ = 600
+_TROUBLE = re.compile(r"Traceback|\d (ERROR|CRITICAL) ")
+TAKES = Behaviour(answer_after_s=0.3)
+each_quirk = pytest.mark.parametrize("quirks", QUIRKS.values(), ids=QUIRKS)
+
+
+@pytest.fixture
+async def skype(
+    quirks: Quirks, running_gateway: Gateway, standin_bus: PrivateBus
+) -> AsyncIterator[Standin]:
+    """The stand-in with the gateway attached; afterwards both have no call left."""
+    mark = running_gateway.process.line_count
+    bus = await Bus.open(standin_bus.address)
+    async with bus, Standin(quirks) as standin:
+        await DbusHost(bus, standin).appear()
+        await standin.attached()
+        await running_gateway.ready()
+        yield standin
+        await running_gateway.idle()
+        assert [call for call in standin.calls.values() if not call.ended] == []
+    written = running_gateway.process.line_count - mark
+    log = running_gateway.process.lines[-written:] if written else ()
+    assert [line for line in log if _TROUBLE.search(line)] == []
+
+
+async def phone_hears(sip: SipCall, hertz: float, seconds: float = 5) -> None:
+    """Return once the last 200 ms at the phone are this tone."""
+    packets = sip.rtp.received
+    async with asyncio.timeout(seconds):
+        while True:
+            await sip.rtp.wait_for_audio(2, seconds)
+            pcm = sound_of(packets[-10:]).samples.tobytes()
+            if len(packets) >= 10 and share_of(pcm, hertz, RATE_HZ) > 0.9:
+                return
+
+
+async def skype_hears(
+    skype: Standin, call: Call, hertz: float, seconds: float = 5
+) -> None:
+    """Return once the last 200 ms at Skype are this tone."""
+    await skype.said.until(lambda: "INPUT" in call.streams, "sound to Skype", seconds)
+    stream = call.streams["INPUT"]
+    async with asyncio.timeout(seconds):
+        while len(stream.heard) < 6400 or share_of(stream.heard[-6400:], hertz) < 0.9:
+            await stream.more()
+
+
+async def talk(skype: Standin, call: Call, sip: SipCall) -> None:
+    """Sound and digits both ways, at once."""
+    sip.rtp.play(tone(PHONE_HZ, 3.0))
+    await asyncio.gather(phone_hears(sip, VOICE_HZ), skype_hears(skype, call, PHONE_HZ))
+    skype.partner_dials(call, "5#")
+    await asyncio.gather(sip.rtp.send_digits("1*"), sip.rtp.wait_for_digits(2, 5))
+    await skype.said.until(lambda: len(call.digits) >= 2, "digits at Skype")
+    assert call.digits == "1*"
+    assert "".join(digit.symbol for digit in sip.rtp.digits) == "5#"
+
+
+@each_quirk
+async def test_a_phone_calls_and_hangs_up(
+    phone: SipAgent, skype: Standin, quirks: Quirks
+) -> None:
+    mark = skype.said.mark
+    sip = phone.call("call-dbus-good")
+    await sip.response(180, 10)
+    call = await skype.newest(mark)
+    await sip.answered(10)
+    assert call.talked
+    await talk(skype, call, sip)
+    await sip.hang_up()
+    await skype.state(call, "FINISHED")
+    assert sip.statuses == [100, 180, 200]
+    assert len(skype.calls) == 1
+
+
+@each_quirk
+async def test_skype_calls_and_hangs_up(
+    phone: SipAgent, skype: Standin, quirks: Quirks
+) -> None:
+    phone.behaviour = TAKES
+    call = skype.ring("bob", "Bob Roe")
+    sip = await phone.next_call(5)
+    assert "bob" in sip.caller.lower()
+    assert call.status == "RINGING"  # the phone only rings
+    await sip.answered(5)
+    await skype.state(call, "INPROGRESS")
+    await talk(skype, call, sip)
+    skype.partner_hangs_up(call)
+    await sip.ended(5)
+    assert sip.ended_by is EndedBy.THEM
+
+
+@each_quirk
+async def test_calls_that_are_not_taken(
+    phone: SipAgent, skype: Standin, quirks: Quirks, running_gateway: Gateway
+) -> None:
+    for callee, status in (("busy", 486), ("refuse", 403), ("nobody", 404)):
+        sip = phone.call(f"call-dbus-{callee}")
+        assert (await sip.final_response(10)).status == status, callee
+        await running_gateway.idle()
+    mark = skype.said.mark
+    sip = phone.call("call-dbus-rings")
+    await sip.response(180, 10)
+    await sip.cancel()
+    call = await skype.newest(mark)
+    await skype.state(call, "CANCELLED")
+    await running_gateway.idle()
+    phone.behaviour = BUSY
+    call = skype.ring("bob")
+    await phone.next_call(5)
+    await skype.state(call, "REFUSED")
+    await running_gateway.idle()
+    phone.behaviour = RINGS
+    call = skype.ring("bob")
+    sip = await phone.next_call(5)
+    skype.partner_hangs_up(call)
+    await sip.ended(5)
+    assert call.status == "MISSED"
+
+
+@pytest.mark.parametrize("quirks", [Quirks()], ids=["none"])
+async def test_a_dialplan_tries_one_contact_after_another(
+    phone: SipAgent, skype: Standin, quirks: Quirks
+) -> None:
+    sip = phone.call("hunt-dbus")
+    await sip.answered(10)
+    assert [call.status for call in skype.calls.values()] == ["BUSY", "INPROGRESS"]
+    await sip.hang_up()
+    await skype.state(skype.calls[max(skype.calls)], "FINISHED")
