@@ -42,7 +42,7 @@ async def nothing_is_left(asterisk: LocalAsterisk, gateway: PbxDriver) -> None:
     assert not gateway.server._expected
     async with asyncio.timeout(5):
         while "0 active channels" not in await asterisk.cli("core show channels"):
-            await asyncio.sleep(0.05)
+            continue  # each look takes the console some 50 ms
 
 
 async def decide(leg: PbxLeg, chance: random.Random) -> set[int]:
