@@ -173,7 +173,14 @@ class Call:
         return answer
 
     async def hang_up(self, seconds: float = 5) -> Response:
-        """Send BYE; the answer to it."""
+        """Send BYE; the answer to it.
+
+        A 200 of ours has to be acknowledged first (RFC 3261 15): a BYE that
+        overtakes it would be refused with 481, and the call go on.
+        """
+        await self.changes.until(
+            lambda: self._last_response is None, seconds, "ACK of our 200"
+        )
         self._end(EndedBy.US)
         answer = await self._request("BYE", seconds=seconds)
         self.ended_ns = answer.sent_ns
@@ -296,6 +303,7 @@ class Call:
 
     def _acknowledged(self) -> None:
         self._last_response = None
+        self.changes.notify()
         if self.ended_by in (EndedBy.REJECTED, EndedBy.CANCELLED):
             self.clear()
 
