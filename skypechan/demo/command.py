@@ -36,20 +36,21 @@ async def rehearse(
     *,
     stay: bool = False,
     show_json: bool = False,
+    transports: tuple[str, ...] = TRANSPORTS,
     only: tuple[str, ...] = (),
     sabotage: Sabotage | None = None,
 ) -> Report:
-    """Make the calls and return the report.
+    """Make the calls over each of the transports and return the report.
 
     `only` names the steps to make (all if empty), `sabotage` breaks something first:
     both are for the tests that show that a step fails for its own reason.
     """
     report = Report(versions(on.asterisk.installation.version))
-    for transport in TRANSPORTS:
+    for transport in transports:
         async with scene(on, transport) as playing:
             if sabotage is not None:
                 await sabotage(playing)
-            if transport == TRANSPORTS[0]:
+            if transport == transports[0]:
                 for name, stage_step in STAGE_STEPS.items():
                     if not only or name in only:
                         report.add(await _outcome(name, "", stage_step(on)))
@@ -57,7 +58,7 @@ async def rehearse(
                 if not only or name in only:
                     report.add(await _outcome(name, transport, scene_step(playing)))
                     await _clear(playing)
-            if transport == TRANSPORTS[-1]:
+            if transport == transports[-1]:
                 _finish(report, show_json)
                 if stay:
                     await _stay(playing)

@@ -114,6 +114,8 @@ class Program:
     def settle(self) -> None:
         """Carry out what the client wants done, then wake those who wait."""
         while effects := self.client.effects():
+            # First: whoever is told may act at once.
+            self._stamp_calls()
             for effect in effects:
                 self._carry_out(effect)
         if self.network is not None:

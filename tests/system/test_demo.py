@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(180)
 
 async def outcome(on: Stage, step: str, sabotage: Sabotage) -> StepResult:
     """Make one step on a stage where something is broken first."""
-    report = await rehearse(on, only=(step,), sabotage=sabotage)
+    report = await rehearse(on, transports=("dbus",), only=(step,), sabotage=sabotage)
     assert not report.passed
     return report.steps[0]
 
