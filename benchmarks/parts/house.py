@@ -1,0 +1,139 @@
+"""Everything that a call needs, started for one benchmark and gone afterwards.
+
+A real Asterisk, the gateway, the emulated Skype client, the D-Bus or X display between
+them, and a SIP phone that keeps an exact time of every packet.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from skypechan.demo.parts.asterisk import LocalAsterisk, installation
+from skypechan.demo.parts.bus import PrivateBus
+from skypechan.demo.parts.emulated import ACCOUNT, Emulator, emulator
+from skypechan.demo.parts.gateway import Gateway, gateway
+from skypechan.demo.parts.ports import HOST, free_port
+from skypechan.demo.parts.screen import PrivateScreen
+from skypechan.demo.parts.users import User, unprivileged_user, workspace
+from tests.doubles.sip_agent import SipAgent
+from tests.doubles.sip_messages import Credentials
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PYTHON = Path(sys.executable).resolve()
+TRANSPORTS = ("dbus", "x11")
+TO_PHONE = "bench.phone"
+"""The Skype user whose calls lead to the phone; everybody else's lead to 600."""
+
+_CONFIG = """\
+[asterisk]
+ami = "{host}:{ami_port}"
+ami_secret = "{ami_secret}"
+audiosocket_listen = "{host}:0"
+
+[web]
+listen = "{host}:{web_port}"
+
+[lines.skypeclient]
+account = "{account}"
+extension = "600"
+{transport}
+
+[[routes]]
+caller = "{to_phone}"
+to = "555@from-skypechan"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What runs; `folder` is readable for every program in it."""
+
+    folder: Path
+    asterisk: LocalAsterisk
+    skype: Emulator
+    gateway: Gateway
+    phone: SipAgent
+
+
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """Where client and gateway meet: options of the one, settings of the other."""
+
+    options: tuple[str, ...]
+    environment: dict[str, str]
+    settings: str
+
+
+@asynccontextmanager
+async def house(transport: str) -> AsyncIterator[House]:
+    """Bring everything up. Raises SkypechanError for what cannot be started."""
+    found = installation(CHECKOUT, os.environ)
+    needed = (Path(found.command[0]), found.modules, CHECKOUT / "skypechan", PYTHON)
+    user = unprivileged_user(*needed)
+    with workspace(user) as folder:
+        configuration = CHECKOUT / "asterisk-conf"
+        asterisk = LocalAsterisk(found, folder / "asterisk", configuration, user=user)
+        async with (
+            asterisk,
+            _meeting(transport, folder, user) as meeting,
+            _programs(meeting, asterisk, folder, user) as (skype, ours),
+            _phone(asterisk) as phone,
+        ):
+            yield House(folder, asterisk, skype, ours, phone)
+
+
+@asynccontextmanager
+async def _meeting(
+    transport: str, folder: Path, user: User | None
+) -> AsyncIterator[_Meeting]:
+    if transport == "dbus":
+        async with PrivateBus(folder / "bus", user=user) as bus:
+            settings = f'transport = "dbus"\ndbus_address = "{bus.address}"'
+            yield _Meeting(("--dbus", bus.address), {}, settings)
+        return
+    async with PrivateScreen(folder / "screen", user=user) as screen:
+        cookie = str(screen.xauthority)
+        yield _Meeting(
+            ("--display", screen.display),
+            {"XAUTHORITY": cookie},
+            f'transport = "x11"\ndisplay = "{screen.display}"\nxauthority = "{cookie}"',
+        )
+
+
+@asynccontextmanager
+async def _programs(
+    meeting: _Meeting, asterisk: LocalAsterisk, folder: Path, user: User | None
+) -> AsyncIterator[tuple[Emulator, Gateway]]:
+    web_port = free_port()
+    config = _CONFIG.format(
+        host=HOST,
+        ami_port=asterisk.settings.ami_port,
+        ami_secret=asterisk.settings.ami_secret,
+        web_port=web_port,
+        account=ACCOUNT,
+        transport=meeting.settings,
+        to_phone=TO_PHONE,
+    )
+    options = ("--account", ACCOUNT, *meeting.options)
+    async with (
+        emulator(
+            folder / "client", options, user=user, environment=meeting.environment
+        ) as skype,
+        gateway(config, web_port, folder / "gateway", user=user) as running,
+    ):
+        await running.ready()
+        yield skype, running
+
+
+@asynccontextmanager
+async def _phone(asterisk: LocalAsterisk) -> AsyncIterator[SipAgent]:
+    settings = asterisk.settings
+    credentials = Credentials("sipphone", settings.sip_secret)
+    async with SipAgent(HOST, (HOST, settings.sip_port), credentials) as phone:
+        await phone.register()
+        yield phone
