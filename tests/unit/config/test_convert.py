@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from skypechan import cli
@@ -23,7 +23,7 @@ SKYPOPEN = """\
 <configuration name="skypopen.conf" description="Skype lines">
   <global_settings>
     <param name="dialplan" value="XML"/>
-    <param name="context" value="incoming"/>
+    <param name="context" value=" incoming "/>
     <param name="destination" value="5000"/>
     <param name="silent_mode" value="true"/>
   </global_settings>
@@ -84,6 +84,7 @@ def test_what_has_no_counterpart_is_a_comment_at_its_line() -> None:
     assert [line.name for line in config.lines] == ["a"]
 
 
+@settings(deadline=None)  # other jobs share the machine
 @given(
     st.lists(
         st.fixed_dictionaries(
@@ -142,6 +143,7 @@ _PARAMETERS = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)  # other jobs share the machine
 @given(_PARAMETERS, _PARAMETERS)
 def test_any_skypopen_conf_without_faults_means_the_same_after_conversion(
     common: str, own: str
@@ -170,6 +172,10 @@ def test_a_skypopen_conf_without_globals_has_the_defaults_of_then() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (
+            interface(REQUIRED).replace("<int", '<param name="contex"/><int', 1),
+            ":2: global_settings knows no 'contex'; did you mean 'context'?",
+        ),
         (interface("<param/>"), ":3: interface 'a' knows no ''"),
         (
             interface(REQUIRED + '<param name="skype_usr" value="u"/>'),
@@ -289,6 +295,16 @@ def test_what_cannot_be_rewritten_is_kept_and_told(line: str) -> None:
     assert warnings == (f"e.conf:2: not converted: {line}",)
 
 
+def test_what_stands_after_a_comment_of_several_lines_is_rewritten() -> None:
+    text = ";-- no\nlonger\n--;\nexten => 1,1,Dial(Skypiax/if/a)\n"
+    assert "exten => 1,1,Gosub(" in dialplan.convert(text, "e.conf")[0]
+
+
+def test_a_dialplan_without_such_calls_is_told_to_have_none() -> None:
+    _, warnings = dialplan.convert("exten => 1,1,Answer()\n", "e.conf")
+    assert warnings == ("e.conf: no call over the old driver is in it",)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -323,6 +339,7 @@ _PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)  # other jobs share the machine
 @given(st.lists(_PIECES, max_size=40).map("".join))
 def test_no_line_is_lost_and_a_second_conversion_changes_nothing(text: str) -> None:
     once, _ = dialplan.convert(text, "e.conf")
@@ -353,10 +370,12 @@ def test_the_command_prints_the_converted_file(
     assert status == 0
     assert output.decode() == convert(ARTICLE)[0]
     xml = tmp_path / "skypopen.conf.xml"
-    xml.write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n{SKYPOPEN}')
+    xml.write_text(f"\ufeff<!-- of then -->\n{SKYPOPEN}")
     status, output = command(xml, monkeypatch)
     assert status == 0
     assert loaded(output.decode()).lines[0].name == "better.voice"
+    xml.write_text(f"\n{SKYPOPEN}")
+    assert command(xml, monkeypatch) == (0, output)
 
 
 def test_letters_of_another_encoding_pass_the_command_unchanged(

@@ -138,6 +138,9 @@ def test_a_first_section_that_is_left_out_still_sets_defaults(place: Path) -> No
 def test_a_debug_option_sets_the_level_of_the_log(place: Path, name: str) -> None:
     text = f"[a]\nskype=yes\n{name}=yes\n"
     assert run_with(place, text).log.level == "debug"
+    assert warnings(place, text) == [
+        f"skypiax.conf:3: {name} sets the log's level to debug"
+    ]
     assert (
         run_with(place, text.replace(f"{name}=yes", f"{name}=no")).log.level == "info"
     )
@@ -146,9 +149,10 @@ def test_a_debug_option_sets_the_level_of_the_log(place: Path, name: str) -> Non
 def test_the_prefix_of_the_directory_is_said_to_have_no_counterpart(
     place: Path,
 ) -> None:
-    text = "[a]\nskype=yes\nskypiax_dir_entry_extension_prefix=6\n"
-    assert "skypiax.conf:3" in warnings(place, text)[0]
-    assert "no counterpart" in warnings(place, text)[0]
+    prefix = "skypiax_dir_entry_extension_prefix"
+    text = f"[a]\nskype=yes\nX11_display=:1\n{prefix}=6\n[b]\nskype=yes\n"
+    (said,) = warnings(place, text)
+    assert said.startswith(f"skypiax.conf:4: {prefix} has no counterpart")
 
 
 def test_lines_on_one_display_are_said_to_share_a_client(place: Path) -> None:
@@ -160,10 +164,10 @@ def test_the_manner_of_asterisk_is_understood(place: Path) -> None:
     found = lines(
         place,
         "\ufeff;-- a comment of\n[more] lines than one --;\n"
-        "[proto](!) ; a template\r\n"
+        "[ proto ]( ! ) ; a template\r\n"
         "Context => incoming\r\n"
-        "[a](proto)\n"
-        "SKYPE => 1\n"
+        "[a]( proto )\n"
+        "SKYPE => Yes\n"
         "skype_user = semi\\;colon ; the rest is a comment\n"
         "[a](+)\n"
         "extension = 600\n",
