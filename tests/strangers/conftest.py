@@ -14,12 +14,14 @@ from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator, emulator
 from skypechan.demo.parts.gateway import Gateway, gateway
 from skypechan.demo.parts.ports import HOST, free_port
+from skypechan.demo.parts.screen import PrivateScreen
 from skypechan.demo.parts.users import workspace
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_messages import Credentials
 from tests.strangers.application import Application
 from tests.strangers.dbus_wire import Bus, DbusWire
+from tests.strangers.x11_wire import Screen, X11Wire
 
 ACCOUNT = "alice"
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -75,12 +77,28 @@ def skype_bus(stranger_house: LoopThread, stranger_place: Path) -> PrivateBus:
 
 
 @pytest.fixture(scope="session")
+def skype_screen(stranger_house: LoopThread, stranger_place: Path) -> PrivateScreen:
+    """The X server of the emulated client."""
+    return stranger_house.enter(PrivateScreen(stranger_place / "screen"))
+
+
+@pytest.fixture(scope="session")
 def emulated(
-    stranger_house: LoopThread, stranger_place: Path, skype_bus: PrivateBus
+    stranger_house: LoopThread,
+    stranger_place: Path,
+    skype_bus: PrivateBus,
+    skype_screen: PrivateScreen,
 ) -> Emulator:
-    """The client emulator, signed in."""
-    options = ["--dbus", skype_bus.address, "--account", ACCOUNT]
-    return stranger_house.enter(emulator(stranger_place / "emulator", options))
+    """The client emulator on both transports, signed in."""
+    options = ["--dbus", skype_bus.address, "--display", skype_screen.display]
+    environment = {"XAUTHORITY": str(skype_screen.xauthority)}
+    return stranger_house.enter(
+        emulator(
+            stranger_place / "emulator",
+            [*options, "--account", ACCOUNT],
+            environment=environment,
+        )
+    )
 
 
 @pytest.fixture
@@ -106,6 +124,25 @@ async def over_dbus(
             return await open_ones.enter_async_context(Application(wire))
 
         yield join
+
+
+@pytest.fixture
+async def over_x11(skype: Emulator, skype_screen: PrivateScreen) -> AsyncIterator[Join]:
+    """Join the X server as an application, each time on a connection of its own."""
+    async with AsyncExitStack() as open_ones:
+
+        async def join() -> Application:
+            screen = Screen(skype_screen.display, skype_screen.xauthority)
+            return await open_ones.enter_async_context(Application(X11Wire(screen)))
+
+        yield join
+
+
+@pytest.fixture(params=["dbus", "x11"])
+def join(request: pytest.FixtureRequest, emulated: Emulator) -> Join:
+    """Attach over each transport in turn."""
+    chosen: Join = request.getfixturevalue(f"over_{request.param}")
+    return chosen
 
 
 @pytest.fixture(scope="session")

@@ -81,9 +81,9 @@ GARBAGE = [
 
 
 async def test_three_lines_follow_the_protocol_reply_in_their_order(
-    over_dbus: Join,
+    join: Join,
 ) -> None:
-    app = await over_dbus()
+    app = await join()
     app.say("NAME order")
     await app.heard.line("OK")
     app.say("PROTOCOL 7")
@@ -100,33 +100,31 @@ async def test_three_lines_follow_the_protocol_reply_in_their_order(
 
 @pytest.mark.parametrize(("asked", "given"), [(1, 1), (5, 5), (7, 7), (999, 8)])
 async def test_protocol_is_the_lesser_of_asked_and_known(
-    over_dbus: Join, asked: int, given: int
+    join: Join, asked: int, given: int
 ) -> None:
-    app = await over_dbus()
+    app = await join()
     assert await app.ask("NAME level") == "OK"
     assert await app.ask(f"PROTOCOL {asked}") == f"PROTOCOL {given}"
 
 
-async def test_before_a_name_every_command_is_refused(over_dbus: Join) -> None:
-    app = await over_dbus()
+async def test_before_a_name_every_command_is_refused(join: Join) -> None:
+    app = await join()
     for command in ("PING", "PROTOCOL 7", "GET USERSTATUS", "CALL echo123"):
         assert re.fullmatch("ERROR 68( .*)?", await app.ask(command)), command
 
 
-async def test_a_user_who_refuses_gives_error_68(
-    skype: Emulator, over_dbus: Join
-) -> None:
+async def test_a_user_who_refuses_gives_error_68(skype: Emulator, join: Join) -> None:
     await skype.post("/authorise", {"mode": "no"})
-    app = await over_dbus()
+    app = await join()
     assert await app.answer_to("NAME unwanted", "ERROR.*") == "ERROR 68"
     assert await app.answer_to("PROTOCOL 7", "ERROR.*") == "ERROR 68"
 
 
 async def test_a_name_waits_for_the_user_and_other_commands_are_refused_meanwhile(
-    skype: Emulator, over_dbus: Join
+    skype: Emulator, join: Join
 ) -> None:
     await skype.post("/authorise", {"mode": "ask"})
-    app = await over_dbus()
+    app = await join()
     app.say("NAME patient")
     assert await app.answer_to("PROTOCOL 7", "ERROR.*") == "ERROR 68"
     assert app.heard.lines == ["ERROR 68"]
@@ -138,10 +136,10 @@ async def test_a_name_waits_for_the_user_and_other_commands_are_refused_meanwhil
 
 
 async def test_a_prompt_that_is_denied_ends_in_error_68(
-    skype: Emulator, over_dbus: Join
+    skype: Emulator, join: Join
 ) -> None:
     await skype.post("/authorise", {"mode": "ask"})
-    app = await over_dbus()
+    app = await join()
     mark = app.say("NAME denied")
     assert await app.ask("PING") == "ERROR 68"
     await skype.post("/applications", {"allowed": False})
@@ -149,24 +147,24 @@ async def test_a_prompt_that_is_denied_ends_in_error_68(
 
 
 async def test_with_nobody_signed_in_a_name_gets_connstatus_offline_and_no_more(
-    skype: Emulator, over_dbus: Join
+    skype: Emulator, join: Join
 ) -> None:
     await skype.post("/account", {"signed_in": False})
     try:
-        app = await over_dbus()
+        app = await join()
         assert await app.answer_to("NAME early", ".*") == "CONNSTATUS OFFLINE"
         assert await app.ask("NAME early") == "CONNSTATUS OFFLINE"
         before = list(app.heard.lines)
     finally:
         await skype.post("/account", {"signed_in": True})
-    later = await over_dbus()
+    later = await join()
     await later.attach("later")
     assert app.heard.lines == before  # it has to ask again
     await app.attach("early")
 
 
-async def test_each_command_gets_the_documented_reply(over_dbus: Join) -> None:
-    app = await over_dbus()
+async def test_each_command_gets_the_documented_reply(join: Join) -> None:
+    app = await join()
     await app.attach("replies")
     wrong = []
     for command, pattern in REPLIES:
@@ -176,23 +174,23 @@ async def test_each_command_gets_the_documented_reply(over_dbus: Join) -> None:
     assert wrong == []
 
 
-async def test_without_a_token_the_reply_has_none(over_dbus: Join) -> None:
-    app = await over_dbus()
+async def test_without_a_token_the_reply_has_none(join: Join) -> None:
+    app = await join()
     await app.attach("bare")
     for command, pattern in REPLIES[:8]:
         assert not (await app.answer_to(command, pattern)).startswith("#")
 
 
 @pytest.mark.parametrize("token", ["#0", "#output", "#a-b_c.d", "#4711", "#\u00e4"])
-async def test_any_token_comes_back_as_it_was(over_dbus: Join, token: str) -> None:
-    app = await over_dbus()
+async def test_any_token_comes_back_as_it_was(join: Join, token: str) -> None:
+    app = await join()
     await app.attach("token")
     assert await app.ask("PING", token=token) == "PONG"
     assert await app.ask("FROBNICATE", token=token) == "ERROR 2 Unknown command"
 
 
-async def test_what_is_set_is_told_again_as_a_notification(over_dbus: Join) -> None:
-    app = await over_dbus()
+async def test_what_is_set_is_told_again_as_a_notification(join: Join) -> None:
+    app = await join()
     await app.attach("setter")
     mark = app.heard.mark
     assert await app.ask("SET USERSTATUS AWAY") == "USERSTATUS AWAY"
@@ -202,8 +200,8 @@ async def test_what_is_set_is_told_again_as_a_notification(over_dbus: Join) -> N
         await app.ask("SET USERSTATUS ONLINE")
 
 
-async def test_every_application_hears_a_change(over_dbus: Join) -> None:
-    apps = [await over_dbus() for _ in range(3)]
+async def test_every_application_hears_a_change(join: Join) -> None:
+    apps = [await join() for _ in range(3)]
     for number, app in enumerate(apps):
         await app.attach(f"one of {number}")
     marks = [app.heard.mark for app in apps]
@@ -216,9 +214,9 @@ async def test_every_application_hears_a_change(over_dbus: Join) -> None:
 
 
 async def test_an_application_without_permission_hears_nothing(
-    skype: Emulator, over_dbus: Join
+    skype: Emulator, join: Join
 ) -> None:
-    stranger, app = await over_dbus(), await over_dbus()
+    stranger, app = await join(), await join()
     assert await stranger.ask("PING") == "ERROR 68"
     await app.attach("permitted")
     await app.ask("SET USERSTATUS NA")
@@ -229,9 +227,9 @@ async def test_an_application_without_permission_hears_nothing(
 
 
 async def test_levels_and_permissions_are_each_applications_own(
-    skype: Emulator, over_dbus: Join
+    skype: Emulator, join: Join
 ) -> None:
-    old, new, later = await over_dbus(), await over_dbus(), await over_dbus()
+    old, new, later = await join(), await join(), await join()
     await old.attach("old one", 2)
     await new.attach("new one", 999)
     assert await later.ask("PING") == "ERROR 68"
@@ -245,8 +243,8 @@ async def test_levels_and_permissions_are_each_applications_own(
 
 
 @pytest.mark.parametrize("attached", [True, False])
-async def test_garbage_harms_nobody(over_dbus: Join, attached: bool) -> None:
-    app, other = await over_dbus(), await over_dbus()
+async def test_garbage_harms_nobody(join: Join, attached: bool) -> None:
+    app, other = await join(), await join()
     await other.attach("bystander")
     if attached:
         await app.attach("garbage")
@@ -260,8 +258,8 @@ async def test_garbage_harms_nobody(over_dbus: Join, attached: bool) -> None:
     assert not [line for line in app.heard.lines if "Traceback" in line]
 
 
-async def test_commands_in_a_row_are_answered_in_their_order(over_dbus: Join) -> None:
-    app = await over_dbus()
+async def test_commands_in_a_row_are_answered_in_their_order(join: Join) -> None:
+    app = await join()
     await app.attach("hasty")
     mark = app.heard.mark
     for number in range(100):
@@ -272,9 +270,9 @@ async def test_commands_in_a_row_are_answered_in_their_order(over_dbus: Join) ->
 
 
 async def test_two_applications_that_talk_at_once_each_get_their_own(
-    over_dbus: Join,
+    join: Join,
 ) -> None:
-    apps = [await over_dbus() for _ in range(4)]
+    apps = [await join() for _ in range(4)]
     for number, app in enumerate(apps):
         await app.attach(f"crowd {number}")
 

@@ -1,4 +1,4 @@
-"""The emulator before the best-known clients, each in its own manner, over D-Bus.
+"""The emulator before the best-known clients, each in its own manner.
 
 Skype4Py: introspects, leaves the interface empty, takes the lowest free number as a
 token, asks for the active calls before it calls, ends every call by END HANGUP.
@@ -91,9 +91,9 @@ async def skype4py(skype: Emulator, skype_bus: PrivateBus) -> AsyncIterator[Skyp
 
 
 @pytest.fixture
-async def skypopen(over_dbus: Join) -> Application:
+async def skypopen(join: Join) -> Application:
     """Attached and set up as skypopen does, 20 ms between commands, without tokens."""
-    app = await over_dbus()
+    app = await join()
     await app.answer_to("NAME skypopen", "OK")
     for command, reply in (
         ("PROTOCOL 999", r"PROTOCOL \d+"),
