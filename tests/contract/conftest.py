@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -13,6 +15,7 @@ from skypechan.backends.echo.backend import EchoBackend, EchoLeg
 from skypechan.backends.skype.backend import SkypeBackend
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.clock import SystemClock
+from skypechan.demo.parts.screen import PrivateScreen
 from tests.doubles.dbus_daemon import DbusDaemon
 from tests.doubles.line_observer import RecordingObserver
 from tests.doubles.skype_emulator import ACCOUNT, SkypeEmulator
@@ -82,6 +85,9 @@ class SkypeFarEnd(Changes):
         return str(call["digits_heard"])
 
 
+FarEndMaker = Callable[[RecordingObserver], FarEnd]
+
+
 class Bench:
     """A backend that runs, who watches it, and who is at its far end."""
 
@@ -98,29 +104,58 @@ class Bench:
         assert self._task.cancelled()
 
 
-@pytest.fixture(params=["echo", "skype"])
-async def bench(request: pytest.FixtureRequest, tmp_path) -> AsyncIterator[Bench]:
-    observer = RecordingObserver()
-    if request.param == "echo":
-        backend = EchoBackend()
-        bench = Bench(backend, observer)
-        bench.far = EchoFarEnd(backend, observer)
-        yield bench
-        await bench.stop()
-        return
-    daemon = DbusDaemon(tmp_path)
-    emulator = SkypeEmulator(daemon.address)
+@asynccontextmanager
+async def _echo(_: Path) -> AsyncIterator[tuple[EchoBackend, FarEndMaker]]:
+    backend = EchoBackend()
+    yield backend, lambda observer: EchoFarEnd(backend, observer)
+
+
+@asynccontextmanager
+async def _skype(
+    settings: SkypeSettings, emulator: SkypeEmulator
+) -> AsyncIterator[tuple[SkypeBackend, FarEndMaker]]:
     try:
-        await daemon.start()
         await emulator.start()
-        settings = SkypeSettings(account=ACCOUNT, dbus_address=daemon.address)
-        bench = Bench(SkypeBackend(settings, SystemClock()), observer)
-        bench.far = SkypeFarEnd(emulator)
-        yield bench
-        await bench.stop()
+        yield SkypeBackend(settings, SystemClock()), lambda _: SkypeFarEnd(emulator)
     finally:
         await emulator.kill()
+
+
+@asynccontextmanager
+async def _skype_on_dbus(folder: Path) -> AsyncIterator[tuple[Backend, FarEndMaker]]:
+    daemon = DbusDaemon(folder)
+    await daemon.start()
+    settings = SkypeSettings(account=ACCOUNT, dbus_address=daemon.address)
+    try:
+        async with _skype(settings, SkypeEmulator(daemon.address)) as made:
+            yield made
+    finally:
         await daemon.kill()
+
+
+@asynccontextmanager
+async def _skype_on_x11(folder: Path) -> AsyncIterator[tuple[Backend, FarEndMaker]]:
+    async with PrivateScreen(folder / "screen", screen="640x480x8") as screen:
+        display, cookie = screen.display, str(screen.xauthority)
+        settings = SkypeSettings(
+            account=ACCOUNT, transport="x11", display=display, xauthority=cookie
+        )
+        emulator = SkypeEmulator(display=display, xauthority=cookie)
+        async with _skype(settings, emulator) as made:
+            yield made
+
+
+BACKENDS = {"echo": _echo, "skype-dbus": _skype_on_dbus, "skype-x11": _skype_on_x11}
+
+
+@pytest.fixture(params=BACKENDS)
+async def bench(request: pytest.FixtureRequest, tmp_path) -> AsyncIterator[Bench]:
+    observer = RecordingObserver()
+    async with BACKENDS[request.param](tmp_path) as (backend, make_far_end):
+        bench = Bench(backend, observer)
+        bench.far = make_far_end(observer)
+        yield bench
+        await bench.stop()
 
 
 @pytest.fixture
