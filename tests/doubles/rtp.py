@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from skypechan.audio.probe import TimedSound
 from tests.doubles.stamped_udp import Address, StampedUdp
 from tests.doubles.waiting import Changes
 
@@ -81,31 +82,10 @@ class Digit:
     duration_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """A run of audio packets as one signal whose every sample has a time."""
-
-    samples: Samples
-    starts: NDArray[np.int64]
-    at_ns: NDArray[np.int64]
-    rate_hz: int = RATE_HZ
-
-    def time_ns(self, position: float) -> float:
-        """When the sample at ``position`` passed, counting from its packet's time."""
-        index = int(np.searchsorted(self.starts, position, side="right")) - 1
-        index = max(index, 0)
-        offset = (position - float(self.starts[index])) / self.rate_hz
-        return float(self.at_ns[index]) + offset * 1e9
-
-
-def sound_of(packets: list[Packet]) -> Sound:
+def sound_of(packets: list[Packet]) -> TimedSound:
     """Packets in the order of arrival, laid end to end."""
-    parts = [ulaw_decoded(packet.payload) for packet in packets]
-    lengths = np.array([len(part) for part in parts], dtype=np.int64)
-    starts = np.cumsum(lengths) - lengths
-    samples = np.concatenate(parts) if parts else np.zeros(0, np.int16)
-    at_ns = np.array([packet.at_ns for packet in packets], dtype=np.int64)
-    return Sound(samples, starts, at_ns)
+    pieces = [ulaw_decoded(packet.payload) for packet in packets]
+    return TimedSound.of(pieces, [packet.at_ns for packet in packets], RATE_HZ)
 
 
 @dataclass(slots=True)
@@ -205,7 +185,7 @@ class RtpSession:
             lambda: len(self.received) >= wanted, seconds, f"{packets} audio packets"
         )
 
-    def sound_since(self, at_ns: int) -> Sound:
+    def sound_since(self, at_ns: int) -> TimedSound:
         """Everything received from ``at_ns`` (monotonic) on."""
         return sound_of([p for p in self.received if p.at_ns >= at_ns])
 

@@ -8,22 +8,18 @@ Written from the facts about the Skype API alone.
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from skypechan.demo.parts.bus import PrivateBus
+from skypechan.audio.probe import tone
 from skypechan.demo.parts.gateway import Gateway
-from tests.doubles.probe import tone
 from tests.doubles.rtp import RATE_HZ, sound_of
 from tests.doubles.sip_agent import BUSY, RINGS, SipAgent
 from tests.doubles.sip_call import Call as SipCall
 from tests.doubles.sip_values import Behaviour, EndedBy
-from tests.strangers.dbus_host import DbusHost
-from tests.strangers.dbus_wire import Bus
 from tests.strangers.sound import share_of
-from tests.strangers.standin import VOICE_HZ, Call, Quirks, Standin
+from tests.strangers.standin import ENDED, VOICE_HZ, Call, Quirks, Standin
 
 QUIRKS = {
     "none": Quirks(),
@@ -40,6 +36,7 @@ QUIRKS = {
     "giant lines": Quirks(giant=True),
     "reason 14": Quirks(reason_14=True),
     "no INPROGRESS": Quirks(no_inprogress=True),
+    "swapped slices": Quirks(swapped=True),
     "no STATUS at the end": Quirks(mute_end=True),
     "all": Quirks(
         doubled=True,
@@ -59,28 +56,22 @@ QUIRKS = {
     ),
 }
 PHONE_HZ = 600
-_TROUBLE = re.compile(r"Traceback|\d (ERROR|CRITICAL) ")
 TAKES = Behaviour(answer_after_s=0.3)
-each_quirk = pytest.mark.parametrize("quirks", QUIRKS.values(), ids=QUIRKS)
+CASES = [("dbus", name) for name in QUIRKS if name != "swapped slices"]
+CASES += [("x11", name) for name in ("none", "doubled", "swapped slices", "all")]
+IDS = [f"{transport}: {name}" for transport, name in CASES]
 
 
-@pytest.fixture
+@pytest.fixture(params=CASES, ids=IDS)
 async def skype(
-    quirks: Quirks, running_gateway: Gateway, standin_bus: PrivateBus
+    request: pytest.FixtureRequest, appear: Callable[..., Awaitable[Standin]]
 ) -> AsyncIterator[Standin]:
-    """The stand-in with the gateway attached; afterwards both have no call left."""
-    mark = running_gateway.process.line_count
-    bus = await Bus.open(standin_bus.address)
-    async with bus, Standin(quirks) as standin:
-        await DbusHost(bus, standin).appear()
-        await standin.attached()
-        await running_gateway.ready()
-        yield standin
-        await running_gateway.idle()
-        assert [call for call in standin.calls.values() if not call.ended] == []
-    written = running_gateway.process.line_count - mark
-    log = running_gateway.process.lines[-written:] if written else ()
-    assert [line for line in log if _TROUBLE.search(line)] == []
+    """The stand-in with the gateway attached; no call of it is left afterwards."""
+    transport, name = request.param
+    skype = await appear(transport, QUIRKS[name])
+    yield skype
+    for call in skype.calls.values():
+        await skype.state(call, *ENDED)
 
 
 async def phone_hears(sip: SipCall, hertz: float, seconds: float = 5) -> None:
@@ -116,12 +107,9 @@ async def talk(skype: Standin, call: Call, sip: SipCall) -> None:
     assert "".join(digit.symbol for digit in sip.rtp.digits) == "5#"
 
 
-@each_quirk
-async def test_a_phone_calls_and_hangs_up(
-    phone: SipAgent, skype: Standin, quirks: Quirks
-) -> None:
+async def test_a_phone_calls_and_hangs_up(phone: SipAgent, skype: Standin) -> None:
     mark = skype.said.mark
-    sip = phone.call("call-dbus-good")
+    sip = phone.call(f"call-{skype.transport}-good")
     await sip.response(180, 10)
     call = await skype.newest(mark)
     await sip.answered(10)
@@ -133,10 +121,7 @@ async def test_a_phone_calls_and_hangs_up(
     assert len(skype.calls) == 1
 
 
-@each_quirk
-async def test_skype_calls_and_hangs_up(
-    phone: SipAgent, skype: Standin, quirks: Quirks
-) -> None:
+async def test_skype_calls_and_hangs_up(phone: SipAgent, skype: Standin) -> None:
     phone.behaviour = TAKES
     call = skype.ring("bob", "Bob Roe")
     sip = await phone.next_call(5)
@@ -150,16 +135,15 @@ async def test_skype_calls_and_hangs_up(
     assert sip.ended_by is EndedBy.THEM
 
 
-@each_quirk
 async def test_calls_that_are_not_taken(
-    phone: SipAgent, skype: Standin, quirks: Quirks, running_gateway: Gateway
+    phone: SipAgent, skype: Standin, running_gateway: Gateway
 ) -> None:
     for callee, status in (("busy", 486), ("refuse", 403), ("nobody", 404)):
-        sip = phone.call(f"call-dbus-{callee}")
+        sip = phone.call(f"call-{skype.transport}-{callee}")
         assert (await sip.final_response(10)).status == status, callee
         await running_gateway.idle()
     mark = skype.said.mark
-    sip = phone.call("call-dbus-rings")
+    sip = phone.call(f"call-{skype.transport}-rings")
     await sip.response(180, 10)
     await sip.cancel()
     call = await skype.newest(mark)
@@ -178,12 +162,11 @@ async def test_calls_that_are_not_taken(
     assert call.status == "MISSED"
 
 
-@pytest.mark.parametrize("quirks", [Quirks()], ids=["none"])
+@pytest.mark.parametrize("skype", [("dbus", "none")], indirect=True)
 async def test_a_dialplan_tries_one_contact_after_another(
-    phone: SipAgent, skype: Standin, quirks: Quirks
+    phone: SipAgent, skype: Standin
 ) -> None:
     sip = phone.call("hunt-dbus")
     await sip.answered(10)
     assert [call.status for call in skype.calls.values()] == ["BUSY", "INPROGRESS"]
     await sip.hang_up()
-    await skype.state(skype.calls[max(skype.calls)], "FINISHED")

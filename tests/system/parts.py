@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import aiohttp
 import numpy as np
 
+from skypechan.audio.probe import TimedSound
 from skypechan.demo.parts.process import Process, Program
 from skypechan.demo.parts.users import private_folder
-from tests.doubles.rtp import Sound
 
 _Found = TypeVar("_Found")
 
@@ -120,7 +120,7 @@ class Emulator:
         timeline = (await self.get(f"/calls/{number}"))["timeline"]
         return next(int(at_ns) for at_ns, name in timeline if name == status)
 
-    async def sound(self, number: int, which: str) -> Sound:
+    async def sound(self, number: int, which: str) -> TimedSound:
         """What a call's user has ``heard`` or ``sent``, each sample with its time."""
         path = f"{self.url}/calls/{number}/{which}"
         told = await ask("GET", path)
@@ -130,7 +130,7 @@ class Emulator:
         ):
             samples = np.frombuffer(await response.read(), dtype="<i2")
         stamps, starts, _ = np.array(told["pieces"], dtype=np.int64).T
-        return Sound(samples.astype(np.int16), starts, stamps, told["rate_hz"])
+        return TimedSound(samples.astype(np.int16), starts, stamps, told["rate_hz"])
 
     async def heard(self, number: int, samples: int, seconds: float) -> None:
         """Return once a call's user has heard so many; raises TimeoutError."""

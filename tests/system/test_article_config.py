@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from skypechan.audio.probe import measured_tone, tone
 from skypechan.config.convert import convert
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
 from skypechan.demo.parts.ports import free_port
@@ -24,7 +25,6 @@ from skypechan.demo.parts.process import Process, Program
 from skypechan.demo.parts.screen import PrivateScreen
 from skypechan.demo.parts.users import private_folder
 from tests.doubles.loop_thread import LoopThread
-from tests.doubles.probe import measured_tone, tone
 from tests.doubles.rtp import sound_of
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_messages import Credentials

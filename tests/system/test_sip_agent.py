@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from tests.doubles.probe import chirp, delays_ms, measured_tone, tone
+from skypechan.audio.probe import chirp, delays_ms, measured_tone, tone
 from tests.doubles.rtp import PTIME_S, sound_of
 from tests.doubles.sip_agent import BUSY, DECLINES, RINGS, SipAgent
 from tests.doubles.sip_values import Behaviour, EndedBy

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.doubles.probe import chirp, delays_ms, measured_tone, tone
+from skypechan.audio.probe import chirp, delays_ms, measured_tone, tone
 from tests.doubles.rtp import sound_of
 from tests.doubles.sip_agent import BUSY, DECLINES, RINGS, SipAgent
 from tests.doubles.sip_values import Behaviour, EndedBy

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.doubles.probe import chirp, delays_ms, measured_tone, tone
+from skypechan.audio.probe import chirp, delays_ms, measured_tone, tone
 from tests.doubles.rtp import RATE_HZ, sound_of
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_call import Call

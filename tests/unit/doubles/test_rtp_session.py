@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
-from tests.doubles.probe import measured_tone, tone
+from skypechan.audio.probe import measured_tone, tone
 from tests.doubles.rtp import (
     DIGITS,
     Packet,

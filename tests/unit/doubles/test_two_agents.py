@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.doubles.probe import measured_tone, tone
+from skypechan.audio.probe import measured_tone, tone
 from tests.doubles.rtp import sound_of
 from tests.doubles.sip_agent import BUSY, DECLINES, RINGS, SipAgent
 from tests.doubles.sip_messages import Credentials, Message, display_name_of, parse

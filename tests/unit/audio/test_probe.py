@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.doubles.probe import (
+from skypechan.audio.probe import (
     chirp,
     delays_ms,
     found_chirps,
