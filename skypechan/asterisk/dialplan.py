@@ -22,6 +22,9 @@ TAKEN, RINGING, RETURN = "taken", "ringing", "return"
 WAITING_PLACES = frozenset((CONTEXT, place) for place in ("prepare", TAKEN, RINGING))
 INBOUND = "Local/s@skypechan-inbound"
 AUDIO_CONTEXT = "skypechan-audio"
+CLICK_CONTEXT = "skypechan-click"
+ECHO = Target("echo", "skypechan-test")
+SELF_TEST = "self-test"  # the kind of call that ECHO is for
 
 # Its user events.
 CALL_EVENT = "SkypechanCall"

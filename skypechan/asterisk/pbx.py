@@ -39,6 +39,7 @@ from skypechan.asterisk.ami.messages import (
 )
 from skypechan.asterisk.audiosocket.server import AudioSocketServer
 from skypechan.asterisk.channel import LegDoors, PbxLeg, Phase
+from skypechan.asterisk.click import ClickToCall
 from skypechan.asterisk.contacts import Contact, ContactCall, ContactDoor
 from skypechan.asterisk.dialplan import Origination, Version
 from skypechan.call.causes import HangupCause
@@ -123,6 +124,7 @@ class Pbx:
         self._doors = LegDoors(link, server, clock, self._spawn)
         self._contacts = dict(contacts or {})
         self._contact_door = ContactDoor(self._contact_called)
+        self.clicks = ClickToCall(link)
         self._legs: set[PbxLeg] = set()
         self._of_channel: defaultdict[str, set[PbxLeg]] = defaultdict(set)
         self._leaving: set[str] = set()
@@ -242,6 +244,7 @@ class Pbx:
             case DialProgress(channel) | DialEnded(channel) | HoldChanged(channel):
                 self._tell(event, channel.uniqueid, channel.linkedid)
             case Originated(uniqueid):
+                self.clicks.handle(event)
                 self._tell(event, uniqueid)
 
     def _tell(self, event: Event, *keys: str) -> None:
@@ -375,6 +378,7 @@ class Pbx:
         elif self._link.state is LinkState.REFUSED:
             self._set_state(PbxState.LINK_REFUSED, self._link.reason)
         self._contact_door.clear()
+        self.clicks.clear()
         self._leaving.clear()
         self._link_changed.set()
 

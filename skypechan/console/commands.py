@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 OK, FAILED, DOWN = 0, 1, 2
 """For `status`: all is well, some line or link is not, no call can be made."""
 
+_SELF_TEST_S = 30.0
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -38,6 +39,17 @@ def add_commands(
         help="ended since then: an ISO time, or 30s, 15m, 2h, 1d ago",
     )
     parser.add_argument("--call", metavar="ID", help="only that of one call")
+
+    parser = _add(commands, "call", call, "ring an extension and let it call somebody")
+    parser.add_argument("line", metavar="LINE", help="a line, or ANY, RR, LRU")
+    parser.add_argument("address", metavar="ADDRESS", help="who is called on the line")
+    parser.add_argument(
+        "--to",
+        metavar="EXTEN@CONTEXT",
+        help="the extension that is rung first; else where the line's own calls go",
+    )
+
+    _add(commands, "self-test", self_test, "a test call to Asterisk and back")
 
     parser = _add(commands, "hangup", hangup, "end a call")
     parser.add_argument("call", metavar="CALL", help="its id, or how that begins")
@@ -119,6 +131,24 @@ def hangup(options: argparse.Namespace) -> int:
         raise CommandError(f"{kind} whose id begins with {options.call!r}")
     answer = gateway.ask("DELETE", f"/api/calls/{meant[0]}")
     return _show(options, answer, lambda: f"call {answer['call']} is asked to end")
+
+
+def call(options: argparse.Namespace) -> int:
+    """Ring an extension, which calls an address when it answers."""
+    wish = {"line": options.line, "address": options.address, "to": options.to or ""}
+    answer = _gateway(options).ask("POST", "/api/calls", body=wish)
+    text = "{to} rings; when it answers, it calls {address} on {line}"
+    return _show(options, answer, lambda: text.format(**answer))
+
+
+def self_test(options: argparse.Namespace) -> int:
+    """Let the gateway make a test call."""
+    from skypechan.console.tables import verdict_text
+
+    client = _gateway(options)
+    answer = client.ask("POST", "/api/self-test", timeout_s=_SELF_TEST_S)
+    _show(options, answer, lambda: verdict_text(answer))
+    return OK if answer["passed"] else FAILED
 
 
 def since(text: str, now: datetime) -> datetime:

@@ -114,9 +114,16 @@ def headline(status: Row) -> str:
     return _clean(f"{word}, {counted}{troubles and f'; {troubles}'}")
 
 
-def plain(text: str) -> str:
-    """Return a text that moves no cursor and breaks no line, whoever wrote it."""
-    return _clean(text)
+def verdict_text(verdict: Row) -> str:
+    """Return the verdict of a self-test with its figures and what it covers."""
+    word = "PASSED" if verdict["passed"] else "FAILED"
+    reason = verdict["reason"]
+    lines = [_clean(f"{word}{reason and f': {reason}'}")]
+    names = [name.replace("_", " ") for name in verdict["figures"]]
+    width = max(map(len, names), default=0)
+    for name, value in zip(names, verdict["figures"].values(), strict=True):
+        lines.append(f"  {name:{width}}  {value:g}")
+    return "\n".join([*lines, f"covers {verdict['covers']}"])
 
 
 def _field(name: str) -> Callable[[Row], str]:

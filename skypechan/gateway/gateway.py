@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from skypechan.asterisk.channel import PbxLeg
+from skypechan.asterisk.click import Click, Clicked
 from skypechan.asterisk.dialplan import Origination
 from skypechan.asterisk.pbx import Pbx, PbxRequest
 from skypechan.backends.base import LineState, Offer
@@ -23,12 +24,13 @@ from skypechan.call.events import (
     PbxOffered,
 )
 from skypechan.call.record import CallRecord, Direction, Side
-from skypechan.call.routes import Route, find
+from skypechan.call.routes import Route, Target, find
 from skypechan.clock import Backoff, Clock
-from skypechan.errors import CallError, SkypechanError
+from skypechan.errors import CallError, CommandError, SkypechanError
 from skypechan.gateway import snapshot
 from skypechan.gateway.lines import Line, Lines
 from skypechan.gateway.runner import CallLimits, CallRunner
+from skypechan.gateway.selftest import SelfTest, Verdict
 from skypechan.gateway.snapshot import GatewaySnapshot
 from skypechan.media.engine import Engine
 
@@ -61,6 +63,7 @@ class Gateway:
         self._records: deque[CallRecord] = deque(maxlen=_MOST_RECORDS)
         self._totals: Counter[str] = Counter()
         self._tasks: asyncio.TaskGroup | None = None
+        self._self_test = SelfTest(clock, self._offer)
 
     async def run(self) -> None:
         """Serve until cancelled; then end every call and both kinds of leg."""
@@ -114,10 +117,46 @@ class Gateway:
             refused_sockets=dict(self._pbx.refused_sockets),
         )
 
+    async def click(self, selector: str, address: str, phone: Target | None) -> Clicked:
+        """Ring `phone` and, when it answers, call an address on a line for it.
+
+        Without `phone` the line's own target is rung. Raises CallError when no line
+        can take the call, LinkError without Asterisk, CommandError when it refuses.
+        """
+        line = self._lines.select(selector)
+        settings = line.settings
+        click = Click(
+            phone or settings.target, selector, address, settings.ring_seconds
+        )
+        return await self._pbx.clicks.ring(click)
+
+    @property
+    def last_self_test(self) -> Verdict | None:
+        """The verdict of the last self-test, if there was one."""
+        return self._self_test.last
+
+    async def self_test(self) -> Verdict:
+        """Make a call to Asterisk's echo and judge it; some four seconds.
+
+        Raises CommandError while another one runs.
+        """
+        if self._self_test.running:
+            raise CommandError("a self-test runs already")
+        return await self._self_test.run()
+
     # Calls from the line to the PBX.
 
     def _offered(self, line: Line, offer: Offer) -> EventSink:
-        record = CallRecord(
+        target = find(self._routes, line.name, offer.caller, line.settings.target)
+        if line.call_id is None:
+            return self._offer(line, offer, target).post
+        record = self._record_of(line, offer)
+        self._turn_away(record, HangupCause.USER_BUSY, "the line is in use")
+        self._spawn(self._release_offer(offer), record.call)
+        return _ignore
+
+    def _record_of(self, line: Line, offer: Offer) -> CallRecord:
+        return CallRecord(
             call=str(uuid.uuid4()),
             direction=Direction.TO_PBX,
             line=line.name,
@@ -126,11 +165,9 @@ class Gateway:
             line_call=offer.leg.leg_id,
             placed=self._clock.wall(),
         )
-        if line.call_id is not None:
-            self._turn_away(record, HangupCause.USER_BUSY, "the line is in use")
-            self._spawn(self._release_offer(offer), record.call)
-            return _ignore
-        target = find(self._routes, line.name, offer.caller, line.settings.target)
+
+    def _offer(self, line: Line, offer: Offer, target: Target) -> CallRunner:
+        record = self._record_of(line, offer)
         record.address = str(target)
         settings = line.settings
         call = self._new_call(record, line, settings.ring_seconds)
@@ -154,7 +191,7 @@ class Gateway:
 
         call.originate = originate
         self._start(call, LineOffered())
-        return call.post
+        return call
 
     async def _release_offer(self, offer: Offer) -> None:
         with suppress(SkypechanError):
@@ -191,6 +228,7 @@ class Gateway:
         )
         call = self._new_call(record, line, ring_s)
         call.pbx_leg = request.leg
+        request.leg.ring_seconds = ring_s
         request.leg.report_to(call.post)
         self._start(call, PbxOffered())
 

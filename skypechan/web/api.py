@@ -12,7 +12,17 @@ from typing import Any
 
 from aiohttp import web
 
+from skypechan.call import address as addresses
+from skypechan.call.causes import HangupCause
 from skypechan.call.record import CallRecord
+from skypechan.call.routes import Target
+from skypechan.errors import (
+    CallError,
+    CommandError,
+    ConfigError,
+    LinkError,
+    RemoteWireError,
+)
 from skypechan.gateway.snapshot import GatewaySnapshot, as_json
 from skypechan.web import metrics
 from skypechan.web.view import GatewayView
@@ -40,7 +50,10 @@ class Api:
             web.get("/api/lines", self._lines),
             web.get("/api/calls", self._calls),
             web.get("/api/records", self._records),
+            web.post("/api/calls", self._call),
             web.delete("/api/calls/{id}", self._hangup),
+            web.get("/api/self-test", self._last_self_test),
+            web.post("/api/self-test", self._self_test),
         ]
 
     async def _healthz(self, _: web.Request) -> web.Response:
@@ -101,6 +114,43 @@ class Api:
         _log.info("! call %s is ended by %s", call, where)
         return json_response({"call": call}, status=202)
 
+    async def _call(self, request: web.Request) -> web.Response:
+        """Ring an extension that then calls an address on a line.
+
+        Takes `{"line": ..., "address": ..., "to": "EXTEN@CONTEXT"}`, without `to` the
+        line's own target, and answers when the extension rings. The record of the
+        call will have the `uniqueid` of the answer.
+        """
+        line, address, phone = _wish(await _json_of(request))
+        try:
+            rung = await self._view.click(line, address, phone)
+        except CallError as error:
+            unknown = error.cause == HangupCause.NO_ROUTE
+            fault = web.HTTPNotFound if unknown else web.HTTPConflict
+            raise fault(text=error.reason) from error
+        except CommandError as error:
+            raise web.HTTPConflict(text=str(error)) from error
+        except LinkError as error:
+            raise web.HTTPServiceUnavailable(text=str(error)) from error
+        shown = {
+            "line": line,
+            "address": address,
+            "to": str(rung.click.phone),
+            "uniqueid": rung.uniqueid,
+        }
+        return json_response(shown, status=202)
+
+    async def _self_test(self, _: web.Request) -> web.Response:
+        """Make a test call, which takes some seconds, and return the verdict."""
+        try:
+            return json_response(as_json(await self._view.self_test()))
+        except CommandError as error:
+            raise web.HTTPConflict(text=str(error)) from error
+
+    async def _last_self_test(self, _: web.Request) -> web.Response:
+        """Return the verdict of the last self-test, null before the first."""
+        return json_response(as_json(self._view.last_self_test))
+
 
 def json_response(value: Any, status: int = 200) -> web.Response:
     """Return a value as JSON; what is no finite number becomes null."""
@@ -111,6 +161,28 @@ def json_response(value: Any, status: int = 200) -> web.Response:
     return web.Response(
         text=f"{text}\n", status=status, content_type="application/json"
     )
+
+
+async def _json_of(request: web.Request) -> Any:
+    try:
+        return await request.json()
+    except ValueError as error:
+        raise web.HTTPBadRequest(text="the body must be JSON") from error
+
+
+def _wish(body: Any) -> tuple[str, str, Target | None]:
+    """Return line, address and target of a wish for a call."""
+    if not isinstance(body, dict):
+        raise web.HTTPBadRequest(text="the body must be a JSON object")
+    words = [body.get(name, "") for name in ("line", "address", "to")]
+    if not all(isinstance(word, str) for word in words) or not all(words[:2]):
+        raise web.HTTPBadRequest(text="line and address are needed, as texts")
+    line, written, to = words
+    try:
+        address = addresses.decode(addresses.encode(written))
+        return line, address, Target.parse(to) if to else None
+    except (ConfigError, RemoteWireError, UnicodeError) as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
 
 
 def readiness_of(now: GatewaySnapshot) -> dict[str, Any]:

@@ -70,7 +70,8 @@ class Originate:
 
     `unique_ids` are the ids for the channel and, with a Local channel, its other
     half. `variables` are NAME, VALUE; a value is cut at its first comma by
-    Asterisk. `timeout_ms` is how long the channel may take to answer.
+    Asterisk. `timeout_ms` is how long the channel may take to answer, `caller_id`
+    what it sees, as `"Name" <number>`.
     """
 
     channel: str
@@ -80,17 +81,20 @@ class Originate:
     timeout_ms: int
     unique_ids: tuple[str, str]
     variables: tuple[tuple[str, str], ...] = ()
+    caller_id: str = ""
     name: ClassVar[str] = "Originate"
     right: ClassVar[str] = "originate"
 
     def headers(self) -> Pairs:
         """Return the headers."""
+        caller_id = [("CallerID", self.caller_id)] if self.caller_id else []
         return [
             ("Channel", self.channel),
             ("Context", self.context),
             ("Exten", self.extension),
             ("Priority", "1"),
             ("Async", "true"),
+            *caller_id,
             ("Codecs", self.codecs),
             ("Timeout", str(self.timeout_ms)),
             ("ChannelId", self.unique_ids[0]),

@@ -18,6 +18,7 @@ from skypechan.call.events import LineReleased
 from skypechan.call.record import Direction
 from skypechan.call.routes import Route, Target
 from skypechan.clock import SystemClock
+from skypechan.errors import CallError, CommandError, LinkDownError
 from skypechan.gateway.gateway import Gateway
 from skypechan.gateway.lines import Line, Lines, LineSettings
 from skypechan.media.engine import Engine
@@ -124,3 +125,34 @@ async def test_without_asterisk_the_gateway_is_not_ready(house: House) -> None:
     snapshot = house.gateway.snapshot()
     assert not snapshot.is_ready
     assert snapshot.links[0].name == "asterisk"
+
+
+async def test_a_self_test_without_asterisk_fails_with_the_reason(
+    house: House,
+) -> None:
+    verdict = await house.gateway.self_test()
+    assert not verdict.passed
+    assert "no AMI" in verdict.reason
+    assert house.gateway.last_self_test == verdict
+    assert [one.line for one in house.gateway.records()] == ["self-test"]
+
+
+async def test_a_second_self_test_is_refused_while_one_runs(house: House) -> None:
+    first, second = await asyncio.gather(
+        house.gateway.self_test(), house.gateway.self_test(), return_exceptions=True
+    )
+    assert first is house.gateway.last_self_test
+    assert isinstance(second, CommandError)
+
+
+@pytest.mark.parametrize("line", ["nobody", "faulty"])
+async def test_a_click_needs_a_line_that_can_take_the_call(
+    house: House, line: str
+) -> None:
+    with pytest.raises(CallError):
+        await house.gateway.click(line, "echo", None)
+
+
+async def test_a_click_without_asterisk_says_so(house: House) -> None:
+    with pytest.raises(LinkDownError):
+        await house.gateway.click("first", "echo", Target("555", "phones"))

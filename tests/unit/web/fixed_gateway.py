@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from skypechan.asterisk.click import Click, Clicked
 from skypechan.audio.meter import Level
 from skypechan.call.causes import DialStatus, HangupCause
 from skypechan.call.record import CallRecord, Direction, Side
+from skypechan.call.routes import Target
+from skypechan.errors import SkypechanError
+from skypechan.gateway.selftest import Verdict
 from skypechan.gateway.snapshot import (
     CallSnapshot,
     GatewaySnapshot,
@@ -106,6 +110,10 @@ class FixedGateway:
     ended: list[CallRecord] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
 
+    clicks: list[Click] = field(default_factory=list)
+    refusal: SkypechanError | None = None
+    verdict: Verdict | None = None
+
     def snapshot(self) -> GatewaySnapshot:
         return self.now
 
@@ -115,3 +123,20 @@ class FixedGateway:
     def hangup(self, call_id: str) -> bool:
         self.hung_up.append(call_id)
         return any(call.call == call_id for call in self.now.calls)
+
+    async def click(self, selector: str, address: str, phone: Target | None) -> Clicked:
+        if self.refusal:
+            raise self.refusal
+        click = Click(phone or Target("600", "from-skypechan"), selector, address, 60)
+        self.clicks.append(click)
+        return Clicked(click, "skypechan-1")
+
+    async def self_test(self) -> Verdict:
+        if self.refusal:
+            raise self.refusal
+        self.verdict = Verdict(passed=True, reason="", figures={"chirps_heard": 5})
+        return self.verdict
+
+    @property
+    def last_self_test(self) -> Verdict | None:
+        return self.verdict

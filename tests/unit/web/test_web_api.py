@@ -10,7 +10,9 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
+from skypechan.call.causes import HangupCause
 from skypechan.call.record import CallRecord
+from skypechan.errors import CallError, CommandError, LinkDownError, SkypechanError
 from skypechan.gateway.snapshot import GatewaySnapshot
 from skypechan.settings import Endpoint
 from skypechan.web import api
@@ -389,3 +391,98 @@ async def test_a_fault_of_the_gateway_tells_a_stranger_nothing(quiet_log: None) 
 def test_a_record_of_a_hostile_caller_is_plain_json() -> None:
     shown: CallRecord = record("c1")
     assert json.loads(json.dumps(shown.as_json()))["caller_name"] == HOSTILE
+
+
+async def test_a_call_is_asked_for_with_the_token_only(
+    gateway: FixedGateway, client: aiohttp.ClientSession
+) -> None:
+    wish = {"line": "one", "address": "echo123", "to": "555@phones"}
+    async with client.post("/api/calls", json=wish) as answer:
+        assert answer.status == 401
+    assert gateway.clicks == []
+    async with client.post("/api/calls", json=wish, headers=WITH_TOKEN) as answer:
+        assert answer.status == 202
+        assert await answer.json() == wish | {"uniqueid": "skypechan-1"}
+    (click,) = gateway.clicks
+    assert (str(click.phone), click.line) == ("555@phones", "one")
+
+
+async def test_without_a_target_the_lines_own_is_rung(
+    client: aiohttp.ClientSession,
+) -> None:
+    wish = {"line": "one", "address": "+49 30/1"}
+    async with client.post("/api/calls", json=wish, headers=WITH_TOKEN) as answer:
+        assert (await answer.json())["to"] == "600@from-skypechan"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"line": "one"}',
+        b'{"line": "one", "address": ""}',
+        b'{"line": "one", "address": 5}',
+        b'{"line": "one", "address": "x", "to": "here"}',
+        b'{"line": "one", "address": "x", "to": "1@a,b"}',
+        b'{"line": "one", "address": "a\\nb"}',
+        b'{"line": "one", "address": "\\ud800"}',
+    ],
+)
+async def test_a_wish_that_is_none_is_a_bad_request(
+    gateway: FixedGateway, client: aiohttp.ClientSession, body: bytes
+) -> None:
+    async with client.post("/api/calls", data=body, headers=WITH_TOKEN) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["error"]
+    assert gateway.clicks == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status"),
+    [
+        (CallError(HangupCause.NO_ROUTE, "there is no line 'x'"), 404),
+        (CallError(HangupCause.CONGESTION, "line x is in use"), 409),
+        (CommandError("Asterisk has no extension 1@x"), 409),
+        (LinkDownError("no AMI link: down"), 503),
+    ],
+)
+async def test_what_stands_against_a_call_is_told(
+    gateway: FixedGateway,
+    client: aiohttp.ClientSession,
+    refusal: SkypechanError,
+    status: int,
+) -> None:
+    gateway.refusal = refusal
+    wish = {"line": "x", "address": "y"}
+    async with client.post("/api/calls", json=wish, headers=WITH_TOKEN) as answer:
+        assert answer.status == status
+        assert await answer.json() == {"error": str(refusal)}
+
+
+async def test_the_verdict_of_a_self_test_is_kept(
+    gateway: FixedGateway, client: aiohttp.ClientSession
+) -> None:
+    async with client.get("/api/self-test") as answer:
+        assert await answer.json() is None
+    async with client.post("/api/self-test", headers=WITH_TOKEN) as answer:
+        verdict = await answer.json()
+    assert verdict["passed"]
+    assert verdict["figures"] == {"chirps_heard": 5}
+    async with client.get("/api/self-test") as answer:
+        assert await answer.json() == verdict
+    gateway.refusal = CommandError("a self-test runs already")
+    async with client.post("/api/self-test", headers=WITH_TOKEN) as answer:
+        assert answer.status == 409
+
+
+async def test_records_are_chosen_by_the_time_of_their_end(
+    gateway: FixedGateway, client: aiohttp.ClientSession
+) -> None:
+    gateway.ended = [record("old", 9), record("new", 30)]
+    query = {"since": "2026-01-02T03:04:30+00:00"}
+    async with client.get("/api/records", params=query) as answer:
+        assert [one["call"] for one in await answer.json()] == ["new"]
+    for bad in ("yesterday", "2026-01-02T03:04:30"):
+        async with client.get("/api/records", params={"since": bad}) as answer:
+            assert answer.status == 400
