@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.parts.chirps import Series, chirps_in
-from benchmarks.parts.house import TRANSPORTS, House, house
+from benchmarks.parts.house import House, house
 from benchmarks.parts.machine import Load, machine
 from benchmarks.parts.paths import PATHS, WAYS, Bench
 from benchmarks.parts.probe_check import TOLERANCE_MS, Checked, check_probe
@@ -30,6 +30,7 @@ from benchmarks.parts.report import (
     write_json,
     write_plot,
 )
+from skypechan.demo.parts.desktop import TRANSPORTS
 from skypechan.demo.report import tell, versions
 from skypechan.errors import SkypechanError
 

@@ -14,18 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
-from skypechan.demo.parts.bus import PrivateBus
+from skypechan.demo.parts.desktop import Desktop, desktop
 from skypechan.demo.parts.emulated import ACCOUNT, Emulator, emulator
 from skypechan.demo.parts.gateway import Gateway, gateway
 from skypechan.demo.parts.ports import HOST, free_port
-from skypechan.demo.parts.screen import PrivateScreen
 from skypechan.demo.parts.users import User, unprivileged_user, workspace
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_messages import Credentials
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PYTHON = Path(sys.executable).resolve()
-TRANSPORTS = ("dbus", "x11")
 TO_PHONE = "bench.phone"
 """The Skype user whose calls lead to the phone; everybody else's lead to 600."""
 
@@ -60,15 +58,6 @@ class House:
     phone: SipAgent
 
 
-@dataclass(frozen=True, slots=True)
-class _Meeting:
-    """Where client and gateway meet: options of the one, settings of the other."""
-
-    options: tuple[str, ...]
-    environment: dict[str, str]
-    settings: str
-
-
 @asynccontextmanager
 async def house(transport: str) -> AsyncIterator[House]:
     """Bring everything up. Raises SkypechanError for what cannot be started."""
@@ -80,7 +69,7 @@ async def house(transport: str) -> AsyncIterator[House]:
         asterisk = LocalAsterisk(found, folder / "asterisk", configuration, user=user)
         async with (
             asterisk,
-            _meeting(transport, folder, user) as meeting,
+            desktop(folder, transport, user) as meeting,
             _programs(meeting, asterisk, folder, user) as (skype, ours),
             _phone(asterisk) as phone,
         ):
@@ -88,26 +77,8 @@ async def house(transport: str) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def _meeting(
-    transport: str, folder: Path, user: User | None
-) -> AsyncIterator[_Meeting]:
-    if transport == "dbus":
-        async with PrivateBus(folder / "bus", user=user) as bus:
-            settings = f'transport = "dbus"\ndbus_address = "{bus.address}"'
-            yield _Meeting(("--dbus", bus.address), {}, settings)
-        return
-    async with PrivateScreen(folder / "screen", user=user) as screen:
-        cookie = str(screen.xauthority)
-        yield _Meeting(
-            ("--display", screen.display),
-            {"XAUTHORITY": cookie},
-            f'transport = "x11"\ndisplay = "{screen.display}"\nxauthority = "{cookie}"',
-        )
-
-
-@asynccontextmanager
 async def _programs(
-    meeting: _Meeting, asterisk: LocalAsterisk, folder: Path, user: User | None
+    meeting: Desktop, asterisk: LocalAsterisk, folder: Path, user: User | None
 ) -> AsyncIterator[tuple[Emulator, Gateway]]:
     web_port = free_port()
     config = _CONFIG.format(

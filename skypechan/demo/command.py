@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from skypechan.demo.parts.desktop import TRANSPORTS
 from skypechan.demo.report import Figures, Report, StepResult, tell, versions
-from skypechan.demo.stage import TRANSPORTS, Scene, Stage, scene, stage
+from skypechan.demo.stage import Scene, Stage, scene, stage
 from skypechan.demo.steps import SCENE_STEPS, STAGE_STEPS
 from skypechan.errors import SkypechanError
 

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from skypechan.audio.probe import chirp
 from skypechan.demo.parts.asterisk import AsteriskSettings, LocalAsterisk, installation
 from skypechan.demo.parts.baresip import Baresip, SipAccount
-from skypechan.demo.parts.bus import PrivateBus
+from skypechan.demo.parts.desktop import desktop
 from skypechan.demo.parts.emulated import ACCOUNT, Emulator, emulator
 from skypechan.demo.parts.gateway import Gateway, gateway
 from skypechan.demo.parts.ports import HOST, free_port
-from skypechan.demo.parts.screen import PrivateScreen
 from skypechan.demo.parts.users import (
     User,
     give,
@@ -31,14 +30,12 @@ from skypechan.demo.parts.users import (
 from skypechan.demo.tap import TAP_HOST, RtpTap
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-TRANSPORTS = ("dbus", "x11")
 
 CHIRP_EVERY_S = 0.25
 RING_S = 6.0
 
 _PHONE_RATE_HZ, _LINE_RATE_HZ = 8_000, 16_000
 _WEB_PORT = 8087
-_SCREEN = "1024x768x8"
 
 _CONFIG = """\
 [asterisk]
@@ -51,8 +48,7 @@ listen = "{host}:{web_port}"
 
 [lines.skypeclient]
 account = "{account}"
-transport = "{transport}"
-{where}
+{transport}
 extension = "600"
 ring_seconds = {ring_s}
 
@@ -142,8 +138,8 @@ async def scene(on: Stage, transport: str) -> AsyncIterator[Scene]:
     """Bring up the client and the gateway with one transport between them."""
     folder = private_folder(on.folder / transport, on.user)
     settings = on.asterisk.settings
-    async with _desktop(folder, transport, on.user) as desktop:
-        options = ("--account", ACCOUNT, *desktop.options)
+    async with desktop(folder, transport, on.user) as meeting:
+        options = ("--account", ACCOUNT, *meeting.options)
         config = _CONFIG.format(
             host=HOST,
             ami_port=settings.ami_port,
@@ -151,15 +147,14 @@ async def scene(on: Stage, transport: str) -> AsyncIterator[Scene]:
             audio_port=free_port(9092),
             web_port=on.web_port,
             account=ACCOUNT,
-            transport=transport,
-            where=desktop.where,
+            transport=meeting.settings,
             ring_s=RING_S,
         )
         client = emulator(
             folder / "client",
             options,
             user=on.user,
-            environment=desktop.environment,
+            environment=meeting.environment,
         )
         async with (
             client as skype,
@@ -167,32 +162,6 @@ async def scene(on: Stage, transport: str) -> AsyncIterator[Scene]:
         ):
             await running.ready()
             yield Scene(on, transport, skype, running)
-
-
-@dataclass(frozen=True, slots=True)
-class _Desktop:
-    """Where client and gateway meet, in the words of each."""
-
-    options: tuple[str, ...]
-    environment: dict[str, str]
-    where: str
-
-
-@asynccontextmanager
-async def _desktop(
-    folder: Path, transport: str, user: User | None
-) -> AsyncIterator[_Desktop]:
-    """Bring up a bus or a display, and nothing else."""
-    if transport == "dbus":
-        async with PrivateBus(folder / "bus", user=user) as bus:
-            options = ("--dbus", bus.address)
-            yield _Desktop(options, {}, f'dbus_address = "{bus.address}"')
-        return
-    async with PrivateScreen(folder / "screen", screen=_SCREEN, user=user) as screen:
-        cookie = str(screen.xauthority)
-        where = f'display = "{screen.display}"\nxauthority = "{cookie}"'
-        options = ("--display", screen.display)
-        yield _Desktop(options, {"XAUTHORITY": cookie}, where)
 
 
 def _interpreter() -> Path:
