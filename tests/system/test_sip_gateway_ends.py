@@ -48,7 +48,7 @@ async def test_caller_of_a_gateway_that_dies_while_it_rings_is_told_in_the_end(
     await call.response(180, 5)
     gateway.process.kill()
     final = await call.final_response(10)
-    assert final.status == 480
+    assert final.status in (480, 500)  # nobody answered, or: the gateway is gone
     for left in await emulator.live():
         await emulator.post(f"/calls/{left['call']}/hang_up")
 
