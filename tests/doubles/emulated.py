@@ -77,14 +77,13 @@ class Emulator:
 
 @asynccontextmanager
 async def emulator_at(address: str, *options: str) -> AsyncIterator[Emulator]:
-    """An emulator on this bus, with its control port open."""
+    """An emulator on this bus, if one is named, with its control port open."""
     started = time.monotonic()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "skypechan.emulator",
-        "--dbus",
-        address,
+        *(("--dbus", address) if address else ()),
         "--control",
         "0",
         *options,

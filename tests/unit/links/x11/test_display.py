@@ -1,0 +1,153 @@
+"""Names of displays, and which entry of an Xauthority file is theirs."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skypechan.errors import ConfigError, DeadlineError, LinkDownError
+from skypechan.links.x11 import display
+from skypechan.links.x11.display import DisplayName, display_of_session, open_way
+
+COOKIE = b"MIT-MAGIC-COOKIE-1"
+HERE = socket.gethostname().encode()
+LOCAL, INTERNET, WILD = 256, 0, 65535
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "number", "local"),
+    [
+        (":0", "", 0, True),
+        (":11.0", "", 11, True),
+        ("unix:3", "", 3, True),
+        ("box/unix:3", "", 3, True),
+        ("localhost:11.0", "localhost", 11, True),
+        ("127.0.0.1:2", "127.0.0.1", 2, True),
+        ("127.1.2.3:2", "127.1.2.3", 2, True),
+        ("[::1]:2", "::1", 2, True),
+        ("xserver.example.org:10.1", "xserver.example.org", 10, False),
+        ("127.example.org:1", "127.example.org", 1, False),
+    ],
+)
+def test_name_is_read(text, host, number, local):
+    name = DisplayName.parse(text)
+    assert (name.host, name.number, name.on_this_host) == (host, number, local)
+    assert name.port == 6000 + number
+
+
+def test_own_name_is_this_host():
+    assert DisplayName.parse(f"{socket.gethostname().upper()}:1").on_this_host
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0", ":", ":x", ":-1", "a b:0", ":0.", ":60000", ":999999", "h::0", ":0\n"],
+)
+def test_what_is_no_name_is_a_fault(text):
+    with pytest.raises(ConfigError, match="X display"):
+        DisplayName.parse(text)
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_a_name_or_a_fault(text):
+    try:
+        name = DisplayName.parse(text)
+    except ConfigError:
+        return
+    assert DisplayName.parse(str(name)) == name
+
+
+def test_display_of_the_environment(monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":7.0")
+    assert display_of_session() == DisplayName("", 7)
+    for value in ("", "nonsense"):
+        monkeypatch.setenv("DISPLAY", value)
+        with pytest.raises(LinkDownError, match="DISPLAY"):
+            display_of_session()
+
+
+def entry(family, address, number, cookie, scheme=COOKIE):
+    parts = (address, number, scheme, cookie)
+    counted = b"".join(struct.pack(">H", len(part)) + part for part in parts)
+    return struct.pack(">H", family) + counted
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    """A local socket of display 5 and a TCP port of another, nobody behind them."""
+    path = tmp_path / "X5"
+    monkeypatch.setattr(display, "_SOCKET_PATH", str(tmp_path / "X{}"))
+    with socket.socket(socket.AF_UNIX) as local, socket.socket() as tcp:
+        local.bind(str(path))
+        local.listen()
+        tcp.bind(("127.0.0.1", 0))
+        tcp.listen()
+        yield tcp.getsockname()[1] - 6000
+
+
+def cookie_for(name, entries, tmp_path):
+    file = tmp_path / "authority"
+    file.write_bytes(b"".join(entries))
+    way = open_way(name, str(file), 1)
+    way.socket.close()
+    return way.cookie
+
+
+@pytest.mark.parametrize(
+    ("entries", "cookie"),
+    [
+        ([entry(LOCAL, HERE, b"5", b"right")], b"right"),
+        ([entry(LOCAL, HERE, b"", b"right")], b"right"),
+        ([entry(WILD, b"", b"5", b"right")], b"right"),
+        ([entry(LOCAL, HERE, b"6", b"wrong")], b""),
+        ([entry(LOCAL, b"else", b"5", b"wrong")], b""),
+        ([entry(INTERNET, bytes((127, 0, 0, 1)), b"5", b"wrong")], b""),
+        ([entry(LOCAL, HERE, b"5", b"wrong", b"XDM-AUTHORIZATION-1")], b""),
+        (
+            [entry(LOCAL, HERE, b"6", b"wrong"), entry(LOCAL, HERE, b"5", b"right")],
+            b"right",
+        ),
+        ([entry(LOCAL, HERE, b"5", b"right"), b"\x01\x00\x00"], b"right"),
+        ([b""], b""),
+    ],
+)
+def test_cookie_of_a_local_socket(server, tmp_path, entries, cookie):
+    assert cookie_for(DisplayName("", 5), entries, tmp_path) == cookie
+
+
+@pytest.mark.parametrize("family", [LOCAL, INTERNET])
+def test_cookie_over_tcp_goes_by_address_or_by_the_hosts_name(server, tmp_path, family):
+    address = HERE if family == LOCAL else bytes((127, 0, 0, 1))
+    entries = [entry(family, address, str(server).encode(), b"right")]
+    name = DisplayName("127.0.0.1", server)
+    assert cookie_for(name, entries, tmp_path) == b"right"
+
+
+def test_no_file_is_no_cookie_unless_it_was_named(server, tmp_path, monkeypatch):
+    monkeypatch.delenv("XAUTHORITY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    way = open_way(DisplayName("", 5), "", 1)
+    way.socket.close()
+    assert way.cookie == b""
+    with pytest.raises(LinkDownError, match="missing"):
+        open_way(DisplayName("", 5), str(tmp_path / "missing"), 1)
+
+
+@given(st.binary(max_size=200))
+def test_file_of_any_bytes_is_read_as_far_as_it_goes(content):
+    assert all(entry.scheme is not None for entry in display._entries(content))
+
+
+def test_server_that_accepts_nobody_is_not_waited_for(monkeypatch, tmp_path):
+    """As one that is stopped, once its queue is full."""
+    monkeypatch.setattr(display, "_SOCKET_PATH", str(tmp_path / "X{}"))
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as one:
+        server.bind(str(tmp_path / "X5"))
+        server.listen(0)
+        one.connect(str(tmp_path / "X5"))
+        with pytest.raises(DeadlineError, match="says nothing"):
+            open_way(DisplayName("", 5), "", 0.2)
