@@ -22,6 +22,7 @@ from uuid import UUID
 from skypechan.asterisk import dialplan
 from skypechan.asterisk.ami.link import AmiLink
 from skypechan.asterisk.ami.messages import (
+    AbsoluteTimeout,
     Action,
     Channel,
     ChannelBegan,
@@ -44,7 +45,7 @@ from skypechan.asterisk.causes import DialledCauses
 from skypechan.call import events
 from skypechan.call.causes import DialStatus, HangupCause, meaning
 from skypechan.clock import Clock
-from skypechan.errors import CallError, CommandError, LocalWireError
+from skypechan.errors import CallError, CommandError, LocalWireError, SkypechanError
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +60,11 @@ _MOVING = "channel not up"
 _MOVED_S = 1.0
 _LOOK_AGAIN_S = 0.005
 _STRAGGLERS_S = 0.5
+# A phone must not ring on for a gateway that has died: what we originate lives for so
+# long, and for as long again whenever we say so.
+_LEASE_S = 3
+_RENEW_S = 1.0
+_FOR_EVER_S = 10 * 365 * 86_400
 _DIGIT_MS = 120
 _CHUNK_BYTES = 1 << 16
 
@@ -76,8 +82,9 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LegDoors:
-    """What a leg needs of the world."""
+    """What a leg needs of the world. `gateway` is the name of this very process."""
 
+    gateway: str
     link: AmiLink
     server: AudioSocketServer
     clock: Clock
@@ -106,6 +113,7 @@ class PbxLeg:
         self.audio_channel: Channel | None = None
         self.ring_seconds: float | None = None
         self.on_ended: Callable[[PbxLeg], None] | None = None
+        self._gateway = doors.gateway
         self._link = doors.link
         self._server = doors.server
         self._clock = doors.clock
@@ -153,7 +161,11 @@ class PbxLeg:
                 raise CallError(HangupCause.NETWORK_OUT_OF_ORDER, reason)
             seconds = self.ring_seconds or _UNSAID_RING_S
             await self._move(
-                dialplan.TAKEN, {dialplan.SECONDS: str(round(seconds) or 1)}
+                dialplan.TAKEN,
+                {
+                    dialplan.SECONDS: str(round(seconds) or 1),
+                    dialplan.TAKEN_BY: self._gateway,
+                },
             )
 
     async def ring(self) -> None:
@@ -206,7 +218,26 @@ class PbxLeg:
         rate_hz = self._rate_hz or connection.rate_hz
         return dataclasses.replace(_without_backlog(connection), rate_hz=rate_hz)
 
+    async def stay_alive(self) -> None:
+        """Keep an originated call alive in Asterisk until it has its audio."""
+        await self._wait_for_birth()
+        while self.phase is Phase.DIALLING:
+            await self._lease(_LEASE_S)
+            await self._clock.sleep(_RENEW_S)
+
+    async def _lease(self, seconds: int) -> None:
+        try:
+            await self._link.send(AbsoluteTimeout(self.channel.uniqueid, seconds))
+        except SkypechanError as error:
+            # It has ended, or the link is down and may come back in time.
+            _log.debug("! %s: %s", self.uuid, error)
+
     # What happens to the leg.
+
+    def lose(self, reason: str) -> None:
+        """End the leg here if only Asterisk's events could bring it any further."""
+        if self.phase is not Phase.UP:
+            self._end(HangupCause.NETWORK_OUT_OF_ORDER, reason)
 
     def connected(self, connection: Connection) -> None:
         """Take the audio connection."""
@@ -332,6 +363,9 @@ class PbxLeg:
         """Be up once there is a connection and its rate is known."""
         ready = self._connection is not None and self._rate_hz is not None
         if ready and self.phase not in (Phase.UP, Phase.ENDED):
+            if self.phase is Phase.DIALLING:
+                # From now on the audio connection tells Asterisk of our death.
+                self._spawn(self._lease(_FOR_EVER_S))
             self.phase = Phase.UP
             self._report(events.PbxAnswered())
 

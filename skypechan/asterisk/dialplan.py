@@ -19,7 +19,9 @@ from skypechan.errors import RemoteWireError
 # Contexts and extensions of skypechan.conf.
 CONTEXT = "skypechan"
 TAKEN, RINGING, RETURN = "taken", "ringing", "return"
-WAITING_PLACES = frozenset((CONTEXT, place) for place in ("prepare", TAKEN, RINGING))
+WAITING_PLACES = frozenset(
+    (CONTEXT, place) for place in ("prepare", TAKEN, RINGING, "wait")
+)
 INBOUND = "Local/s@skypechan-inbound"
 AUDIO_CONTEXT = "skypechan-audio"
 CLICK_CONTEXT = "skypechan-click"
@@ -37,6 +39,8 @@ LEG_EVENTS = frozenset((AUDIO_EVENT, MISSED_EVENT, GIVEN_UP_EVENT))
 SOCKET = "SKYPECHAN_SOCKET"
 WIDEBAND = "SKYPECHAN_WIDEBAND"
 SECONDS = "SKYPECHAN_SECONDS"
+AMI_USER, GATEWAY = "SKYPECHAN_AMI_USER", "SKYPECHAN_GATEWAY"
+TAKEN_BY = "SKYPECHAN_TAKEN_BY"
 STATUS, CAUSE, REASON = "SKYPECHAN_STATUS", "SKYPECHAN_CAUSE", "SKYPECHAN_REASON"
 CONTACT = "SKYPECHAN_CONTACT_"
 

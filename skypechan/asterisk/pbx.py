@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from skypechan.asterisk import dialplan
+from skypechan.asterisk import dialplan, introduction
 from skypechan.asterisk.ami.link import AmiLink, LinkState
 from skypechan.asterisk.ami.messages import (
     Channel,
@@ -32,7 +32,6 @@ from skypechan.asterisk.ami.messages import (
     HoldChanged,
     Originate,
     Originated,
-    Setvar,
     Status,
     UserEvent,
     parse_channel,
@@ -55,8 +54,10 @@ from skypechan.errors import (
 
 _log = logging.getLogger(__name__)
 
-_SET_UP_AGAIN_S = 5.0
+_SET_UP_AGAIN_S = 1.0
 _LEAVING_S = 0.3
+# An AMI connection that was only dropped is back by then.
+_WITHOUT_LINK_S = 1.0
 # The gateway's own ring timer comes first; this one ends a call that it forgot.
 _ORIGINATE_GRACE_S = 5.0
 
@@ -121,7 +122,8 @@ class Pbx:
         self._link = link
         self._server = server
         self._clock = clock
-        self._doors = LegDoors(link, server, clock, self._spawn)
+        self._name = uuid4().hex
+        self._doors = LegDoors(self._name, link, server, clock, self._spawn)
         self._contacts = dict(contacts or {})
         self._contact_door = ContactDoor(self._contact_called)
         self.clicks = ClickToCall(link)
@@ -129,6 +131,7 @@ class Pbx:
         self._of_channel: defaultdict[str, set[PbxLeg]] = defaultdict(set)
         self._leaving: set[str] = set()
         self._link_changed = asyncio.Event()
+        self._set_ups = 0
         self._tasks: asyncio.TaskGroup | None = None
         link.on_event = self.handle
         link.on_state = self._link_state_changed
@@ -184,6 +187,7 @@ class Pbx:
         except LinkError:
             self._drop(leg)
             raise
+        self._spawn(leg.stay_alive())
         return leg
 
     @property
@@ -337,7 +341,9 @@ class Pbx:
         if self._tasks is None:
             work.close()  # no events come before `run`
         else:
-            self._tasks.create_task(_guarded(work))
+            task = self._tasks.create_task(_guarded(work))
+            # A task that is cancelled before its first step never gets to its work.
+            task.add_done_callback(lambda _: work.close())
 
     # Contacts: the plain form.
 
@@ -382,11 +388,25 @@ class Pbx:
         self._leaving.clear()
         self._link_changed.set()
 
+    async def _lose_legs(self) -> None:
+        """End what cannot go on without AMI, unless it soon comes back.
+
+        When Asterisk has died, nothing else tells a call that has no audio yet.
+        """
+        set_ups = self._set_ups
+        await self._clock.sleep(_WITHOUT_LINK_S)
+        if self._link.state is LinkState.UP or set_ups != self._set_ups:
+            return
+        for leg in self.legs:
+            leg.lose(f"the link to Asterisk was lost: {self._link.reason}")
+
     async def _set_up_for_ever(self) -> None:
         """Tell Asterisk where we are whenever the link comes up."""
         while True:
             await self._link_changed.wait()
             self._link_changed.clear()
+            if self._link.state is not LinkState.UP:
+                self._spawn(self._lose_legs())
             # AMI answers before Asterisk has read its dialplan.
             backoff = Backoff(most_s=_SET_UP_AGAIN_S)
             while self._link.state is LinkState.UP and not await self._set_up():
@@ -395,44 +415,30 @@ class Pbx:
     async def _set_up(self) -> bool:
         """Tell whether Asterisk knows all it must."""
         try:
-            await self._learn_version()
-            await self._check_dialplan()
-            await self._tell_globals()
+            self.version = await introduction.learn_version(self._link)
+            await introduction.check_dialplan(self._link)
+            await introduction.tell(self._link, self._globals())
             await self._compare_legs()
         except (CommandError, LinkError) as error:
             if self._link.state is LinkState.UP:
                 self._set_state(PbxState.NOT_READY, str(error))
             return False
         self._set_state(PbxState.READY, "")
+        self._set_ups += 1
         return True
 
-    async def _learn_version(self) -> None:
-        try:
-            text = (await self._link.send(Getvar("VERSION()"))).value
-        except CommandError as error:
-            # Without func_version we do what every release can.
-            _log.warning("! the release of Asterisk is not known: %s", error)
-            text = ""
-        self.version = Version(text)
-
-    async def _check_dialplan(self) -> None:
-        for place in ("skypechan,prepare,1", "skypechan-inbound,s,1"):
-            function = f"DIALPLAN_EXISTS({place})"
-            if (await self._link.send(Getvar(function))).value != "1":
-                raise CommandError(
-                    "skypechan.conf is not in Asterisk's dialplan: #include it in "
-                    "extensions.conf and load func_dialplan"
-                )
-
-    async def _tell_globals(self) -> None:
-        values = {
+    def _globals(self) -> dict[str, str]:
+        """Return what every dialplan must know of us."""
+        contacts = {
+            dialplan.CONTACT + name: str(contact.uuid)
+            for name, contact in self._contacts.items()
+        }
+        return contacts | {
             dialplan.SOCKET: str(self._server.advertised),
             dialplan.WIDEBAND: self._best_format,
+            dialplan.AMI_USER: self._link.username,
+            dialplan.GATEWAY: self._name,
         }
-        for name, contact in self._contacts.items():
-            values[dialplan.CONTACT + name] = str(contact.uuid)
-        for name, value in values.items():
-            await self._link.send(Setvar("", name, value))
 
     async def _compare_legs(self) -> None:
         """End the legs whose channels went away while we could not see it."""
@@ -448,6 +454,14 @@ class Pbx:
             leg.compare(live)
             if leg.audio_channel is not None and leg in self._legs:
                 self._of_channel[leg.audio_channel.uniqueid].add(leg)
+            if leg.phase is Phase.WAITING:
+                await self._compare_waiting(leg)
+
+    async def _compare_waiting(self, leg: PbxLeg) -> None:
+        """Let go of a caller whose dialplan has given us up in the meantime."""
+        taken_by = Getvar(dialplan.TAKEN_BY, leg.channel.uniqueid)
+        if (await self._link.send(taken_by)).value != self._name:
+            leg.lose("the dialplan went on while there was no link to Asterisk")
 
     def _set_state(self, state: PbxState, reason: str) -> None:
         if (state, reason) == (self.state, self.reason):

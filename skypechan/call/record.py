@@ -26,6 +26,14 @@ class Side(StrEnum):
     GATEWAY = "gateway"
 
 
+# With these a leg has failed: nobody at its end has given up.
+_FAULTS = (
+    HangupCause.DESTINATION_OUT_OF_ORDER,
+    HangupCause.NETWORK_OUT_OF_ORDER,
+    HangupCause.TEMPORARY_FAILURE,
+)
+
+
 @dataclass(slots=True)
 class CallRecord:
     """One call from its offer to its end; times are UTC.
@@ -65,7 +73,7 @@ class CallRecord:
         offering = Side.PBX if self.direction is Direction.TO_LINE else Side.LINE
         if self.answered is not None:
             self.status = DialStatus.ANSWER
-        elif side is offering:
+        elif side is offering and cause not in _FAULTS:
             self.status = DialStatus.CANCEL
             cause, reason = HangupCause.NORMAL_CLEARING, "the caller gave up"
         else:

@@ -130,19 +130,50 @@ async def test_without_a_gateway_the_phone_gets_500_in_time(
     assert call.statuses == [100, 500]
 
 
-async def test_a_gateway_that_dies_does_not_let_the_phone_ring_for_ever(
-    asterisk: LocalAsterisk, phone: SipAgent
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("rings", [False, True])
+async def test_a_gateway_that_dies_does_not_let_the_phone_wait(
+    form: str, rings: bool, asterisk: LocalAsterisk, phone: SipAgent
 ) -> None:
     driver = PbxDriver(settings_for(asterisk))
     task = asyncio.create_task(driver.pbx.run())
     await driver.state(PbxState.READY)
-    call, request, _ = await dialled_by(driver, phone, "dial-1-echo123")
+    call, request, _ = await dialled_by(driver, phone, f"{form}-60-echo123")
+    await request.leg.take()
+    if rings:
+        await request.leg.ring()
+        await call.response(180, 1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    final = await call.final_response(2.5)
+    assert [reason.cause for reason in call.reasons] == [38]
+    assert final.status == 500
+
+
+async def test_a_gateway_started_anew_is_not_taken_for_the_one_that_took_the_call(
+    asterisk: LocalAsterisk, phone: SipAgent
+) -> None:
+    first, second = (PbxDriver(settings_for(asterisk)) for _ in range(2))
+    task = asyncio.create_task(first.pbx.run())
+    await first.state(PbxState.READY)
+    call, request, _ = await dialled_by(first, phone, "dial-60-echo123")
     await request.leg.take()
     await request.leg.ring()
     await call.response(180, 1)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert (await call.final_response(8)).status == 480
+    async with running(second):  # there is a session of our user all the time
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert (await call.final_response(2.5)).status == 500
+
+
+async def test_a_gateway_that_forgets_a_call_does_not_let_the_phone_ring_for_ever(
+    gateway: PbxDriver, phone: SipAgent
+) -> None:
+    call, request, log = await dialled_by(gateway, phone, "dial-1-echo123")
+    await request.leg.take()
+    await request.leg.ring()
+    assert (await call.final_response(9)).status == 480
+    await log.until(PbxReleased, 1)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from skypechan.asterisk.contacts import Contact
+from skypechan.asterisk.pbx import PbxState
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import (
     PbxAnswered,
@@ -21,7 +22,7 @@ from skypechan.call.routes import Target
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from tests.doubles.pbx_driver import AudioEnd, PbxDriver, running, settings_for
 from tests.doubles.sip_agent import BUSY, DECLINES, RINGS, SipAgent
-from tests.doubles.sip_values import Behaviour, EndedBy
+from tests.doubles.sip_values import Behaviour, CallState, EndedBy
 
 
 @pytest.fixture
@@ -160,6 +161,37 @@ HOSTILE_NAMES = [
     "${SHELL(id)} $[1+1] %41",
     "Zoë 漢字 🎧",
 ]
+
+
+async def test_the_phone_of_a_gateway_that_dies_stops_ringing(
+    asterisk: LocalAsterisk, phone: SipAgent
+) -> None:
+    phone.behaviour = RINGS
+    driver = PbxDriver(settings_for(asterisk))
+    task = asyncio.create_task(driver.pbx.run())
+    await driver.state(PbxState.READY)
+    await driver.originate(ring_seconds=60.0)
+    call = await phone.next_call(2)
+    await asyncio.sleep(3.2)  # as long as it lives without a word of ours
+    assert call.state is CallState.PLACED
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await call.ended(3.5)
+    assert "0 active channels" in await asterisk.cli("core show channels count")
+
+
+@pytest.mark.parametrize("extension", ["555", "600"])
+async def test_an_answered_call_lasts_longer_than_one_that_rings_would_without_us(
+    extension: str, gateway: PbxDriver, phone: SipAgent
+) -> None:
+    leg, log = await gateway.originate(target=to(extension))
+    await log.until(PbxAnswered)
+    audio = AudioEnd(await leg.audio())
+    await asyncio.sleep(3.5)
+    assert not log.of(PbxReleased)
+    await leg.release(HangupCause.NORMAL_CLEARING)
+    await log.until(PbxReleased, 1)
+    audio.close()
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))

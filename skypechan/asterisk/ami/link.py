@@ -61,6 +61,8 @@ _log = logging.getLogger(__name__)
 _MOST_MESSAGE_CHARACTERS = 1 << 20
 _MOST_UNSENT_BYTES = 1 << 20
 _MISSED_PINGS = 2
+# An Asterisk that starts again is found within a second.
+_RETRY_FIRST_S, _RETRY_MOST_S = 0.25, 1.0
 _EVENT_CLASSES = "call,user,dtmf"
 _FAR_FUTURE_S = 10**8
 _LISTS = (Status,)
@@ -150,9 +152,14 @@ class AmiLink:
         self._manager: _Manager | None = None
         self._ids = itertools.count(1)
 
+    @property
+    def username(self) -> str:
+        """Whom we log in as."""
+        return self._settings.ami_username
+
     async def run(self) -> None:
         """Connect, and connect again, until cancelled."""
-        backoff = Backoff()
+        backoff = Backoff(_RETRY_FIRST_S, _RETRY_MOST_S)
         try:
             while True:
                 await self._clock.sleep(await self._session(backoff))

@@ -138,6 +138,20 @@ class Hangup:
 
 
 @dataclass(frozen=True, slots=True)
+class AbsoluteTimeout:
+    """Let a channel end so many seconds from now, unless it is told otherwise."""
+
+    channel: str
+    seconds: int
+    name: ClassVar[str] = "AbsoluteTimeout"
+    right: ClassVar[str] = "call"
+
+    def headers(self) -> Pairs:
+        """Return the headers."""
+        return [("Channel", self.channel), ("Timeout", str(self.seconds))]
+
+
+@dataclass(frozen=True, slots=True)
 class PlayDtmf:
     """Let a channel receive a digit, as if its far end had pressed the key."""
 

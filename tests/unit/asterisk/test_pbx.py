@@ -3,122 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping
-from uuid import UUID
+from collections.abc import Mapping
 
 import pytest
 
 from skypechan.asterisk.channel import Phase
 from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.pbx import PbxRequest, PbxState
-from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import PbxAnswered, PbxDigit, PbxReleased
 from skypechan.errors import CallError, DeadlineError, LinkDownError, LocalWireError
-from tests.doubles.ami_server import AmiServer, Answer, refuse, silence
+from tests.doubles.ami_server import AmiServer, refuse, silence
 from tests.doubles.clock import FakeClock
 from tests.doubles.pbx_driver import LegLog, PbxDriver
-
-CALL = UUID("12345678-9abc-def0-1234-56789abcdef0")
-CALLER = {"Channel": "PJSIP/x-1", "Uniqueid": "1.1", "Linkedid": "1.1"}
-
-
-def knows(version: str, dialplan: str = "1") -> AmiServer:
-    """An Asterisk of a release that has our dialplan, or not."""
-
-    def getvar(server: AmiServer, action: Mapping[str, str]) -> None:
-        is_version = action["Variable"] == "VERSION()"
-        server.respond(action, Value=version if is_version else dialplan)
-
-    server = AmiServer()
-    server.answers |= {"Getvar": getvar, "Status": lists()}
-    return server
-
-
-@contextlib.asynccontextmanager
-async def driving(
-    server: AmiServer, clock: FakeClock, contacts: dict[str, Contact] | None = None
-) -> AsyncIterator[PbxDriver]:
-    settings = AsteriskSettings(
-        ami=f"127.0.0.1:{server.port}",
-        audiosocket_listen="127.0.0.1:0",
-        action_seconds=1.0,
-    )
-    driver = PbxDriver(settings, contacts, clock)
-    task = asyncio.create_task(driver.pbx.run())
-    try:
-        yield driver
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-async def asterisk() -> AsyncIterator[AmiServer]:
-    async with knows("22.10.1") as server:
-        yield server
-
-
-@pytest.fixture
-async def ready(asterisk: AmiServer, clock: FakeClock) -> AsyncIterator[PbxDriver]:
-    async with driving(asterisk, clock) as driver:
-        await driver.state(PbxState.READY)
-        yield driver
-
-
-def wants_line(server: AmiServer, **changes: str) -> None:
-    fields = {
-        "UserEvent": "SkypechanCall",
-        **CALLER,
-        "Uuid": str(CALL),
-        "To": "skypeclient%2Fecho123",
-        "Seconds": "20",
-        "Format": "slin16",
-    }
-    server.event("UserEvent", **(fields | changes))
-
-
-async def requested(
-    driver: PbxDriver, server: AmiServer, **changes: str
-) -> tuple[PbxRequest, LegLog]:
-    wants_line(server, **changes)
-    return await driver.request()
-
-
-def audio_channel(driver: PbxDriver, uuid: str, linkedid: str) -> dict[str, str]:
-    name = f"AudioSocket/{driver.server.listening}-{uuid}"
-    return {"Channel": name, "Uniqueid": "1.2", "Linkedid": linkedid}
-
-
-def lists(*channels: dict[str, str]) -> Answer:
-    """Answer Status with these channels."""
-
-    def answer(server: AmiServer, action: Mapping[str, str]) -> None:
-        server.respond(action, EventList="start", Message="Channel status will follow")
-        for channel in channels:
-            server.event("Status", ActionID=action["ActionID"], **channel)
-        server.event("StatusComplete", ActionID=action["ActionID"])
-
-    return answer
-
-
-def globals_of(server: AmiServer) -> dict[str, str]:
-    actions = [dict(action) for action in server.named("Setvar")]
-    return {a["Variable"]: a["Value"] for a in actions if "Channel" not in a}
+from tests.doubles.scripted_asterisk import (
+    CALL,
+    CALLER,
+    driving,
+    globals_of,
+    knows,
+    requested,
+    wants_line,
+)
 
 
 async def test_asterisk_is_told_where_we_are(
     asterisk: AmiServer, ready: PbxDriver
 ) -> None:
-    assert globals_of(asterisk) == {
+    told = globals_of(asterisk)
+    assert len(told.pop("SKYPECHAN_GATEWAY")) == 32
+    assert told == {
         "SKYPECHAN_SOCKET": str(ready.server.listening),
         "SKYPECHAN_WIDEBAND": "slin16",
+        "SKYPECHAN_AMI_USER": "skypechan",
     }
 
 
@@ -171,74 +88,6 @@ async def test_a_refused_login_is_a_state_of_its_own(clock: FakeClock) -> None:
             assert server.logins == 1
             await clock.advance(2)
             await driver.state(PbxState.READY)
-
-
-async def test_a_lost_link_is_set_up_again(
-    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
-) -> None:
-    told = len(asterisk.named("Setvar"))
-    asterisk.drop()
-    await ready.state(PbxState.LINK_DOWN)
-    await clock.advance(1)
-    await ready.state(PbxState.READY)
-    assert len(asterisk.named("Setvar")) == 2 * told
-
-
-async def test_a_leg_whose_channel_went_away_unseen_is_released(
-    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
-) -> None:
-    _, log = await requested(ready, asterisk)
-    asterisk.drop()
-    await ready.state(PbxState.LINK_DOWN)
-    assert not log.events
-    await clock.advance(1)
-    released = await log.until(PbxReleased)
-    assert isinstance(released, PbxReleased)
-    assert "no link to Asterisk" in released.reason
-    assert not ready.pbx.legs
-
-
-async def test_a_leg_whose_channel_still_lives_goes_on(
-    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
-) -> None:
-    request, log = await requested(ready, asterisk)
-
-    audio = audio_channel(ready, request.uuid, "1.1")
-    asterisk.answers["Status"] = lists(CALLER, audio)
-    asterisk.drop()
-    await ready.state(PbxState.LINK_DOWN)
-    await clock.advance(1)
-    await ready.state(PbxState.READY)
-    assert not log.events
-    assert request.leg.audio_channel is not None
-    asterisk.event("Hangup", Uniqueid="1.2", Linkedid="1.1", Cause="16")
-    await log.until(PbxReleased)
-
-
-async def test_a_call_answered_while_there_was_no_link_comes_up_with_it(
-    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
-) -> None:
-    leg, log = await ready.originate()
-    asterisk.drop()
-    await ready.state(PbxState.LINK_DOWN)
-    endpoint = ready.server.listening
-    _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
-    writer.write(b"\x01\x00\x10" + leg.audio_uuid.bytes)
-    async with asyncio.timeout(3):
-        while not ready.server.accepted:
-            await clock.advance(0)
-    assert not log.events
-    audio = audio_channel(ready, leg.uuid, leg.channel.linkedid)
-    asterisk.answers["Status"] = lists(audio)
-    await clock.advance(1)
-    await log.until(PbxAnswered)
-    connection = await leg.audio()
-    assert connection.rate_hz == 8_000
-    connection.socket.close()
-    asterisk.event("Hangup", **audio, Cause="16")
-    await log.until(PbxReleased)
-    writer.close()
-    await writer.wait_closed()
 
 
 async def test_a_request_taken_too_late_is_not_pulled_back(
@@ -309,7 +158,7 @@ def stays_at(context: str, extension: str) -> AmiServer:
     return server
 
 
-@pytest.mark.parametrize("extension", ["prepare", "taken", "ringing"])
+@pytest.mark.parametrize("extension", ["prepare", "taken", "ringing", "wait"])
 async def test_a_channel_that_forgets_its_hangup_is_hung_up(
     extension: str, clock: FakeClock
 ) -> None:

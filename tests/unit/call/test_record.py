@@ -38,6 +38,14 @@ def test_only_the_first_ending_counts() -> None:
     assert record.reason == "busy"
 
 
+def test_a_caller_whose_leg_failed_has_not_given_up() -> None:
+    record = CallRecord(call="c1", direction=Direction.TO_PBX)
+    cause = HangupCause.DESTINATION_OUT_OF_ORDER
+    record.end(Side.LINE, cause, "the client went away", NOW)
+    assert (record.cause, record.status) == (cause, DialStatus.CHANUNAVAIL)
+    assert record.reason == "the client went away"
+
+
 def test_a_caller_who_gives_up_has_cancelled() -> None:
     for direction, side in (
         (Direction.TO_LINE, Side.PBX),

@@ -1,0 +1,40 @@
+"""What Asterisk and the gateway learn of each other when the AMI link comes up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from skypechan.asterisk.ami.link import AmiLink
+from skypechan.asterisk.ami.messages import Getvar, Setvar
+from skypechan.asterisk.dialplan import Version
+from skypechan.errors import CommandError
+
+_log = logging.getLogger(__name__)
+
+
+async def learn_version(link: AmiLink) -> Version:
+    """Return the release of this Asterisk. Raises LinkError."""
+    try:
+        return Version((await link.send(Getvar("VERSION()"))).value)
+    except CommandError as error:
+        # Without func_version we do what every release can.
+        _log.warning("! the release of Asterisk is not known: %s", error)
+        return Version("")
+
+
+async def check_dialplan(link: AmiLink) -> None:
+    """Raise CommandError, with the remedy, unless our dialplan is loaded."""
+    for place in ("skypechan,prepare,1", "skypechan-inbound,s,1"):
+        function = f"DIALPLAN_EXISTS({place})"
+        if (await link.send(Getvar(function))).value != "1":
+            raise CommandError(
+                "skypechan.conf is not in Asterisk's dialplan: #include it in "
+                "extensions.conf and load func_dialplan"
+            )
+
+
+async def tell(link: AmiLink, values: Mapping[str, str]) -> None:
+    """Set global variables. Raises LinkError, CommandError."""
+    for name, value in values.items():
+        await link.send(Setvar("", name, value))

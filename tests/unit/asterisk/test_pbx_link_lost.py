@@ -1,0 +1,174 @@
+"""The dispatcher while there is no link to Asterisk, and when it comes back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from skypechan.asterisk.pbx import PbxState
+from skypechan.call.causes import HangupCause
+from skypechan.call.events import PbxAnswered, PbxReleased
+from tests.doubles.ami_server import AmiServer
+from tests.doubles.clock import FakeClock
+from tests.doubles.pbx_driver import PbxDriver
+from tests.doubles.scripted_asterisk import (
+    CALLER,
+    audio_channel,
+    driving,
+    globals_of,
+    knows,
+    lists,
+    requested,
+    variables_of,
+)
+
+
+async def test_a_caller_is_told_which_gateway_took_the_call(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    request, _ = await requested(ready, asterisk)
+    await request.leg.take()
+    by = variables_of(asterisk, "1.1")["SKYPECHAN_TAKEN_BY"]
+    assert by == globals_of(asterisk)["SKYPECHAN_GATEWAY"]
+    async with knows("22.10.1") as server, driving(server, clock) as other:
+        await other.state(PbxState.READY)
+        assert globals_of(server)["SKYPECHAN_GATEWAY"] != by
+
+
+async def test_a_lost_link_is_set_up_again(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    told = len(asterisk.named("Setvar"))
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    await clock.advance(1)
+    await ready.state(PbxState.READY)
+    assert len(asterisk.named("Setvar")) == 2 * told
+
+
+async def test_a_leg_whose_channel_went_away_unseen_is_released(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    _, log = await requested(ready, asterisk)
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    assert not log.events
+    await clock.advance(1)
+    released = await log.until(PbxReleased)
+    assert isinstance(released, PbxReleased)
+    assert "no link to Asterisk" in released.reason
+    assert not ready.pbx.legs
+
+
+async def test_a_leg_whose_channel_still_lives_goes_on(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    request, log = await requested(ready, asterisk)
+    await request.leg.take()
+    audio = audio_channel(ready, request.uuid, "1.1")
+    asterisk.answers["Status"] = lists(CALLER, audio)
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    await clock.advance(1)
+    await ready.state(PbxState.READY)
+    assert not log.events
+    assert request.leg.audio_channel is not None
+    asterisk.event("Hangup", Uniqueid="1.2", Linkedid="1.1", Cause="16")
+    await log.until(PbxReleased)
+
+
+async def test_a_caller_who_was_given_up_unseen_is_let_go(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    request, log = await requested(ready, asterisk)
+    await request.leg.take()
+    asterisk.answers["Status"] = lists(CALLER)
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    # What the dialplan does when it finds no session of ours.
+    taken_by = ("Variable", "SKYPECHAN_TAKEN_BY")
+    asterisk.actions.append(
+        [("Action", "Setvar"), ("Channel", "1.1"), taken_by, ("Value", "")]
+    )
+    await clock.advance(0.5)
+    released = await log.until(PbxReleased)
+    assert isinstance(released, PbxReleased)
+    assert released.cause is HangupCause.NETWORK_OUT_OF_ORDER
+    assert not asterisk.named("Hangup")
+
+
+@pytest.mark.parametrize("kind", ["waiting", "originated"])
+async def test_without_a_link_for_a_second_a_call_without_audio_is_lost(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock, kind: str
+) -> None:
+    if kind == "waiting":
+        _, log = await requested(ready, asterisk)
+    else:
+        _, log = await ready.originate()
+    await asterisk.stop()
+    await ready.state(PbxState.LINK_DOWN)
+    await clock.advance(0.9)
+    assert not log.events
+    await clock.advance(0.2)
+    released = await log.until(PbxReleased)
+    assert isinstance(released, PbxReleased)
+    assert released.cause is HangupCause.NETWORK_OUT_OF_ORDER
+    assert not ready.pbx.legs
+
+
+async def test_an_originated_call_is_kept_alive_until_it_has_its_audio(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    def leases() -> list[str]:
+        return [dict(one)["Timeout"] for one in asterisk.named("AbsoluteTimeout")]
+
+    leg, log = await ready.originate()
+    own = leg.channel.uniqueid
+    channel = {"Channel": "Local/s@skypechan-inbound-1;1", "Linkedid": own}
+    asterisk.event("Newchannel", Uniqueid=own, **channel)
+    await asterisk.received("AbsoluteTimeout")
+    for count in (2, 3):
+        await clock.advance(1)
+        await asterisk.received("AbsoluteTimeout", count)
+    assert leases() == ["3", "3", "3"]
+    audio = {"UserEvent": "SkypechanAudio", "Uuid": leg.uuid, "Format": "slin16"}
+    asterisk.event("UserEvent", **audio, Uniqueid=own, **channel)
+    endpoint = ready.server.listening
+    _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+    writer.write(b"\x01\x00\x10" + leg.audio_uuid.bytes)
+    await log.until(PbxAnswered)
+    await asterisk.received("AbsoluteTimeout", 4)
+    await clock.advance(3)
+    assert leases() == ["3", "3", "3", str(10 * 365 * 86_400)]
+    (await leg.audio()).socket.close()
+    asterisk.event("Hangup", Uniqueid=own, **channel, Cause="16")
+    await log.until(PbxReleased)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_call_answered_while_there_was_no_link_comes_up_with_it(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    leg, log = await ready.originate()
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    endpoint = ready.server.listening
+    _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+    writer.write(b"\x01\x00\x10" + leg.audio_uuid.bytes)
+    async with asyncio.timeout(3):
+        while not ready.server.accepted:
+            await clock.advance(0)
+    assert not log.events
+    audio = audio_channel(ready, leg.uuid, leg.channel.linkedid)
+    asterisk.answers["Status"] = lists(audio)
+    await clock.advance(1)
+    await log.until(PbxAnswered)
+    connection = await leg.audio()
+    assert connection.rate_hz == 8_000
+    connection.socket.close()
+    asterisk.event("Hangup", **audio, Cause="16")
+    await log.until(PbxReleased)
+    writer.close()
+    await writer.wait_closed()
