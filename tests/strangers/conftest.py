@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -20,10 +22,14 @@ from tests.doubles.loop_thread import LoopThread
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_messages import Credentials
 from tests.strangers.application import Application
+from tests.strangers.dbus_host import DbusHost
 from tests.strangers.dbus_wire import Bus, DbusWire
+from tests.strangers.standin import Quirks, Standin
+from tests.strangers.x11_host import X11Host
 from tests.strangers.x11_wire import Screen, X11Wire
 
 ACCOUNT = "alice"
+TROUBLE = re.compile(r"Traceback|\d (ERROR|CRITICAL) ")
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 # Added to the sample dialplan: any line and any address.
@@ -33,8 +39,10 @@ exten => _call-.,1,Set(LINE=${CUT(EXTEN,-,2)})
  same => n,Gosub(skypechan,dial,1(${LINE}/${CUT(EXTEN,-,3-)},20))
  same => n,Hangup(${SKYPECHAN_CAUSE})
 ; One after another, as a caller who hunts for somebody.
-exten => hunt-dbus,1,Gosub(skypechan,dial,1(dbus/busy,20))
- same => n,Gosub(skypechan,dial,1(dbus/nobody,20))
+exten => hunt-dbus,1,Set(TURN=0)
+ same => n(next),Gosub(skypechan,dial,1(dbus/nobody,20))
+ same => n,Set(TURN=$[${TURN} + 1])
+ same => n,GotoIf($[${TURN} < 30]?next)
  same => n,Gosub(skypechan,dial,1(dbus/good,20))
  same => n,Hangup(${SKYPECHAN_CAUSE})
 """
@@ -51,6 +59,13 @@ listen = "127.0.0.1:{web_port}"
 account = "alice"
 transport = "dbus"
 dbus_address = "{bus}"
+extension = "555"
+
+[lines.x11]
+account = "alice"
+transport = "x11"
+display = "{display}"
+xauthority = "{xauthority}"
 extension = "555"
 """
 Join = Callable[[], Awaitable[Application]]
@@ -167,11 +182,18 @@ def standin_bus(stranger_house: LoopThread, stranger_place: Path) -> PrivateBus:
 
 
 @pytest.fixture(scope="session")
+def standin_screen(stranger_house: LoopThread, stranger_place: Path) -> PrivateScreen:
+    """The X server of the stand-in, another than the emulator's."""
+    return stranger_house.enter(PrivateScreen(stranger_place / "standin-screen"))
+
+
+@pytest.fixture(scope="session")
 def running_gateway(
     stranger_house: LoopThread,
     stranger_place: Path,
     pbx: LocalAsterisk,
     standin_bus: PrivateBus,
+    standin_screen: PrivateScreen,
 ) -> Gateway:
     """The gateway, from the first test that needs it to the last."""
     web_port = free_port()
@@ -180,6 +202,8 @@ def running_gateway(
         ami_secret=pbx.settings.ami_secret,
         web_port=web_port,
         bus=standin_bus.address,
+        display=standin_screen.display,
+        xauthority=standin_screen.xauthority,
     )
     return stranger_house.enter(gateway(config, web_port, stranger_place / "gateway"))
 
@@ -191,3 +215,51 @@ async def phone(pbx: LocalAsterisk) -> AsyncIterator[SipAgent]:
     async with SipAgent(HOST, (HOST, pbx.settings.sip_port), credentials) as agent:
         await agent.register()
         yield agent
+
+
+@pytest.fixture
+async def appear(
+    running_gateway: Gateway, standin_bus: PrivateBus, standin_screen: PrivateScreen
+) -> AsyncIterator[Callable[..., Awaitable[Standin]]]:
+    """Let the stand-in appear on a transport; returns it with the gateway attached.
+
+    At the end no call is left at either end and the gateway has logged no error.
+    """
+    mark = running_gateway.process.line_count
+    async with AsyncExitStack() as stack:
+
+        async def standin(transport: str, quirks: Quirks) -> Standin:
+            skype = Standin(quirks, transport)
+            if transport == "dbus":
+                bus = await Bus.open(standin_bus.address)
+                await stack.enter_async_context(bus)
+                host: DbusHost | X11Host = DbusHost(bus, skype)
+            else:
+                screen = Screen(standin_screen.display, standin_screen.xauthority)
+                stack.callback(screen.close)
+                host = X11Host(screen, skype)
+                stack.callback(host.vanish)
+            await stack.enter_async_context(skype)
+            await host.appear()
+            await skype.attached()
+            await line_ready(running_gateway, transport)
+            return skype
+
+        yield standin
+        await running_gateway.idle()
+    written = running_gateway.process.line_count - mark
+    log = running_gateway.process.lines[-written:] if written else ()
+    assert [line for line in log if TROUBLE.search(line)] == []
+
+
+async def line_ready(running: Gateway, name: str, seconds: float = 10) -> None:
+    """Return once a line of the gateway is ready; raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while await line_state(running, name) != "ready":  # noqa: ASYNC110 - polled
+            await asyncio.sleep(0.02)
+
+
+async def line_state(running: Gateway, name: str) -> str:
+    """What the gateway says of a line."""
+    states = {line["name"]: line["state"] for line in await running.get("/api/lines")}
+    return str(states[name])

@@ -122,8 +122,11 @@ class Call:
 class Standin:
     """The program. ``said`` holds commands as `> COMMAND`, what it told as `< LINE`."""
 
-    def __init__(self, quirks: Quirks, account: str = "alice") -> None:
+    def __init__(
+        self, quirks: Quirks, transport: str = "dbus", account: str = "alice"
+    ) -> None:
         self.quirks = quirks
+        self.transport = transport
         self.account = account
         self.said = Transcript()
         self.calls: dict[int, Call] = {}

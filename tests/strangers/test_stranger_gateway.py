@@ -55,14 +55,22 @@ QUIRKS = {
         swapped=True,
     ),
 }
+
+
+def before(cases: list[tuple[str, str]]) -> pytest.MarkDecorator:
+    """Run a test before the stand-in with each of these quirks."""
+    names = [f"{transport}: {name}" for transport, name in cases]
+    return pytest.mark.parametrize("skype", cases, ids=names, indirect=True)
+
+
 PHONE_HZ = 600
 TAKES = Behaviour(answer_after_s=0.3)
 CASES = [("dbus", name) for name in QUIRKS if name != "swapped slices"]
 CASES += [("x11", name) for name in ("none", "doubled", "swapped slices", "all")]
-IDS = [f"{transport}: {name}" for transport, name in CASES]
+FEW = ("none", "CALL is replied OK", "unknown objects", "swapped slices", "all")
 
 
-@pytest.fixture(params=CASES, ids=IDS)
+@pytest.fixture
 async def skype(
     request: pytest.FixtureRequest, appear: Callable[..., Awaitable[Standin]]
 ) -> AsyncIterator[Standin]:
@@ -107,6 +115,7 @@ async def talk(skype: Standin, call: Call, sip: SipCall) -> None:
     assert "".join(digit.symbol for digit in sip.rtp.digits) == "5#"
 
 
+@before(CASES)
 async def test_a_phone_calls_and_hangs_up(phone: SipAgent, skype: Standin) -> None:
     mark = skype.said.mark
     sip = phone.call(f"call-{skype.transport}-good")
@@ -121,6 +130,7 @@ async def test_a_phone_calls_and_hangs_up(phone: SipAgent, skype: Standin) -> No
     assert len(skype.calls) == 1
 
 
+@before(CASES)
 async def test_skype_calls_and_hangs_up(phone: SipAgent, skype: Standin) -> None:
     phone.behaviour = TAKES
     call = skype.ring("bob", "Bob Roe")
@@ -135,6 +145,7 @@ async def test_skype_calls_and_hangs_up(phone: SipAgent, skype: Standin) -> None
     assert sip.ended_by is EndedBy.THEM
 
 
+@before([case for case in CASES if case[1] in FEW])
 async def test_calls_that_are_not_taken(
     phone: SipAgent, skype: Standin, running_gateway: Gateway
 ) -> None:
@@ -162,11 +173,17 @@ async def test_calls_that_are_not_taken(
     assert call.status == "MISSED"
 
 
-@pytest.mark.parametrize("skype", [("dbus", "none")], indirect=True)
+@pytest.mark.xfail(
+    strict=True,
+    reason="the line counts as busy until Asterisk confirms the end of its half, some "
+    "ms after the dialplan has gone on: the next attempt gets cause 34",
+)
+@before([("dbus", "none")])
 async def test_a_dialplan_tries_one_contact_after_another(
     phone: SipAgent, skype: Standin
 ) -> None:
-    sip = phone.call("hunt-dbus")
-    await sip.answered(10)
-    assert [call.status for call in skype.calls.values()] == ["BUSY", "INPROGRESS"]
+    sip = phone.call("hunt-dbus")  # 30 times nobody, then good
+    await sip.final_response(20)
+    tried = len(skype.said.found("> .*CALL nobody"))
+    assert (tried, sip.statuses) == (30, [100, 180, 200])
     await sip.hang_up()

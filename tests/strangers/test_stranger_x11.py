@@ -107,7 +107,8 @@ async def test_applications_on_both_transports_hear_the_same_call(
     await apps[0].ask(f"ALTER CALL {number} ANSWER")
     await apps[1].status(number, "INPROGRESS")
     await apps[1].ask(f"ALTER CALL {number} HANGUP")
-    await apps[0].status(number, "FINISHED")
+    for app in apps:
+        await app.status(number, "FINISHED")
     assert apps[0].statuses(number) == apps[1].statuses(number)
 
 
