@@ -202,11 +202,7 @@ async def _phone_event(stage: Stage, event: EventType, mark: int) -> PhoneEvent:
 
 async def _line_time_s(scene: Scene, number: int, status: str) -> float:
     """Return when a call first had a status, by the clock of the event loop."""
-    call = await scene.skype.get(f"/calls/{number}")
-    for stamp_ns, name in call["timeline"]:
-        if name == status:
-            return float(stamp_ns) / 1e9
-    raise StepError(f"the messenger's call never was {status}: {call['timeline']}")
+    return await scene.skype.moment_ns(number, status) / 1e9
 
 
 async def _listen(stage: Stage, seconds: float) -> None:

@@ -11,7 +11,9 @@ import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
 from skypechan.demo.parts.bus import PrivateBus
-from skypechan.demo.parts.ports import free_port, free_range
+from skypechan.demo.parts.emulated import Emulator
+from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.ports import HOST, free_port, free_range
 from skypechan.demo.parts.users import workspace
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.sip_agent import SipAgent
@@ -20,7 +22,7 @@ from tests.doubles.sipp import Sipp, SippRun, run_scenario
 from tests.doubles.skype_transcript import SkypeTranscript
 from tests.system import parts
 from tests.system.figures import MEASURED
-from tests.system.parts import CHECKOUT, HOST, Emulator, Gateway, Starter
+from tests.system.parts import CHECKOUT, Starter
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

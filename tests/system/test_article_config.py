@@ -20,7 +20,9 @@ import pytest
 from skypechan.audio.probe import measured_tone, tone
 from skypechan.config.convert import convert
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
-from skypechan.demo.parts.ports import free_port
+from skypechan.demo.parts.emulated import Emulator, control_url
+from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.demo.parts.process import Process, Program
 from skypechan.demo.parts.screen import PrivateScreen
 from skypechan.demo.parts.users import private_folder
@@ -28,8 +30,7 @@ from tests.doubles.loop_thread import LoopThread
 from tests.doubles.rtp import sound_of
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_messages import Credentials
-from tests.system import parts
-from tests.system.parts import CHECKOUT, HOST, Emulator, Gateway
+from tests.system.parts import CHECKOUT
 
 DATA = CHECKOUT / "tests/data"
 
@@ -92,7 +93,7 @@ async def client_on(screen: PrivateScreen, folder: Path) -> AsyncIterator[Emulat
     program = Program("emulator", command + options, folder, environment=environment)
     async with await Process.start(program) as process:
         ready = json.loads((await process.line(r"^\{.*\}$")).group())
-        yield Emulator(process, parts.control_url(ready["control"]))
+        yield Emulator(process, control_url(ready["control"]))
 
 
 @pytest.fixture(scope="module")

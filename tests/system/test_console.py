@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 from skypechan.audio.probe import measured_tone, tone
+from skypechan.demo.parts.emulated import Emulator
+from skypechan.demo.parts.gateway import Gateway
 from tests.doubles.rtp import sound_of
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_values import Behaviour
 from tests.system.figures import MEASURED
-from tests.system.parts import CHECKOUT, Emulator, Gateway
+from tests.system.parts import CHECKOUT
 
 pytestmark = pytest.mark.usefixtures("every_call_ends")
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from skypechan.audio.probe import chirp, delays_ms, measured_tone, tone
+from skypechan.demo.parts.emulated import Emulator
+from skypechan.demo.parts.gateway import Gateway
 from tests.doubles.rtp import sound_of
 from tests.doubles.sip_agent import BUSY, DECLINES, RINGS, SipAgent
 from tests.doubles.sip_values import Behaviour, EndedBy
 from tests.doubles.skype_transcript import SkypeTranscript
 from tests.system.figures import MEASURED
-from tests.system.parts import Emulator, Gateway
 
 CHIRPS = 12
 

@@ -6,11 +6,12 @@ import asyncio
 import os
 import signal
 
+from skypechan.demo.parts.emulated import Emulator
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_values import EndedBy
 from tests.doubles.skype_transcript import SkypeTranscript
 from tests.system.figures import MEASURED
-from tests.system.parts import Emulator, Starter
+from tests.system.parts import Starter
 
 
 async def test_ordered_end_takes_leave_of_both_sides(

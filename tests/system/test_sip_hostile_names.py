@@ -9,10 +9,11 @@ from uuid import UUID
 
 import pytest
 
+from skypechan.demo.parts.emulated import Emulator
+from skypechan.demo.parts.gateway import Gateway
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_messages import display_name_of, user_of
 from tests.doubles.skype_transcript import SkypeTranscript
-from tests.system.parts import Emulator, Gateway
 
 pytestmark = pytest.mark.usefixtures("every_call_ends")
 

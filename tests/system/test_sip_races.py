@@ -8,10 +8,12 @@ import random
 
 import pytest
 
+from skypechan.demo.parts.emulated import Emulator
+from skypechan.demo.parts.gateway import Gateway
 from tests.doubles.sip_agent import RINGS, SipAgent
 from tests.doubles.sip_values import Behaviour, CallState
 from tests.doubles.skype_transcript import SkypeTranscript
-from tests.system.parts import Emulator, Gateway, eventually
+from tests.system.parts import eventually
 
 pytestmark = pytest.mark.usefixtures("every_call_ends")
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from skypechan.audio.probe import chirp, delays_ms, measured_tone, tone
+from skypechan.demo.parts.emulated import Emulator
+from skypechan.demo.parts.gateway import Gateway
 from tests.doubles.rtp import RATE_HZ, sound_of
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_call import Call
@@ -17,7 +19,6 @@ from tests.doubles.sip_values import EndedBy
 from tests.doubles.sipp import Sipp
 from tests.doubles.skype_transcript import SkypeTranscript
 from tests.system.figures import MEASURED
-from tests.system.parts import Emulator, Gateway
 
 pytestmark = pytest.mark.usefixtures("every_call_ends")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ from skypechan.demo.parts.users import User, private_folder
 from skypechan.errors import CommandError, DeadlineError
 
 ACCOUNT = "skypet123"
+
+_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,27 @@ class Emulator:
         if call["status"] != until:
             raise DeadlineError(f"the call is {call['status']}, not {until}")
         return call
+
+    async def moment_ns(self, number: int, status: str) -> int:
+        """Return when a call first had a status, by the client's monotonic clock.
+
+        Raises DeadlineError if it never had.
+        """
+        timeline = (await self.get(f"/calls/{number}"))["timeline"]
+        for stamp_ns, name in timeline:
+            if name == status:
+                return int(stamp_ns)
+        raise DeadlineError(f"the call never was {status}: {timeline}")
+
+    async def heard(self, number: int, samples: int, within_s: float = 5) -> None:
+        """Return once a call's far end has heard so many. Raises DeadlineError."""
+        deadline = time.monotonic() + within_s
+        heard = 0
+        while heard < samples:
+            if time.monotonic() > deadline:
+                raise DeadlineError(f"{heard} samples were heard, not {samples}")
+            await asyncio.sleep(_POLL_S)
+            heard = int((await self.get(f"/calls/{number}"))["heard_samples"])
 
     async def newest(self) -> int:
         """Return the number of the newest call, 0 if there was none."""
@@ -96,10 +121,11 @@ async def emulator(
     )
     async with await Process.start(program) as process:
         ready = json.loads((await process.line(r"^\{.*\}$")).group())
-        yield Emulator(process, _url(ready["control"]))
+        yield Emulator(process, control_url(ready["control"]))
 
 
-def _url(control: object) -> str:
+def control_url(control: object) -> str:
+    """Return the control port as a URL, whichever way the emulator told it."""
     text = str(control)
     if text.isdigit():
         text = f"{HOST}:{text}"
