@@ -72,7 +72,7 @@ class X11Transport:
 
     def _check_up(self) -> None:
         if not self._link.connected:
-            raise LinkDownError(f"{self._link.described}: {self._link.reason}")
+            raise LinkDownError(f"lost {self._link.described}: {self._link.reason}")
 
     def _property_told(self, window: int) -> None:
         if window == self._window:
