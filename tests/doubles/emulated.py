@@ -6,102 +6,86 @@ The application speaks plain lines: it shares nothing with the emulator but the 
 from __future__ import annotations
 
 import asyncio
-import json
+import os
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import numpy as np
 
+from skypechan.demo.parts import emulated
+from skypechan.demo.parts.process import Process
+from skypechan.demo.parts.users import workspace
+from skypechan.errors import CommandError
 from skypechan.links.dbus import DbusLink
 from tests.doubles.waiting import Changes
 
 SKYPE = ("com.Skype.API", "/com/Skype", "com.Skype.API")
-READY_S = 10.0
+_SESSION = ("DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Emulator:
-    """A running emulator process."""
+    """A running emulator, asked with keywords; `ready_after_s` it took to start."""
 
-    process: asyncio.subprocess.Process
-    ready: dict[str, Any]
+    client: emulated.Emulator
     ready_after_s: float
-    http: aiohttp.ClientSession
 
-    async def get(self, path: str) -> Any:
-        async with self.http.get(f"{self.url}{path}") as reply:
-            assert reply.status == 200, await reply.text()
-            return await reply.json()
+    @property
+    def process(self) -> Process:
+        return self.client.process
 
-    async def read(self, path: str) -> bytes:
-        async with self.http.get(f"{self.url}{path}") as reply:
-            assert reply.status == 200, await reply.text()
-            return await reply.read()
-
-    async def post(self, path: str, **content: Any) -> Any:
-        status, answer = await self.try_post(path, **content)
-        assert status in {200, 201}, answer
-        return answer
-
-    async def try_post(self, path: str, **content: Any) -> tuple[int, Any]:
-        async with self.http.post(f"{self.url}{path}", json=content) as reply:
-            text = await reply.text()
-            with suppress(ValueError):
-                return reply.status, json.loads(text)
-            return reply.status, text
-
-    async def put(self, path: str, **content: Any) -> Any:
-        async with self.http.put(f"{self.url}{path}", json=content) as reply:
-            assert reply.status == 200, await reply.text()
-            return await reply.json()
-
-    async def call(self, call_id: int, until: str = "", timeout_s: float = 10) -> Any:
-        query = f"?until={until}&timeout_s={timeout_s}" if until else ""
-        return await self.get(f"/calls/{call_id}{query}")
+    @property
+    def ready(self) -> Mapping[str, Any]:
+        return self.client.ready
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.ready['control']}"
+        return self.client.url
+
+    async def get(self, path: str) -> Any:
+        """JSON, or bytes where it is none."""
+        return await self.client.get(path)
+
+    async def post(self, path: str, **content: Any) -> Any:
+        return await self.client.post(path, content)
+
+    async def refused(self, path: str, **content: Any) -> int | None:
+        """The status of a request that is turned down; None if it is not."""
+        try:
+            await self.client.post(path, content)
+        except CommandError as error:
+            return error.code
+        return None
+
+    async def put(self, path: str, **content: Any) -> Any:
+        return await self.client.put(path, content)
+
+    async def call(self, call_id: int, until: str = "") -> Any:
+        if until:
+            return await self.client.call(call_id, until, 10)
+        return await self.client.get(f"/calls/{call_id}")
 
     async def terminate(self, number: signal.Signals = signal.SIGTERM) -> int:
-        if self.process.returncode is None:
-            self.process.send_signal(number)
+        self.process.signal(number)
         return await asyncio.wait_for(self.process.wait(), 10)
 
 
 @asynccontextmanager
 async def emulator_at(address: str, *options: str) -> AsyncIterator[Emulator]:
     """An emulator on this bus, if one is named, with its control port open."""
+    where = ("--dbus", address) if address else ()
+    of_the_session = {name: os.environ[name] for name in _SESSION if name in os.environ}
     started = time.monotonic()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "skypechan.emulator",
-        *(("--dbus", address) if address else ()),
-        "--control",
-        "0",
-        *options,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout
-    try:
-        line = await asyncio.wait_for(process.stdout.readline(), READY_S)
-        ready = json.loads(line)
-        async with aiohttp.ClientSession() as http:
-            yield Emulator(process, ready, time.monotonic() - started, http)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        process._transport.close()
-        await asyncio.sleep(0)
+    with workspace() as folder:
+        running = emulated.emulator(
+            folder, (*where, *options), environment=of_the_session
+        )
+        async with running as client:
+            yield Emulator(client, time.monotonic() - started)
 
 
 class Application:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import signal
 import sys
 
-import aiohttp
 import pytest
 
 from skypechan.errors import DeadlineError, LinkDownError
@@ -146,7 +144,7 @@ async def test_signal_ends_the_process_and_leaves_nothing(daemon, number):
 
 
 async def test_second_emulator_on_a_bus_is_refused(daemon, emulator):
-    with pytest.raises(json.JSONDecodeError):
+    with pytest.raises(LinkDownError, match="status 2"):
         async with emulator_at(daemon.address):
             pass
 
@@ -159,7 +157,7 @@ async def test_lost_bus_ends_the_process_with_status_1(daemon, emulator):
 async def test_death_is_seen_as_a_departure(daemon, emulator, application):
     owners = asyncio.Queue()
     await application._link.watch_name_owner(SKYPE[0], owners.put_nowait)
-    with contextlib.suppress(aiohttp.ClientError):
+    with contextlib.suppress(LinkDownError):
         await emulator.post("/die")
     assert await asyncio.wait_for(owners.get(), 5) == ""
 

@@ -9,6 +9,8 @@ import time
 import numpy as np
 import pytest
 
+from skypechan.demo.parts.http import ask
+from skypechan.errors import CommandError
 from tests.doubles.emulated import (
     SoundEnd,
     application_at,
@@ -149,8 +151,7 @@ async def test_partner_acts_by_hand(emulator, application):
         f"CALL {call_id} STATUS REMOTEHOLD",
         f"CALL {call_id} STATUS INPROGRESS",
     )
-    status, _ = await emulator.try_post(f"/calls/{call_id}/answer")
-    assert status == 409
+    assert await emulator.refused(f"/calls/{call_id}/answer") == 409
 
 
 async def test_sound_comes_at_its_pace_and_stops_with_the_call(
@@ -211,9 +212,9 @@ async def test_tone_comes_back_from_the_echoing_contact(application, emulator):
     stamps = [stamp for stamp, _, _ in pieces["pieces"]]
     assert stamps == sorted(stamps)
     assert 0 <= time.monotonic_ns() - stamps[-1] < 10_000_000_000
-    raw = await emulator.read(f"/calls/{call_id}/heard.pcm")
+    raw = await emulator.get(f"/calls/{call_id}/heard.pcm")
     assert raw == tone().astype("<i2").tobytes()
-    assert (await emulator.read(f"/calls/{call_id}/sent.wav"))[:4] == b"RIFF"
+    assert (await emulator.get(f"/calls/{call_id}/sent.wav"))[:4] == b"RIFF"
 
 
 async def test_sound_test_greets_records_and_plays_back(application):
@@ -371,15 +372,14 @@ async def test_script_rings_and_presses_keys(daemon, tmp_path):
     ],
 )
 async def test_control_port_explains_a_bad_request(emulator, path, content, status):
-    assert (await emulator.try_post(path, **content))[0] == status
+    assert await emulator.refused(path, **content) == status
 
 
 @pytest.mark.parametrize(
     "headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}]
 )
 async def test_control_port_serves_no_web_page(emulator, headers):
-    async with emulator.http.post(
-        f"{emulator.url}/die", headers=headers, data="{}"
-    ) as reply:
-        assert reply.status == 403
+    with pytest.raises(CommandError) as refusal:
+        await ask("POST", f"{emulator.url}/die", {}, headers)
+    assert refusal.value.code == 403
     assert (await emulator.get("/account"))["signed_in"]

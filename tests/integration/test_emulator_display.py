@@ -229,8 +229,7 @@ async def test_stale_and_absent_property_on_request(application, emulator):
 
 async def test_client_on_a_bus_has_no_display_to_show(daemon):
     async with emulator_at(daemon.address) as emulator:
-        status, _ = await emulator.try_post("/display", window=False)
-        assert status == 404
+        assert await emulator.refused("/display", window=False) == 404
 
 
 async def test_lost_display_ends_the_process_with_status_1(emulator, screen):

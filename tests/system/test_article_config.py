@@ -20,7 +20,7 @@ import pytest
 from skypechan.audio.probe import measured_tone, tone
 from skypechan.config.convert import convert
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
-from skypechan.demo.parts.emulated import Emulator, control_url
+from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.demo.parts.process import Process, Program
@@ -93,7 +93,7 @@ async def client_on(screen: PrivateScreen, folder: Path) -> AsyncIterator[Emulat
     program = Program("emulator", command + options, folder, environment=environment)
     async with await Process.start(program) as process:
         ready = json.loads((await process.line(r"^\{.*\}$")).group())
-        yield Emulator(process, control_url(ready["control"]))
+        yield Emulator(process, ready)
 
 
 @pytest.fixture(scope="module")

@@ -29,10 +29,18 @@ _POLL_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A running emulator. Calls are named by the client's own numbers."""
+    """A running emulator. Calls are named by the client's own numbers.
+
+    `ready` is what it said when it was: its control port, bus and display.
+    """
 
     process: Process
-    url: str
+    ready: Mapping[str, Any]
+
+    @property
+    def url(self) -> str:
+        """Where its control port listens."""
+        return f"http://{HOST}:{self.ready['control']}"
 
     async def get(self, path: str) -> Any:
         """Return what the control port answers to GET."""
@@ -41,6 +49,10 @@ class Emulator:
     async def post(self, path: str, body: object = None) -> Any:
         """Return what the control port answers to POST."""
         return await ask("POST", self.url + path, body or {})
+
+    async def put(self, path: str, body: object) -> Any:
+        """Return what the control port answers to PUT."""
+        return await ask("PUT", self.url + path, body)
 
     async def ring(self, handle: str, **wishes: object) -> int:
         """Let somebody call the account; return the call's number."""
@@ -121,12 +133,4 @@ async def emulator(
     )
     async with await Process.start(program) as process:
         ready = json.loads((await process.line(r"^\{.*\}$")).group())
-        yield Emulator(process, control_url(ready["control"]))
-
-
-def control_url(control: object) -> str:
-    """Return the control port as a URL, whichever way the emulator told it."""
-    text = str(control)
-    if text.isdigit():
-        text = f"{HOST}:{text}"
-    return text if text.startswith("http") else f"http://{text}"
+        yield Emulator(process, ready)
