@@ -228,21 +228,28 @@ async def appear(
     mark = running_gateway.process.line_count
     async with AsyncExitStack() as stack:
 
-        async def standin(transport: str, quirks: Quirks) -> Standin:
+        async def standin(
+            transport: str,
+            quirks: Quirks,
+            *,
+            wait: bool = True,
+            left_over: bool = False,
+        ) -> Standin:
             skype = Standin(quirks, transport)
             if transport == "dbus":
                 bus = await Bus.open(standin_bus.address)
-                await stack.enter_async_context(bus)
                 host: DbusHost | X11Host = DbusHost(bus, skype)
             else:
                 screen = Screen(standin_screen.display, standin_screen.xauthority)
-                stack.callback(screen.close)
                 host = X11Host(screen, skype)
-                stack.callback(host.vanish)
+            stack.push_async_callback(host.vanish)
             await stack.enter_async_context(skype)
+            if left_over:
+                skype.left_over("bob")
             await host.appear()
-            await skype.attached()
-            await line_ready(running_gateway, transport)
+            if wait:
+                await skype.attached()
+                await line_ready(running_gateway, transport)
             return skype
 
         yield standin

@@ -44,6 +44,10 @@ class DbusHost:
         (result,) = await self._bus.call(message_bus.RequestName(SKYPE_NAME, 4))
         assert result == 1, f"{SKYPE_NAME} is taken: {result}"
 
+    async def vanish(self) -> None:
+        """Leave the bus."""
+        await self._bus.close()
+
     def tell(self, client: object, line: str) -> None:
         """Notify one client, as a call that wants no reply."""
         address = DBusAddress(CLIENT_PATH, str(client), CLIENT_INTERFACE)

@@ -61,7 +61,7 @@ class Bus:
         await self.close()
 
     async def close(self) -> None:
-        """Leave the bus."""
+        """Leave the bus; harmless when it was left."""
         self._reader.cancel()
         await asyncio.wait([self._reader])
         with contextlib.suppress(ConnectionError):  # the daemon may be gone

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 from tests.strangers.sound import HOST, Stream, sine
@@ -74,6 +74,17 @@ class Quirks:
     """At the end of a talk the sound ports close and no STATUS is told."""
     swapped: bool = False
     """X11: the two halves of `ERROR 92 CALL: Unrecognised identity` change places."""
+    refusal: str = ""
+    """What every CALL gets."""
+    sound_error: str = ""
+    """What every SET_INPUT and SET_OUTPUT gets."""
+    signed_out: bool = False
+    """NAME gets CONNSTATUS OFFLINE."""
+    thinks: bool = False
+    """NAME gets nothing until `decide`; all else gets ERROR 68."""
+    level: int = 8
+    """The highest protocol known."""
+    account: str = "alice"
 
 
 class Host(Protocol):
@@ -81,6 +92,9 @@ class Host(Protocol):
 
     def tell(self, client: object, line: str) -> None:
         """Send a notification."""
+
+    async def vanish(self) -> None:
+        """Be gone for every client."""
 
 
 @dataclass
@@ -122,12 +136,9 @@ class Call:
 class Standin:
     """The program. ``said`` holds commands as `> COMMAND`, what it told as `< LINE`."""
 
-    def __init__(
-        self, quirks: Quirks, transport: str = "dbus", account: str = "alice"
-    ) -> None:
+    def __init__(self, quirks: Quirks, transport: str = "dbus") -> None:
         self.quirks = quirks
         self.transport = transport
-        self.account = account
         self.said = Transcript()
         self.calls: dict[int, Call] = {}
         self.clients: dict[object, Client] = {}
@@ -135,6 +146,7 @@ class Standin:
         self._settings = {"USERSTATUS": "ONLINE", "AUTOAWAY": "ON", "MUTE": "OFF"}
         self._host: Host | None = None
         self._next = 178
+        self._prompts: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._began_s = asyncio.get_running_loop().time()
 
@@ -162,6 +174,20 @@ class Standin:
             seconds,
         )
 
+    async def die(self) -> None:
+        """Be gone, sound and all."""
+        for call in self.calls.values():
+            await self._silence(call)
+        if self._host is not None:
+            await self._host.vanish()
+
+    def decide(self) -> None:
+        """The user at the prompt clicks allow."""
+        self.quirks = replace(self.quirks, thinks=False)
+        for answer in self._prompts:
+            answer()
+        self._prompts.clear()
+
     # What people do
 
     def ring(self, handle: str, name: str = "") -> Call:
@@ -172,6 +198,12 @@ class Standin:
         self.notify(f"CALL {call.number} CONF_ID 0")
         self._disturb()
         self.change(call, "RINGING")
+        return call
+
+    def left_over(self, handle: str) -> Call:
+        """A talk that an application placed which is gone."""
+        call = self._new_call(handle, "", incoming=False)
+        call.status, call.talked = "INPROGRESS", True
         return call
 
     def partner_hangs_up(self, call: Call) -> None:
@@ -230,6 +262,9 @@ class Standin:
         )
         prefix = f"{token} " if token else ""
         client = self.clients.setdefault(key, Client())
+        if self.quirks.thinks and command.startswith("NAME"):
+            self._prompts.append(lambda: self.take(key, text, reply))
+            return
         after: list[Callable[[], None]] = []
         answer = prefix + self._answer(client, command, after)
         self.said.add(f"< {answer[:200]}")
@@ -252,7 +287,7 @@ class Standin:
             return "ERROR 68"
         match verb:
             case "PROTOCOL":
-                client.protocol = min(int(words[1]), 8)
+                client.protocol = min(int(words[1]), self.quirks.level)
                 after.append(self._introduce)
                 return f"PROTOCOL {client.protocol}"
             case "PING":
@@ -277,6 +312,8 @@ class Standin:
         return "ERROR 2 Unknown command"
 
     def _named(self, client: Client) -> str:
+        if self.quirks.signed_out:
+            return "CONNSTATUS OFFLINE"
         waited_s = asyncio.get_running_loop().time() - self._began_s
         if waited_s < self.quirks.permission_s:
             self._start(self._permit(client, self.quirks.permission_s - waited_s))
@@ -293,10 +330,12 @@ class Standin:
     def _introduce(self) -> None:
         self._disturb()
         self.notify("CONNSTATUS ONLINE")
-        self.notify(f"CURRENTUSERHANDLE {self.account}")
+        self.notify(f"CURRENTUSERHANDLE {self.quirks.account}")
         self.notify(f"USERSTATUS {self._settings['USERSTATUS']}")
 
     def _place(self, target: str, after: list[Callable[[], None]]) -> str:
+        if self.quirks.refusal:
+            return self.quirks.refusal
         if target == "nobody":
             return "ERROR 92 CALL: Unrecognised identity"
         if any(not call.ended for call in self.calls.values()):
@@ -342,7 +381,7 @@ class Standin:
             value = {"BUDDYSTATUS": "3", "ONLINESTATUS": "ONLINE"}.get(words[2], "")
             return f"USER {words[1]} {words[2]} {value}"
         fixed = {
-            "CURRENTUSERHANDLE": self.account,
+            "CURRENTUSERHANDLE": self.quirks.account,
             "CONNSTATUS": "ONLINE",
             "SKYPEVERSION": "4.3.0.37",
             "PROFILE": f"{words[1] if len(words) > 1 else ''} 0",
@@ -444,6 +483,8 @@ class Standin:
     def _redirect(self, call: Call, which: str, echo: str) -> str:
         if call.status != "INPROGRESS":
             return _FAILED
+        if self.quirks.sound_error:
+            return self.quirks.sound_error
         port = re.search(r'PORT="(\d+)"', echo, re.IGNORECASE)
         call.ports.pop(which, None)
         if port:

@@ -67,6 +67,8 @@ PHONE_HZ = 600
 TAKES = Behaviour(answer_after_s=0.3)
 CASES = [("dbus", name) for name in QUIRKS if name != "swapped slices"]
 CASES += [("x11", name) for name in ("none", "doubled", "swapped slices", "all")]
+OUTWARD = ("CALL is replied ROUTING", "CALL is replied OK", "swapped slices")
+"""What can show in calls to Skype only."""
 FEW = ("none", "CALL is replied OK", "unknown objects", "swapped slices", "all")
 
 
@@ -109,13 +111,15 @@ async def talk(skype: Standin, call: Call, sip: SipCall) -> None:
     sip.rtp.play(tone(PHONE_HZ, 3.0))
     await asyncio.gather(phone_hears(sip, VOICE_HZ), skype_hears(skype, call, PHONE_HZ))
     skype.partner_dials(call, "5#")
-    await asyncio.gather(sip.rtp.send_digits("1*"), sip.rtp.wait_for_digits(2, 5))
+    await asyncio.gather(
+        sip.rtp.send_digits("1*", 80, 40), sip.rtp.wait_for_digits(2, 5)
+    )
     await skype.said.until(lambda: len(call.digits) >= 2, "digits at Skype")
     assert call.digits == "1*"
     assert "".join(digit.symbol for digit in sip.rtp.digits) == "5#"
 
 
-@before(CASES)
+@before([case for case in CASES if case[1] != "swapped slices"])
 async def test_a_phone_calls_and_hangs_up(phone: SipAgent, skype: Standin) -> None:
     mark = skype.said.mark
     sip = phone.call(f"call-{skype.transport}-good")
@@ -130,7 +134,7 @@ async def test_a_phone_calls_and_hangs_up(phone: SipAgent, skype: Standin) -> No
     assert len(skype.calls) == 1
 
 
-@before(CASES)
+@before([case for case in CASES if case[1] not in OUTWARD])
 async def test_skype_calls_and_hangs_up(phone: SipAgent, skype: Standin) -> None:
     phone.behaviour = TAKES
     call = skype.ring("bob", "Bob Roe")
@@ -183,7 +187,8 @@ async def test_a_dialplan_tries_one_contact_after_another(
     phone: SipAgent, skype: Standin
 ) -> None:
     sip = phone.call("hunt-dbus")  # 30 times nobody, then good
-    await sip.final_response(20)
+    final = await sip.final_response(20)
+    if final.status == 200:
+        await sip.hang_up()
     tried = len(skype.said.found("> .*CALL nobody"))
     assert (tried, sip.statuses) == (30, [100, 180, 200])
-    await sip.hang_up()

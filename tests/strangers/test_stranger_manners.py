@@ -291,7 +291,7 @@ async def test_sound_comes_in_pieces_of_ten_milliseconds(
     await skypopen.heard.line(f"CALL {number} STATUS INPROGRESS", since=mark)
     async with SoundPort() as speaker:
         skypopen.say(f'ALTER CALL {number} SET_OUTPUT PORT="{speaker.port}"')
-        await speaker.heard(200 * PIECE)
+        await speaker.heard(120 * PIECE)
         reads = (await speaker.connected()).reads
     sizes = [len(piece) for _, piece in reads]
     assert all(size % PIECE == 0 for size in sizes)

@@ -27,9 +27,10 @@ class X11Host:
         """Publish our window."""
         self._screen.publish(self._screen.window)
 
-    def vanish(self) -> None:
-        """Take the property away, as an orderly end does."""
+    async def vanish(self) -> None:
+        """Take the property and the window away, as an orderly end does."""
         self._screen.withdraw()
+        self._screen.close()
 
     def tell(self, client: object, line: str) -> None:
         """Send a line to one client's window."""

@@ -171,7 +171,9 @@ class Screen:
         self.flush()
 
     def close(self) -> None:
-        """Leave the server; the window goes with it."""
+        """Leave the server; the window goes with it. Harmless a second time."""
+        if self._handle < 0:
+            return
         self._loop.remove_reader(self._handle)
         self._handle = -1
         self._x.XCloseDisplay(self._display)
@@ -216,6 +218,8 @@ class Screen:
 
     def withdraw(self) -> None:
         """Delete Skype's property."""
+        if self._handle < 0:
+            return
         self._x.XDeleteProperty(self._display, self._root, self.atom(PROPERTY))
         self.flush()
 
