@@ -79,7 +79,7 @@ class Downsampler:
     """16 kHz to 8 kHz for `capacity` calls, each with its own filter memory."""
 
     def __init__(self, capacity: int) -> None:
-        self._bank = _BlockFilter(capacity, _down_matrix(), 2 * _BLOCK, _BLOCK)
+        self._bank = BlockFilter(capacity, _down_matrix(), 2 * _BLOCK, _BLOCK)
 
     def process(self, rows: Rows, samples: Float32) -> Float32:
         """`[k, n]` at 16 kHz of calls `rows`, n even, to `[k, n / 2]` at 8 kHz."""
@@ -96,7 +96,7 @@ class Upsampler:
     """8 kHz to 16 kHz for `capacity` calls, each with its own filter memory."""
 
     def __init__(self, capacity: int) -> None:
-        self._bank = _BlockFilter(capacity, _up_matrix(), _BLOCK, 2 * _BLOCK)
+        self._bank = BlockFilter(capacity, _up_matrix(), _BLOCK, 2 * _BLOCK)
 
     def process(self, rows: Rows, samples: Float32) -> Float32:
         """`[k, n]` at 8 kHz of calls `rows` to `[k, 2 n]` at 16 kHz."""
@@ -126,8 +126,11 @@ def _up_matrix() -> Float32:
     return matrix.astype(np.float32)
 
 
-class _BlockFilter:
-    """Overlapping blocks of each row times one matrix `[memory + hop, produced]`."""
+class BlockFilter:
+    """Overlapping blocks of each row times one matrix `[memory + hop, produced]`.
+
+    Each `hop` samples give `produced`.
+    """
 
     def __init__(self, capacity: int, matrix: Float32, hop: int, produced: int) -> None:
         self._matrix = matrix
@@ -137,6 +140,7 @@ class _BlockFilter:
         self._history = np.zeros((capacity, self._memory), np.float32)
 
     def process(self, rows: Rows, samples: Float32) -> Float32:
+        """Filter `[k, n]` of calls `rows`; what is no whole hop gives its share."""
         count, length = samples.shape
         blocks = -(-length // self._hop)
         work = np.zeros((count, self._memory + blocks * self._hop), np.float32)
@@ -154,4 +158,5 @@ class _BlockFilter:
         return produced[:, : length * self._produced // self._hop]
 
     def reset(self, row: int) -> None:
+        """Forget what call `row` has heard."""
         self._history[row] = 0
