@@ -324,6 +324,15 @@ async def test_display_that_is_killed_during_a_call_releases_it_once(line, scree
     assert events.released is released
 
 
+async def test_call_of_a_dead_gateway_is_ended_by_the_next_one(screen, emulator):
+    await emulator.start()
+    left = await emulator.control("POST", "/place", to="echo")
+    await emulator.call(left["call"], until="INPROGRESS")
+    async with running(screen) as line:
+        await line.observer.reach(LineState.READY, BACK_WITHIN_S)
+        assert (await emulator.call(left["call"]))["ended"]
+
+
 async def test_stopped_client_degrades_the_line_until_it_wakes(screen, emulator):
     await emulator.start()
     async with running(screen, IMPATIENT) as line:
