@@ -33,11 +33,16 @@ drill: ## the long tests in full, for MINUTES=, reproducible by SEED=
 	@SKYPECHAN_DRILL_SEED="$(SEED)" SKYPECHAN_DRILL_MINUTES="$(MINUTES)" \
 		$(BIN)/pytest tests/drill --timeout 0
 
-bench: ## the benchmarks: every benchmarks/bench_*.py
+bench: ## every script in benchmarks/, the quick way; results in var/bench
 	$(BOOTSTRAP) python system asterisk
-	@set -e; for script in benchmarks/bench_*.py; do \
-		if [ -e "$$script" ]; then $(BIN)/python "$$script" $(ARGS); \
-		else echo "there is no benchmark yet"; fi; \
+	@$(BIN)/python -c "import matplotlib" 2>/dev/null || { \
+		echo "bench: installing matplotlib into .venv, for the plots" >&2; \
+		$(BIN)/pip install --quiet --disable-pip-version-check "matplotlib>=3.9" || \
+		echo "bench: matplotlib cannot be installed: no plots" >&2; }
+	@mkdir -p var/bench
+	@set -e; for script in benchmarks/*.py; do \
+		name=var/bench/$$(basename "$$script" .py); \
+		$(BIN)/python "$$script" --quick --json "$$name.json" --plot "$$name.png" $(ARGS); \
 	done
 
 lock: ## compute requirements.lock from pyproject.toml anew
