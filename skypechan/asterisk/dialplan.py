@@ -32,6 +32,7 @@ SELF_TEST = "self-test"  # the kind of call that ECHO is for
 CALL_EVENT = "SkypechanCall"
 AUDIO_EVENT = "SkypechanAudio"
 MISSED_EVENT = "SkypechanMissed"
+PROBE_EVENT = "SkypechanProbe"
 GIVEN_UP_EVENT = "SkypechanGivenUp"
 LEG_EVENTS = frozenset((AUDIO_EVENT, MISSED_EVENT, GIVEN_UP_EVENT))
 

@@ -16,8 +16,8 @@ from skypechan.errors import CommandError, ConfigError, LinkError
 if TYPE_CHECKING:
     from skypechan.console.client import ControlClient
 
-OK, FAILED, DOWN = 0, 1, 2
-"""For `status`: all is well, some line or link is not, no call can be made."""
+OK, FAILED, UNUSABLE = 0, 1, 2
+"""Unusable is a configuration, or for `status` a gateway that can make no call."""
 
 _SELF_TEST_S = 30.0
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
@@ -28,6 +28,7 @@ def add_commands(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
 ) -> None:
     """Declare the commands for the running gateway."""
+    _add(commands, "check", check, "every prerequisite: finding, evidence, remedy")
     _add(commands, "status", status, "one screen: links, lines and calls")
     _add(commands, "lines", lines, "the lines and their state")
     _add(commands, "calls", calls, "the live calls")
@@ -74,6 +75,22 @@ def _add(
     return parser
 
 
+def check(options: argparse.Namespace) -> int:
+    """Look at every prerequisite, whether the gateway runs or not."""
+    from skypechan.check.run import passed
+    from skypechan.config.reader import find_file
+    from skypechan.console.checking import faults_of, findings_of, report_of, text_of
+
+    path = find_file(options.config)
+    bad = OK
+    try:
+        findings = findings_of(path)
+    except ConfigError as error:
+        findings, bad = faults_of(error), UNUSABLE
+    _show(options, report_of(findings), lambda: text_of(findings))
+    return bad or (OK if passed(findings) else FAILED)
+
+
 def status(options: argparse.Namespace) -> int:
     """Show how all is; the exit status tells it to monitoring."""
     from skypechan.console.tables import status_screen
@@ -85,10 +102,10 @@ def status(options: argparse.Namespace) -> int:
             _say_json({"ready": False, "reasons": [str(error)]})
         else:
             _say(f"DOWN: {error}")
-        return DOWN
+        return UNUSABLE
     _show(options, shown, lambda: status_screen(shown, _now()))
     if not shown["ready"]:
-        return DOWN
+        return UNUSABLE
     return FAILED if shown["reasons"] else OK
 
 

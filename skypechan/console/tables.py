@@ -111,14 +111,14 @@ def headline(status: Row) -> str:
     calls = len(status["calls"])
     troubles = "; ".join(status["reasons"])
     counted = f"{calls} call{'' if calls == 1 else 's'}"
-    return _clean(f"{word}, {counted}{troubles and f'; {troubles}'}")
+    return clean(f"{word}, {counted}{troubles and f'; {troubles}'}")
 
 
 def verdict_text(verdict: Row) -> str:
     """Return the verdict of a self-test with its figures and what it covers."""
     word = "PASSED" if verdict["passed"] else "FAILED"
     reason = verdict["reason"]
-    lines = [_clean(f"{word}{reason and f': {reason}'}")]
+    lines = [clean(f"{word}{reason and f': {reason}'}")]
     names = [name.replace("_", " ") for name in verdict["figures"]]
     width = max(map(len, names), default=0)
     for name, value in zip(names, verdict["figures"].values(), strict=True):
@@ -135,13 +135,14 @@ def _field(name: str) -> Callable[[Row], str]:
 
 
 def _shown(text: str) -> str:
-    clean = _clean(text)
-    while _width(clean) > _WIDEST:
-        clean = clean[: min(len(clean) - 2, _WIDEST - 1)] + "…"
-    return clean or "-"
+    shown = clean(text)
+    while _width(shown) > _WIDEST:
+        shown = shown[: min(len(shown) - 2, _WIDEST - 1)] + "…"
+    return shown or "-"
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Return a text that moves no cursor and breaks no line, whoever wrote it."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 

@@ -1,0 +1,225 @@
+"""Checks of Asterisk: login, rights, release, modules, dialplan, events.
+
+All is measured by harmless actions that the gateway's own rights allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from skypechan.asterisk.ami.messages import (
+    Action,
+    Getvar,
+    Hangup,
+    Originate,
+    PlayDtmf,
+    Redirect,
+    Setvar,
+)
+from skypechan.asterisk.dialplan import SOCKET, Version
+from skypechan.check import audio
+from skypechan.check.finding import Finding, failed, ok, skipped, warning
+from skypechan.check.modules import modules, no_module
+from skypechan.check.session import Session, logged_in
+from skypechan.check.subject import Subject
+from skypechan.errors import CommandError
+
+_DENIED = "Asterisk denies"
+_UNKNOWN = "Invalid/unknown command"
+_OLDEST = 18
+
+# Each is refused for want of a channel, if not for want of the right.
+_HARMLESS: tuple[Action, ...] = (
+    Getvar("EPOCH"),
+    Setvar("", "", ""),
+    Redirect("", "", ""),
+    Hangup("", 16),
+    PlayDtmf("skypechan-nobody", "1", 100),
+    Originate("", "", "", "slin", 1, ("", "")),
+)
+
+_PLACES = (
+    ("skypechan", "prepare"),
+    ("skypechan", "dial"),
+    ("skypechan-inbound", "s"),
+    ("skypechan-audio", "s"),
+    ("skypechan-click", "s"),
+    ("skypechan-test", "tell"),
+)
+
+
+async def asterisk(subject: Subject) -> AsyncIterator[Finding]:
+    """Find out whether Asterisk is as the gateway needs it."""
+    settings = subject.asterisk
+    async with logged_in(settings, subject.clock) as session:
+        yield _login(session)
+        if not session.is_up:
+            yield skipped("asterisk", "nothing more to see without a login")
+            return
+        rights = [finding async for finding in _rights(session)]
+        for finding in rights:
+            yield finding
+        if any("write" in finding.remedy for finding in rights):
+            yield skipped("asterisk", "nothing more to see without these rights")
+            return
+        yield await _release(session)
+        places = [finding async for finding in _dialplan(session)]
+        for finding in places:
+            yield finding
+        async for finding in _extensions(subject, session):
+            yield finding
+        yield await _socket(subject, session)
+        if any(finding.remedy for finding in places):
+            yield skipped("modules", "only with skypechan.conf")
+            yield skipped("audio", "only with skypechan.conf")
+            return
+        for finding in await modules(session):
+            yield finding
+        yield await audio.audio(subject, session)
+
+
+def _login(session: Session) -> Finding:
+    endpoint = session.settings.ami
+    if session.is_up:
+        user = session.settings.ami_username
+        return ok("ami", f"{user} is logged in at {endpoint}")
+    if session.is_refused:
+        return failed(
+            "ami",
+            "Asterisk refuses the login",
+            session.link.reason,
+            "let ami_username and ami_secret agree with a section of manager.conf"
+            " whose permit covers this machine, then `manager reload`",
+        )
+    return failed(
+        "ami",
+        f"nobody answers at {endpoint}",
+        session.link.reason,
+        "start Asterisk; set enabled = yes, port and bindaddr in manager.conf, or"
+        " correct [asterisk] ami",
+    )
+
+
+async def _rights(session: Session) -> AsyncIterator[Finding]:
+    lacking: dict[str, list[str]] = {}
+    for action in _HARMLESS:
+        try:
+            await session.link.send(action)
+        except CommandError as error:
+            if str(error).startswith(_DENIED):
+                lacking.setdefault(action.right, []).append(action.name)
+            elif str(error).startswith(_UNKNOWN) and action.name == PlayDtmf.name:
+                yield no_module("app_senddtmf", str(error), "digits from the line")
+    user = session.settings.ami_username
+    for right, names in lacking.items():
+        yield failed(
+            "ami-rights",
+            f"{user} may not {', '.join(names)}",
+            "Permission denied, says Asterisk",
+            f"add {right} to write = of [{user}] in manager.conf, then"
+            " `manager reload`",
+        )
+    if not lacking:
+        yield ok("ami-rights", f"{user} may do all that the gateway does")
+
+
+async def _release(session: Session) -> Finding:
+    text = await session.value_of("VERSION()")
+    if not text:
+        return warning(
+            "version",
+            "the release is not known, so calls are narrowband",
+            "VERSION() gives nothing",
+            "load func_version.so",
+        )
+    version = Version(text)
+    major = text.split(".", 1)[0]
+    if major.isdigit() and int(major) < _OLDEST:
+        return failed(
+            "version",
+            "this Asterisk has no AudioSocket with a choice of codec",
+            text,
+            f"use Asterisk {_OLDEST} or newer, best 22.10 or 20.20",
+        )
+    lacks = []
+    if not version.has_digits:
+        lacks.append("a phone's digits come by AMI only")
+    if not version.has_wideband:
+        lacks.append("audio is 8 kHz only")
+    if lacks:
+        remedy = "use 20.20, 22.10 or 23.4, or newer"
+        return warning("version", " and ".join(lacks), text, remedy)
+    return ok("version", "Asterisk carries wideband audio and digits", text)
+
+
+async def _exists(session: Session, context: str, extension: str) -> str:
+    """Return "1" or "0"; nothing without func_dialplan."""
+    return await session.value_of(f"DIALPLAN_EXISTS({context},{extension},1)")
+
+
+async def _dialplan(session: Session) -> AsyncIterator[Finding]:
+    found = {place: await _exists(session, *place) for place in _PLACES}
+    if "" in found.values():
+        yield no_module("func_dialplan", "DIALPLAN_EXISTS gives nothing")
+        return
+    absent = [
+        f"{name}@{context}" for (context, name), is_ in found.items() if is_ != "1"
+    ]
+    if len(absent) == len(_PLACES):
+        yield failed(
+            "dialplan",
+            "skypechan.conf is not in the dialplan",
+            f"no {absent[0]}",
+            "write #include skypechan.conf into extensions.conf, then"
+            " `dialplan reload`",
+        )
+    elif absent:
+        yield failed(
+            "dialplan",
+            "skypechan.conf is not the one that came with this gateway",
+            f"no {', '.join(absent)}",
+            "install this release's skypechan.conf, then `dialplan reload`",
+        )
+    else:
+        yield ok("dialplan", "skypechan.conf is in the dialplan")
+
+
+async def _extensions(subject: Subject, session: Session) -> AsyncIterator[Finding]:
+    wanted = [(f"line {line.name}", line.line.target) for line in subject.lines]
+    for who, target in (*wanted, *subject.targets):
+        check = f"extension {target}"
+        is_there = await _exists(session, target.context, target.extension)
+        if is_there == "1":
+            yield ok(check, f"takes the calls of {who}")
+        elif is_there == "0":
+            yield failed(
+                check,
+                f"the calls of {who} lead nowhere",
+                f"Asterisk has no {target}",
+                f"write an extension {target.extension} into [{target.context}] of"
+                " extensions.conf, or correct extension and context, or the route",
+            )
+
+
+async def _socket(subject: Subject, session: Session) -> Finding:
+    value = await session.value_of(SOCKET)
+    settings = subject.asterisk
+    meant = settings.audiosocket_advertise or str(settings.listen_endpoint())
+    if subject.running is None:
+        return ok("socket", "the gateway tells Asterisk when it starts", value)
+    if not value:
+        return failed(
+            "socket",
+            f"the global variable {SOCKET} is gone",
+            "empty, though the gateway runs",
+            "set clearglobalvars = no in extensions.conf and restart the gateway",
+        )
+    if value != meant and not meant.endswith(":0"):
+        return failed(
+            "socket",
+            f"{SOCKET} names another gateway",
+            f"{value} instead of {meant}",
+            "let only one gateway use this Asterisk, set the variable nowhere else,"
+            " and restart the gateway",
+        )
+    return ok("socket", f"{SOCKET} is {value}")

@@ -1,0 +1,90 @@
+"""Checks of this machine's side: the configuration's files and our ports."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import stat
+from collections.abc import AsyncIterator
+
+from skypechan.check.finding import Finding, failed, ok, skipped, warning
+from skypechan.check.subject import Subject
+from skypechan.settings import Endpoint
+
+
+async def configuration(subject: Subject) -> AsyncIterator[Finding]:
+    """Report what the reader of the file was not sure about."""
+    for text in subject.warnings:
+        yield warning("configuration", text, str(subject.source), "correct the file")
+    if not subject.warnings:
+        lines = ", ".join(line.name for line in subject.lines)
+        yield ok("configuration", f"lines: {lines}", str(subject.source))
+
+
+async def secrets(subject: Subject) -> AsyncIterator[Finding]:
+    """Find files that let everybody read a secret."""
+    for path in subject.secret_files:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & (stat.S_IROTH | stat.S_IWOTH):
+            yield failed(
+                "secrets",
+                f"everybody can read the secrets in {path}",
+                f"mode {mode:04o}",
+                f"chmod 640 {path}, or keep them in files: ami_secret_file, token_file",
+            )
+        else:
+            yield ok("secrets", f"{path} is for its owner and group", f"{mode:04o}")
+    if not subject.secret_files:
+        yield ok("secrets", "no secret stands in the configuration itself")
+
+
+async def web(subject: Subject) -> AsyncIterator[Finding]:
+    """Find out whether the page can be served, or is."""
+    if subject.running is not None:
+        yield ok("web", "the gateway runs and has its port", str(subject.web))
+    elif error := taken(subject.web):
+        yield failed(
+            "web",
+            f"{subject.web} cannot be had",
+            error,
+            "stop the program that has it, or choose another [web] listen",
+        )
+    else:
+        yield ok("web", f"{subject.web} is free")
+
+
+async def sound_ports(subject: Subject) -> AsyncIterator[Finding]:
+    """Find out whether the lines' own ports are free."""
+    for line in subject.lines:
+        check = f"sound-ports {line.name}"
+        for key in ("sound_port_to_skype", "sound_port_from_skype"):
+            port = getattr(line.backend, key, 0)
+            if not port:
+                continue
+            if subject.running is not None:
+                yield skipped(check, f"port {port} is the running gateway's to take")
+            elif error := taken(Endpoint("127.0.0.1", port)):
+                yield failed(
+                    check,
+                    f"sound port {port} cannot be had",
+                    error,
+                    f"stop the program that has it, or set {key} to 0 or another port",
+                )
+            else:
+                yield ok(check, f"port {port} is free")
+
+
+def taken(endpoint: Endpoint) -> str:
+    """Return why an address cannot be listened on, empty if it can."""
+    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        # As the gateway does; it does not let us listen beside another listener.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((endpoint.host, endpoint.port))
+            listener.listen()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return "another program listens there"
+            return error.strerror or str(error)
+    return ""

@@ -1,0 +1,112 @@
+"""A login of the check's own at Asterisk's manager interface."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from skypechan.asterisk import dialplan
+from skypechan.asterisk.ami.link import AmiLink, LinkState
+from skypechan.asterisk.ami.messages import Event, Getvar, Originate, UserEvent
+from skypechan.asterisk.settings import AsteriskSettings
+from skypechan.clock import Clock
+
+_TEST_MS = 5_000
+
+
+class Session:
+    """A link, and every event that came by it."""
+
+    def __init__(self, settings: AsteriskSettings, clock: Clock) -> None:
+        self.link = AmiLink(settings, clock)
+        self.settings = settings
+        self.events: list[Event] = []
+        self._changed = asyncio.Event()
+        self.link.on_event = self._take
+        self.link.on_state = self.wake
+
+    @property
+    def is_up(self) -> bool:
+        """Whether we are logged in."""
+        return self.link.state is LinkState.UP
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether our login was refused."""
+        return self.link.state is LinkState.REFUSED
+
+    def wake(self) -> None:
+        """Let `until` look again: something else has happened."""
+        self._changed.set()
+
+    async def until(self, seen: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something is to be seen; False when it is not in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not seen():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def value_of(self, function: str) -> str:
+        """Return a variable or function. Raises CommandError, LinkError."""
+        return (await self.link.send(Getvar(function))).value
+
+    async def start(
+        self, uuid: UUID, extension: str, *variables: tuple[str, str]
+    ) -> None:
+        """Run an extension of our test context beside an echo.
+
+        Raises CommandError, LinkError.
+        """
+        await self.link.send(
+            Originate(
+                channel=f"Local/{dialplan.ECHO}",
+                context=dialplan.ECHO.context,
+                extension=extension,
+                codecs=dialplan.NARROW_FORMAT,
+                timeout_ms=_TEST_MS,
+                unique_ids=channels_of(uuid),
+                variables=(("__SKYPECHAN_UUID", str(uuid)), *variables),
+            )
+        )
+
+    def told(self, uuid: UUID) -> list[UserEvent]:
+        """Return what an extension of the test context has told so far."""
+        return [
+            event
+            for event in self.events
+            if isinstance(event, UserEvent)
+            and event.name == dialplan.PROBE_EVENT
+            and event.fields.get("uuid") == str(uuid)
+        ]
+
+    def _take(self, event: Event) -> None:
+        self.events.append(event)
+        self.wake()
+
+
+def channels_of(uuid: UUID) -> tuple[str, str]:
+    """Return the unique ids of the two halves of a test call."""
+    return (f"skypechan-check-{uuid}-1", f"skypechan-check-{uuid}-2")
+
+
+@asynccontextmanager
+async def logged_in(settings: AsteriskSettings, clock: Clock) -> AsyncIterator[Session]:
+    """Try to log in, once; `is_up` tells whether it worked, the link's reason why."""
+    session = Session(settings, clock)
+    first = session.link.reason
+    running = asyncio.create_task(session.link.run(), name="AMI link of the check")
+    try:
+        await session.until(
+            lambda: session.is_up or session.link.reason != first,
+            2 * settings.action_seconds + 1,
+        )
+        yield session
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

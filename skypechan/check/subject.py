@@ -1,0 +1,68 @@
+"""What is checked: the settings, and the gateway where one runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skypechan.asterisk.settings import AsteriskSettings
+from skypechan.call.routes import Target
+from skypechan.clock import Clock
+from skypechan.gateway.lines import LineSettings
+from skypechan.settings import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedLine:
+    """A configured line; `backend` are the settings that its kind of client adds."""
+
+    name: str
+    line: LineSettings
+    backend: Any
+
+
+@dataclass(frozen=True, slots=True)
+class LineFact:
+    """What the running gateway says of a line."""
+
+    state: str
+    reason: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class TestFact:
+    """What a self-test of the running gateway came to."""
+
+    passed: bool
+    reason: str
+    figures: Mapping[str, float | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The gateway that runs: it is asked instead of competing with it."""
+
+    lines: Mapping[str, LineFact]
+    self_test: Callable[[], Awaitable[TestFact]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Everything that the checks look at.
+
+    `secret_files` are files that hold secrets in clear; `targets` the places of the
+    dialplan that the routes name, by what names them.
+    """
+
+    source: Path
+    asterisk: AsteriskSettings
+    web: Endpoint
+    lines: tuple[CheckedLine, ...]
+    targets: tuple[tuple[str, Target], ...]
+    clock: Clock
+    secret_files: tuple[Path, ...] = ()
+    warnings: tuple[str, ...] = ()
+    running: Running | None = None
