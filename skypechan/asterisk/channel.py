@@ -45,7 +45,7 @@ from skypechan.asterisk.causes import DialledCauses
 from skypechan.call import events
 from skypechan.call.causes import DialStatus, HangupCause, meaning
 from skypechan.clock import Clock
-from skypechan.errors import CallError, CommandError, LocalWireError, SkypechanError
+from skypechan.errors import CallError, CommandError, LinkError, LocalWireError
 
 _log = logging.getLogger(__name__)
 
@@ -60,9 +60,6 @@ _MOVING = "channel not up"
 _MOVED_S = 1.0
 _LOOK_AGAIN_S = 0.005
 _STRAGGLERS_S = 0.5
-# A phone must not ring on for a gateway that has died: what we originate lives for so
-# long, and for as long again whenever we say so.
-_LEASE_S = 3
 _RENEW_S = 1.0
 _FOR_EVER_S = 10 * 365 * 86_400
 _DIGIT_MS = 120
@@ -219,18 +216,27 @@ class PbxLeg:
         return dataclasses.replace(_without_backlog(connection), rate_hz=rate_hz)
 
     async def stay_alive(self) -> None:
-        """Keep an originated call alive in Asterisk until it has its audio."""
+        """Keep an originated call alive in Asterisk until it has its audio.
+
+        From then on the audio connection tells Asterisk of our death.
+        """
         await self._wait_for_birth()
-        while self.phase is Phase.DIALLING:
-            await self._lease(_LEASE_S)
+        while self.phase is not Phase.ENDED:
+            up = self.phase is Phase.UP
+            if await self._leased(_FOR_EVER_S if up else dialplan.LEASE_S) and up:
+                return
             await self._clock.sleep(_RENEW_S)
 
-    async def _lease(self, seconds: int) -> None:
+    async def _leased(self, seconds: int) -> bool:
+        """Let the call live so long; False if Asterisk could not be told."""
         try:
             await self._link.send(AbsoluteTimeout(self.channel.uniqueid, seconds))
-        except SkypechanError as error:
-            # It has ended, or the link is down and may come back in time.
+        except CommandError as error:
+            _log.debug("= %s has gone its way: %s", self.channel.uniqueid, error)
+        except LinkError as error:
             _log.debug("! %s: %s", self.uuid, error)
+            return False
+        return True
 
     # What happens to the leg.
 
@@ -363,9 +369,6 @@ class PbxLeg:
         """Be up once there is a connection and its rate is known."""
         ready = self._connection is not None and self._rate_hz is not None
         if ready and self.phase not in (Phase.UP, Phase.ENDED):
-            if self.phase is Phase.DIALLING:
-                # From now on the audio connection tells Asterisk of our death.
-                self._spawn(self._lease(_FOR_EVER_S))
             self.phase = Phase.UP
             self._report(events.PbxAnswered())
 

@@ -45,6 +45,11 @@ TAKEN_BY = "SKYPECHAN_TAKEN_BY"
 STATUS, CAUSE, REASON = "SKYPECHAN_STATUS", "SKYPECHAN_CAUSE", "SKYPECHAN_REASON"
 CONTACT = "SKYPECHAN_CONTACT_"
 
+# A phone must not ring on for a gateway that has died: what we originate lives for so
+# long, and for as long again whenever we say so.
+LEASE = "TIMEOUT(absolute)"
+LEASE_S = 3
+
 NARROW_FORMAT, WIDE_FORMAT = "slin", "slin16"
 RATES_HZ: dict[str, int] = {NARROW_FORMAT: 8_000, WIDE_FORMAT: 16_000}
 
@@ -171,6 +176,7 @@ def variables_of(origination: Origination, uuid: UUID) -> tuple[tuple[str, str],
     Two underscores before a name let every channel of the call inherit it.
     """
     return (
+        (LEASE, str(LEASE_S)),
         ("__SKYPECHAN_UUID", str(uuid)),
         ("__SKYPECHAN_CALL", encode(origination.call)),
         ("__SKYPECHAN_LINE", encode(origination.line)),

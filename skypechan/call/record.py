@@ -66,8 +66,14 @@ class CallRecord:
     audio: Mapping[str, float | int] = field(default_factory=dict)
 
     def end(self, side: Side, cause: HangupCause, reason: str, when: datetime) -> None:
-        """Write down who ended the call and why. Only the first ending counts."""
+        """Write down who ended the call and why. Only the first ending counts.
+
+        But where a program dies, closed audio may be the first sign of it, and only
+        the fault that its leg ends with says what has happened.
+        """
         if self.ended is not None:
+            if side is self.released_by and cause in _FAULTS:
+                self.cause, self.reason = cause, reason
             return
         self.ended, self.released_by = when, side
         offering = Side.PBX if self.direction is Direction.TO_LINE else Side.LINE

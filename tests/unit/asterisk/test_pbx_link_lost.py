@@ -138,6 +138,7 @@ async def test_an_originated_call_is_kept_alive_until_it_has_its_audio(
     _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
     writer.write(b"\x01\x00\x10" + leg.audio_uuid.bytes)
     await log.until(PbxAnswered)
+    await clock.advance(1)
     await asterisk.received("AbsoluteTimeout", 4)
     await clock.advance(3)
     assert leases() == ["3", "3", "3", str(10 * 365 * 86_400)]

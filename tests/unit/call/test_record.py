@@ -38,6 +38,18 @@ def test_only_the_first_ending_counts() -> None:
     assert record.reason == "busy"
 
 
+def test_the_fault_behind_closed_audio_is_told() -> None:
+    record = CallRecord(call="c1", direction=Direction.TO_PBX, answered=NOW)
+    normal, fault = HangupCause.NORMAL_CLEARING, HangupCause.DESTINATION_OUT_OF_ORDER
+    record.end(Side.LINE, normal, "audio closed by the line", NOW)
+    record.end(Side.PBX, HangupCause.TEMPORARY_FAILURE, "not of that side", NOW)
+    assert record.cause is normal
+    record.end(Side.LINE, fault, "the client went away", NOW)
+    record.end(Side.LINE, normal, "", NOW)
+    assert (record.cause, record.reason) == (fault, "the client went away")
+    assert (record.released_by, record.ended) == (Side.LINE, NOW)
+
+
 def test_a_caller_whose_leg_failed_has_not_given_up() -> None:
     record = CallRecord(call="c1", direction=Direction.TO_PBX)
     cause = HangupCause.DESTINATION_OUT_OF_ORDER
