@@ -1,19 +1,14 @@
-"""The Skype client emulator as a process of its own, and its control port."""
+"""The emulated Skype client, which can be killed and started again."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import signal
-import sys
+from contextlib import AsyncExitStack
 from typing import Any
 
-import aiohttp
-
-from tests.doubles.dbus_daemon import end
-
-ACCOUNT = "skypet123"
+from skypechan.demo.parts.emulated import ACCOUNT, Emulator, emulator
+from skypechan.demo.parts.http import ask
+from skypechan.demo.parts.users import workspace
 
 
 class SkypeEmulator:
@@ -25,50 +20,33 @@ class SkypeEmulator:
         """Only the transports that are named are opened."""
         self._where = ("--dbus", bus_address) if bus_address else ()
         self._where += ("--display", display) if display else ()
-        self._environment = {**os.environ, "XAUTHORITY": xauthority}
-        self._process: asyncio.subprocess.Process | None = None
-        self._url = ""
+        self._environment = {"XAUTHORITY": xauthority} if xauthority else {}
+        self._stack = AsyncExitStack()
+        self._running: Emulator | None = None
 
     async def start(self, *options: str) -> None:
         """Run it until it says that it is ready."""
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "skypechan.emulator",
-            "--account",
-            ACCOUNT,
-            "--control",
-            "0",
-            *self._where,
-            *options,
-            env=self._environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        assert self._process.stdout
-        line = await asyncio.wait_for(self._process.stdout.readline(), 20)
-        assert line, "the emulator did not start"
-        self._url = f"http://127.0.0.1:{json.loads(line)['control']}"
+        folder = self._stack.enter_context(workspace())
+        options = ("--account", ACCOUNT, *self._where, *options)
+        started = emulator(folder, options, environment=self._environment)
+        self._running = await self._stack.enter_async_context(started)
 
     def send_signal(self, number: signal.Signals) -> None:
         """As `kill -STOP` and its like."""
-        assert self._process
-        self._process.send_signal(number)
+        assert self._running
+        self._running.process.signal(number)
 
     async def kill(self) -> None:
         """End it as a crash would."""
-        process, self._process = self._process, None
-        if process is not None:
-            await end(process)
+        if self._running:
+            self._running.process.kill()
+        self._running = None
+        await self._stack.aclose()
 
     async def control(self, method: str, path: str, **body: Any) -> Any:
         """One request to the control port; its JSON."""
-        async with (
-            aiohttp.ClientSession(raise_for_status=True) as session,
-            session.request(method, self._url + path, json=body or None) as response,
-        ):
-            return await response.json()
+        assert self._running
+        return await ask(method, self._running.url + path, body or None)
 
     async def call(self, call_id: str, until: str = "") -> Any:
         """What the emulator knows of a call, once its status is as wished."""
