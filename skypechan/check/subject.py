@@ -33,7 +33,7 @@ class LineFact:
 
 
 @dataclass(frozen=True, slots=True)
-class TestFact:
+class SelfTestFact:
     """What a self-test of the running gateway came to."""
 
     passed: bool
@@ -46,7 +46,7 @@ class Running:
     """The gateway that runs: it is asked instead of competing with it."""
 
     lines: Mapping[str, LineFact]
-    self_test: Callable[[], Awaitable[TestFact]]
+    self_test: Callable[[], Awaitable[SelfTestFact]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ from skypechan.check.subject import (
     CheckedLine,
     LineFact,
     Running,
+    SelfTestFact,
     Subject,
-    TestFact,
 )
 from skypechan.clock import SystemClock
 from skypechan.config import reader
@@ -30,6 +31,8 @@ _SELF_TEST_S = 30.0
 
 def findings_of(path: Path) -> list[Finding]:
     """Check everything about a configuration. Raises ConfigError when it is bad."""
+    # What the parts would log is in the findings, with the remedy.
+    logging.getLogger("skypechan").addHandler(logging.NullHandler())
     subject = _subject(reader.load(path), running_gateway(path))
     return asyncio.run(checks.run(subject, _tell))
 
@@ -54,11 +57,11 @@ def running_gateway(path: Path) -> Running | None:
     except LinkDownError:
         return None
 
-    async def self_test() -> TestFact:
+    async def self_test() -> SelfTestFact:
         answer = await asyncio.to_thread(
             client.ask, "POST", "/api/self-test", timeout_s=_SELF_TEST_S
         )
-        return TestFact(answer["passed"], answer["reason"], answer["figures"])
+        return SelfTestFact(answer["passed"], answer["reason"], answer["figures"])
 
     lines = {
         line["name"]: LineFact(line["state"], line["reason"], line["account"])
