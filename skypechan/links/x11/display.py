@@ -118,7 +118,11 @@ def open_way(name: DisplayName, xauthority: str, timeout_s: float) -> Way:
         raise LinkRefusedError(f"no right to connect to {name}: {error}") from error
     except OSError as error:
         raise LinkDownError(f"no display at {name}: {error.strerror}") from error
-    return Way(opened, described, _cookie(cookies, opened, name.number))
+    try:
+        return Way(opened, described, _cookie(cookies, opened, name.number))
+    except OSError as error:
+        opened.close()
+        raise LinkDownError(f"no display at {name}: {error.strerror}") from error
 
 
 def _connect(name: DisplayName, timeout_s: float) -> tuple[socket.socket, str]:
