@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from skypechan.backends.skype.protocol.commands import Device, format_devices
+from skypechan.backends.skype.protocol.devices import Device, format_devices
 from skypechan.backends.skype.protocol.values import (
     END_STATUSES,
     ESTABLISHED_STATUSES,

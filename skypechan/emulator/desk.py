@@ -12,11 +12,10 @@ from enum import StrEnum, unique
 
 from skypechan.backends.skype.protocol.commands import (
     Alter,
-    DeviceKind,
     GetProperty,
     SetProperty,
-    parse_devices,
 )
+from skypechan.backends.skype.protocol.devices import DeviceKind, parse_devices
 from skypechan.backends.skype.protocol.notifications import (
     AlterEcho,
     CallProperty,

@@ -12,7 +12,7 @@ from skypechan.backends.skype.causes import Ending, refusal_of
 from skypechan.backends.skype.conversation import Conversation
 from skypechan.backends.skype.deadline import first_of, within
 from skypechan.backends.skype.progress import Events, Progress
-from skypechan.backends.skype.protocol import commands
+from skypechan.backends.skype.protocol import commands, devices
 from skypechan.backends.skype.protocol.notifications import (
     CallStatusChanged,
     Error,
@@ -161,8 +161,8 @@ class SkypeLeg:
             ports.close()
 
     async def _connect(self, ports: SoundPorts) -> AudioPort:
-        to_line = commands.sound_port(ports.to_line_port)
-        from_line = commands.sound_port(ports.from_line_port)
+        to_line = devices.sound_port(ports.to_line_port)
+        from_line = devices.sound_port(ports.from_line_port)
         await self._order(commands.set_input(self.call_id, to_line))
         await self._order(commands.set_output(self.call_id, from_line))
         await within(

@@ -25,8 +25,8 @@ from skypechan.backends.skype.protocol.commands import (
     split_token,
     with_token,
 )
+from skypechan.backends.skype.protocol.levels import at_level
 from skypechan.backends.skype.protocol.notifications import (
-    CallStatusChanged,
     ConnectionStatusChanged,
     CurrentUserHandle,
     Error,
@@ -39,7 +39,6 @@ from skypechan.backends.skype.protocol.notifications import (
 )
 from skypechan.backends.skype.protocol.values import (
     HIGHEST_LEVEL,
-    CallStatus,
     ConnectionStatus,
     ErrorNumber,
     UserStatus,
@@ -359,16 +358,21 @@ class ClientSession:
             self.reply(request, Ok() if allowed else Error(ErrorNumber.ACCESS_DENIED))
 
     def reply(self, request: int, notification: Notification) -> None:
-        """Answer a line; a second answer to the same line is not sent."""
+        """Answer a line; a second answer to the same line is not sent.
+
+        Guess: what the application's level has no word for is an invalid property.
+        """
         if request not in self._tokens:
             return
-        text = with_token(self._tokens.pop(request), self._text(notification))
+        said = at_level(notification, self.level) or _NOT_AT_THIS_LEVEL
+        text = with_token(self._tokens.pop(request), format_notification(said))
         self._outgoing.append(Outgoing(text, request))
 
     def notify(self, notification: Notification) -> None:
-        """Tell an allowed application; others hear nothing."""
-        if self.allowed:
-            self._outgoing.append(Outgoing(self._text(notification)))
+        """Tell an allowed application, in the words of its level."""
+        said = at_level(notification, self.level) if self.allowed else None
+        if said is not None:
+            self._outgoing.append(Outgoing(format_notification(said)))
 
     def events(self) -> tuple[ClientEvent, ...]:
         """What the application asked since the last call of this."""
@@ -409,26 +413,7 @@ class ClientSession:
         self.notify(CurrentUserHandle(presence.account))
         self.notify(UserStatusChanged(presence.user_status))
 
-    def _text(self, notification: Notification) -> str:
-        return format_notification(_at_level(notification, self.level))
 
-
-def _at_level(notification: Notification, level: int) -> Notification:
-    """A status in the words of this protocol level.
-
-    Guess: ONHOLD became LOCALHOLD and REMOTEHOLD with level 5; level 8 brought
-    WAITING_REDIAL_COMMAND, before which a telephone's rejection was REFUSED.
-    """
-    match notification:
-        case CallStatusChanged(call_id, status):
-            return CallStatusChanged(call_id, _status_at_level(status, level))
-        case _:
-            return notification
-
-
-def _status_at_level(status: CallStatus, level: int) -> CallStatus:
-    if level < 5 and status in {CallStatus.LOCAL_HOLD, CallStatus.REMOTE_HOLD}:
-        return CallStatus.ON_HOLD
-    if level < 8 and status is CallStatus.WAITING_REDIAL_COMMAND:
-        return CallStatus.REFUSED
-    return status
+_NOT_AT_THIS_LEVEL: Final = Error(
+    ErrorNumber.GET_INVALID_CALL_PROPERTY, "GET: invalid PROP"
+)

@@ -9,11 +9,10 @@ missing word is an empty field, an unknown first word is an `OtherCommand`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum, unique
 from typing import Final
 
+from skypechan.backends.skype.protocol.devices import Device, format_devices
 from skypechan.errors import LocalWireError, RemoteWireError
 
 LONGEST_TEXT: Final = 65_536
@@ -67,6 +66,56 @@ class PlaceCall:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaveVoicemail:
+    """VOICEMAIL user: leaves a message without ringing.
+
+    `word` is VOICEMAIL, or CALLVOICEMAIL as Skype4Py says it from level 6.
+    """
+
+    target: str
+    word: str = "VOICEMAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """MESSAGE user text: answered with the new CHATMESSAGE's status."""
+
+    target: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendChatMessage:
+    """CHATMESSAGE chat text: the same into a chat by its name."""
+
+    chat: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateChat:
+    """CHAT CREATE [user[, user]*]."""
+
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """CREATE kind arguments: SMS OUTGOING +number, GROUP name."""
+
+    kind: str
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """DELETE kind ident."""
+
+    kind: str
+    ident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class GetProperty:
     """GET of an object's property, of a profile's, or of a general setting.
 
@@ -109,7 +158,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class OtherCommand:
-    """A command this package gives no type: MINIMIZE, FOCUS, chat, or unknown."""
+    """A command this package gives no type: MINIMIZE, FOCUS, or unknown."""
 
     text: str
 
@@ -119,78 +168,18 @@ Command = (
     | SetProtocol
     | Ping
     | PlaceCall
+    | LeaveVoicemail
+    | SendMessage
+    | SendChatMessage
+    | CreateChat
+    | Create
+    | Delete
     | GetProperty
     | SetProperty
     | Alter
     | Search
     | OtherCommand
 )
-
-
-@unique
-class DeviceKind(StrEnum):
-    """Where a call's audio can come from or go to."""
-
-    SOUND_CARD = "SOUNDCARD"
-    PORT = "PORT"
-    FILE = "FILE"
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """One audio device of a call, written KIND="value"."""
-
-    kind: DeviceKind
-    value: str
-
-
-def sound_port(port: int) -> Device:
-    """The TCP port on which the application listens for raw audio."""
-    if not 1 <= port <= 65_535:
-        raise LocalWireError(f"no TCP port: {port}")
-    return Device(DeviceKind.PORT, str(port))
-
-
-_DEVICE = re.compile(r'[\s,]*([A-Za-z_]+)="([^"]*)"')
-
-
-def parse_devices(text: str) -> tuple[Device, ...]:
-    """Device list of SET_INPUT and its kin; an empty list ends the redirection.
-
-    Pairs of name="value" are parted by commas, spaces or both: working clients do
-    either. Raises RemoteWireError for anything else and for a PORT that is none.
-    """
-    devices: list[Device] = []
-    position = 0
-    while found := _DEVICE.match(text, position):
-        devices.append(_device(found[1].upper(), found[2]))
-        position = found.end()
-    if text[position:].strip(" ,\t"):
-        raise RemoteWireError(f"no device list: {text[:80]!r}")
-    return tuple(devices)
-
-
-def _device(kind: str, value: str) -> Device:
-    if kind not in DeviceKind.__members__.values():
-        raise RemoteWireError(f"unknown device {kind[:40]!r}")
-    device = Device(DeviceKind(kind), value)
-    if device.kind is DeviceKind.PORT and not _is_port(value):
-        raise RemoteWireError(f"no TCP port: {value[:40]!r}")
-    return device
-
-
-def _is_port(value: str) -> bool:
-    return bool(re.fullmatch(r"[0-9]{1,5}", value)) and 1 <= int(value) <= 65_535
-
-
-def format_devices(devices: Iterable[Device]) -> str:
-    """Text of a device list; raises LocalWireError for a value it cannot quote."""
-    parts = []
-    for device in devices:
-        if '"' in device.value or _FORBIDDEN.search(device.value):
-            raise LocalWireError(f"device value not writable: {device.value!r}")
-        parts.append(f'{device.kind.value}="{device.value}"')
-    return ", ".join(parts)
 
 
 def get_call(call_id: int, name: str) -> GetProperty:
@@ -226,6 +215,16 @@ def hold(call_id: int) -> Alter:
 def resume(call_id: int) -> Alter:
     """Take a call back from local hold."""
     return alter_call(call_id, "RESUME")
+
+
+def transfer(call_id: int, *targets: str) -> Alter:
+    """Send an incoming call on; of several targets the first to answer has it."""
+    return alter_call(call_id, "TRANSFER", ", ".join(targets))
+
+
+def join_conference(call_id: int, other_id: int) -> SetProperty:
+    """Join two calls; the SET form is the one that Skype4Py trusts."""
+    return SetProperty("CALL", str(call_id), "JOIN_CONFERENCE", str(other_id))
 
 
 def send_digit(call_id: int, digit: str) -> SetProperty:
@@ -300,6 +299,42 @@ def _read_call(rest: str) -> Command:
     return PlaceCall(tuple(target for target in targets if target))
 
 
+def _read_voicemail(rest: str) -> Command:
+    return LeaveVoicemail(rest.strip())
+
+
+def _read_call_voicemail(rest: str) -> Command:
+    return LeaveVoicemail(rest.strip(), "CALLVOICEMAIL")
+
+
+def _read_message(rest: str) -> Command:
+    target, _, text = rest.partition(" ")
+    return SendMessage(target, text)
+
+
+def _read_chat_message(rest: str) -> Command:
+    chat, _, text = rest.partition(" ")
+    return SendChatMessage(chat, text)
+
+
+def _read_chat(rest: str) -> Command:
+    word, _, names = rest.partition(" ")
+    if word.upper() != "CREATE":
+        return OtherCommand(f"CHAT {rest}" if rest else "CHAT")
+    members = (name.strip() for name in names.split(","))
+    return CreateChat(tuple(name for name in members if name))
+
+
+def _read_create(rest: str) -> Command:
+    kind, _, arguments = rest.partition(" ")
+    return Create(kind.upper(), arguments)
+
+
+def _read_delete(rest: str) -> Command:
+    kind, _, ident = rest.partition(" ")
+    return Delete(kind.upper(), ident)
+
+
 def _read_get(rest: str) -> Command:
     kind, _, rest = rest.partition(" ")
     kind = kind.upper()
@@ -343,6 +378,13 @@ _READERS = {
     "PROTOCOL": _read_protocol,
     "PING": _read_ping,
     "CALL": _read_call,
+    "VOICEMAIL": _read_voicemail,
+    "CALLVOICEMAIL": _read_call_voicemail,
+    "MESSAGE": _read_message,
+    "CHATMESSAGE": _read_chat_message,
+    "CHAT": _read_chat,
+    "CREATE": _read_create,
+    "DELETE": _read_delete,
     "GET": _read_get,
     "SET": _read_set,
     "ALTER": _read_alter,
@@ -377,6 +419,18 @@ def _text_of(command: Command) -> str:
             return "PING"
         case PlaceCall(targets):
             return "CALL " + ", ".join(targets)
+        case LeaveVoicemail(target, word):
+            return f"{word} {target}"
+        case SendMessage(target, text):
+            return f"MESSAGE {target} {text}"
+        case SendChatMessage(chat, text):
+            return f"CHATMESSAGE {chat} {text}"
+        case CreateChat(members):
+            return _joined("CHAT CREATE", ", ".join(members))
+        case Create(kind, arguments):
+            return _joined("CREATE", kind, arguments)
+        case Delete(kind, ident):
+            return _joined("DELETE", kind, ident)
         case GetProperty(kind, ident, name):
             return _joined("GET", kind, ident, name)
         case SetProperty(kind, ident, name, value):

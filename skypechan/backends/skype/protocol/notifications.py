@@ -91,6 +91,16 @@ class ProfileProperty:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectProperty:
+    """KIND ident NAME value, of a kind in OBJECT_KINDS; `ident` has no space."""
+
+    kind: str
+    ident: str
+    name: str
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """WORD value: a general setting such as MUTE, AUTOAWAY or SKYPEVERSION."""
 
@@ -158,6 +168,7 @@ Notification = (
     | UserStatusChanged
     | UserProperty
     | ProfileProperty
+    | ObjectProperty
     | Setting
     | SearchResult
     | AlterEcho
@@ -167,6 +178,21 @@ Notification = (
     | ProtocolLevel
     | Unknown
 )
+
+OBJECT_KINDS = frozenset(
+    {
+        "APPLICATION",
+        "CHAT",
+        "CHATMEMBER",
+        "CHATMESSAGE",
+        "FILETRANSFER",
+        "GROUP",
+        "MESSAGE",
+        "SMS",
+        "VOICEMAIL",
+    }
+)
+"""First words that `ObjectProperty` covers."""
 
 SETTINGS = frozenset(
     {
@@ -214,6 +240,8 @@ def parse_notification(text: str) -> Notification:
         return SearchResult(keyword, _names(rest))
     if keyword in SETTINGS:
         return Setting(keyword, rest)
+    if keyword in OBJECT_KINDS:
+        return _read_object(keyword, rest) or Unknown(text)
     reader = _READERS.get(keyword)
     found = reader(rest) if reader else None
     return Unknown(text) if found is None else found
@@ -273,6 +301,14 @@ def _read_user(rest: str) -> Notification | None:
     if not handle or not name:
         return None
     return UserProperty(handle, name.upper(), value)
+
+
+def _read_object(kind: str, rest: str) -> Notification | None:
+    ident, _, rest = rest.partition(" ")
+    name, _, value = rest.partition(" ")
+    if not ident or not name:
+        return None
+    return ObjectProperty(kind, ident, name.upper(), value)
 
 
 def _read_profile(rest: str) -> Notification | None:
@@ -371,6 +407,8 @@ def _text_of_account(notification: Notification) -> str:
             return f"USER {handle} {name} {value}"
         case ProfileProperty(name, value):
             return f"PROFILE {name} {value}"
+        case ObjectProperty(kind, ident, name, value):
+            return f"{kind} {ident} {name} {value}"
         case Setting(name, value):
             return f"{name} {value}"
         case SearchResult(what, names):

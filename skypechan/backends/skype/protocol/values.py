@@ -65,6 +65,16 @@ HOLD_STATUSES: Final = frozenset(
 )
 """The call is up, but its audio rests."""
 
+VOICEMAIL_STATUSES: Final = frozenset(
+    {
+        CallStatus.VM_BUFFERING_GREETING,
+        CallStatus.VM_PLAYING_GREETING,
+        CallStatus.VM_RECORDING,
+        CallStatus.VM_UPLOADING,
+    }
+)
+"""The callee's voicemail has the call."""
+
 ESTABLISHED_STATUSES: Final = HOLD_STATUSES | {CallStatus.IN_PROGRESS}
 """The call has been answered and has not ended."""
 
@@ -127,6 +137,147 @@ class BuddyStatus(IntEnum):
 
 
 @unique
+class MessageStatus(StrEnum):
+    """Values of a CHATMESSAGE's STATUS, and of a MESSAGE's before level 3."""
+
+    SENDING = "SENDING"
+    SENT = "SENT"
+    RECEIVED = "RECEIVED"
+    READ = "READ"
+
+
+@unique
+class MessageType(StrEnum):
+    """Values of a CHATMESSAGE's TYPE; only SAID is something that somebody wrote."""
+
+    SAID = "SAID"
+    EMOTED = "EMOTED"
+    CREATED_CHAT_WITH = "CREATEDCHATWITH"
+    SAW_MEMBERS = "SAWMEMBERS"
+    ADDED_MEMBERS = "ADDEDMEMBERS"
+    KICKED = "KICKED"
+    LEFT = "LEFT"
+    SET_TOPIC = "SETTOPIC"
+    POSTED_CONTACTS = "POSTEDCONTACTS"
+    AUTH_REQUEST = "AUTHREQUEST"
+    TEXT = "TEXT"
+    UNKNOWN = "UNKNOWN"
+
+
+@unique
+class ChatStatus(StrEnum):
+    """Values of a CHAT's STATUS."""
+
+    DIALOG = "DIALOG"
+    LEGACY_DIALOG = "LEGACY_DIALOG"
+    MULTI_SUBSCRIBED = "MULTI_SUBSCRIBED"
+    UNSUBSCRIBED = "UNSUBSCRIBED"
+
+
+@unique
+class VoicemailType(StrEnum):
+    """Values of a VOICEMAIL's TYPE."""
+
+    INCOMING = "INCOMING"
+    OUTGOING = "OUTGOING"
+    DEFAULT_GREETING = "DEFAULT_GREETING"
+    CUSTOM_GREETING = "CUSTOM_GREETING"
+    UNKNOWN = "UNKNOWN"
+
+
+@unique
+class VoicemailStatus(StrEnum):
+    """Values of a VOICEMAIL's STATUS."""
+
+    NOT_DOWNLOADED = "NOTDOWNLOADED"
+    DOWNLOADING = "DOWNLOADING"
+    UNPLAYED = "UNPLAYED"
+    BUFFERING = "BUFFERING"
+    PLAYING = "PLAYING"
+    PLAYED = "PLAYED"
+    BLANK = "BLANK"
+    RECORDING = "RECORDING"
+    RECORDED = "RECORDED"
+    UPLOADING = "UPLOADING"
+    UPLOADED = "UPLOADED"
+    DELETING = "DELETING"
+    FAILED = "FAILED"
+
+
+@unique
+class SmsType(StrEnum):
+    """Values of an SMS's TYPE."""
+
+    INCOMING = "INCOMING"
+    OUTGOING = "OUTGOING"
+    CONFIRMATION_CODE_REQUEST = "CONFIRMATION_CODE_REQUEST"
+    CONFIRMATION_CODE_SUBMIT = "CONFIRMATION_CODE_SUBMIT"
+    UNKNOWN = "UNKNOWN"
+
+
+@unique
+class SmsStatus(StrEnum):
+    """Values of an SMS's STATUS."""
+
+    RECEIVED = "RECEIVED"
+    READ = "READ"
+    COMPOSING = "COMPOSING"
+    SENDING_TO_SERVER = "SENDING_TO_SERVER"
+    SENT_TO_SERVER = "SENT_TO_SERVER"
+    DELIVERED = "DELIVERED"
+    SOME_TARGETS_FAILED = "SOME_TARGETS_FAILED"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+
+
+@unique
+class GroupType(StrEnum):
+    """Values of a GROUP's TYPE; all but CUSTOM are hardwired."""
+
+    ALL_USERS = "ALL_USERS"
+    ALL_FRIENDS = "ALL_FRIENDS"
+    SKYPE_FRIENDS = "SKYPE_FRIENDS"
+    SKYPEOUT_FRIENDS = "SKYPEOUT_FRIENDS"
+    ONLINE_FRIENDS = "ONLINE_FRIENDS"
+    WAITING_FOR_AUTHORISATION = "USERS_WAITING_MY_AUTHORIZATION"
+    BLOCKED_USERS = "USERS_BLOCKED_BY_ME"
+    CUSTOM = "CUSTOM_GROUP"
+
+
+@unique
+class WindowState(StrEnum):
+    """Values of WINDOWSTATE."""
+
+    NORMAL = "NORMAL"
+    MINIMISED = "MINIMIZED"
+    MAXIMISED = "MAXIMIZED"
+    HIDDEN = "HIDDEN"
+
+
+@unique
+class VideoStatus(StrEnum):
+    """Values of a CALL's VIDEO_STATUS."""
+
+    NONE = "VIDEO_NONE"
+    SEND_ENABLED = "VIDEO_SEND_ENABLED"
+    RECEIVE_ENABLED = "VIDEO_RECV_ENABLED"
+    BOTH_ENABLED = "VIDEO_BOTH_ENABLED"
+
+
+@unique
+class VideoFlow(StrEnum):
+    """Values of a CALL's VIDEO_SEND_STATUS and VIDEO_RECEIVE_STATUS."""
+
+    NOT_AVAILABLE = "NOT_AVAILABLE"
+    AVAILABLE = "AVAILABLE"
+    STARTING = "STARTING"
+    REJECTED = "REJECTED"
+    RUNNING = "RUNNING"
+    STOPPING = "STOPPING"
+    PAUSED = "PAUSED"
+
+
+@unique
 class FailureReason(IntEnum):
     """Values of a CALL's FAILUREREASON, told just before STATUS FAILED."""
 
@@ -148,7 +299,7 @@ class FailureReason(IntEnum):
 
 @unique
 class ErrorNumber(IntEnum):
-    """Numbers of ERROR replies that calls and attachment can meet."""
+    """Numbers of ERROR replies (Skype API: error codes)."""
 
     SYNTAX = 1
     UNKNOWN_COMMAND = 2
@@ -161,6 +312,9 @@ class ErrorNumber(IntEnum):
     GET_INVALID_CALL_ID = 11
     GET_UNKNOWN_CALL = 12
     GET_INVALID_CALL_PROPERTY = 13
+    INVALID_MESSAGE_ID = 14
+    UNKNOWN_MESSAGE = 15
+    GET_INVALID_MESSAGE_PROPERTY = 16
     SET_INVALID_WHAT = 18
     SET_INVALID_CALL_ID = 19
     SET_UNKNOWN_CALL = 20
@@ -168,26 +322,48 @@ class ErrorNumber(IntEnum):
     CANNOT_HOLD = 22
     CANNOT_RESUME = 23
     CANNOT_HANG_UP = 24
+    SET_INVALID_USER_HANDLE = 26
     INVALID_VERSION = 27
     UNKNOWN_USER_STATUS = 28
+    SET_INVALID_MESSAGE_ID = 30
+    SET_UNKNOWN_MESSAGE = 31
+    SET_INVALID_MESSAGE_WHAT = 32
     NOT_ONLINE = 36
     USER_BLOCKED = 39
     UNKNOWN_PRIVILEGE = 40
     CALL_NOT_ACTIVE = 41
     INVALID_DIGIT = 42
+    EMPTY_MESSAGE = 43
     SET_INVALID_VALUE = 53
     ACCESS_DENIED = 68
+    INVALID_PARTICIPANT = 71
     CANNOT_CREATE_CONFERENCE = 72
+    TOO_MANY_PARTICIPANTS = 73
     UNRECOGNISED_IDENTITY = 92
     OTHER_CALL_HALF_OPEN = 96
     OTHER_CALL_ACTIVE = 99
+    CANNOT_HOLD_NOW = 103
+    CANNOT_RESUME_NOW = 104
+    INVALID_CHAT_NAME = 105
+    GET_INVALID_CHAT_PROPERTY = 106
+    NOT_A_CONTACT = 108
+    NO_VOICEMAIL = 110
+    CHAT_FAILED = 500
     ALTER_WITHOUT_TYPE = 526
     ALTER_UNKNOWN_TYPE = 527
+    VOICEMAIL_WITHOUT_ID = 528
+    VOICEMAIL_INVALID_ID = 529
+    VOICEMAIL_WITHOUT_ACTION = 530
+    VOICEMAIL_ACTION_FAILED = 531
+    VOICEMAIL_UNKNOWN_ACTION = 532
+    CREATE_FAILED = 536
+    DELETE_FAILED = 538
     CALL_WITHOUT_ID = 555
     CALL_INVALID_ID = 556
     CALL_WITHOUT_ACTION = 557
     CALL_BAD_ARGUMENTS = 558
     CALL_ACTION_FAILED = 559
     CALL_UNKNOWN_ACTION = 560
+    GROUP_FAILED = 561
     SOUND_SOCKET = 589
     TRANSFER = 592

@@ -4,25 +4,33 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skypechan.backends.skype.protocol import commands
+from skypechan.backends.skype.protocol import commands, devices
 from skypechan.backends.skype.protocol.commands import (
     Alter,
-    Device,
-    DeviceKind,
+    Create,
+    CreateChat,
+    Delete,
     GetProperty,
+    LeaveVoicemail,
     Name,
     OtherCommand,
     Ping,
     PlaceCall,
     Search,
+    SendChatMessage,
+    SendMessage,
     SetProperty,
     SetProtocol,
     format_command,
-    format_devices,
     parse_command,
-    parse_devices,
     split_token,
     with_token,
+)
+from skypechan.backends.skype.protocol.devices import (
+    Device,
+    DeviceKind,
+    format_devices,
+    parse_devices,
 )
 from skypechan.errors import LocalWireError, RemoteWireError
 
@@ -58,11 +66,22 @@ TABLE = [
     ("ALTER CALL 42 DTMF 5", Alter("CALL", "42", "DTMF", "5")),
     (
         'ALTER CALL 42 SET_INPUT PORT="32770"',
-        commands.set_input(42, commands.sound_port(32770)),
+        commands.set_input(42, devices.sound_port(32770)),
     ),
     ("ALTER CALL 42 SET_OUTPUT", commands.set_output(42)),
     ("SEARCH ACTIVECALLS", Search("ACTIVECALLS")),
     ("SEARCH CALLS bob", Search("CALLS", "bob")),
+    ("VOICEMAIL echo123", LeaveVoicemail("echo123")),
+    ("CALLVOICEMAIL echo123", LeaveVoicemail("echo123", "CALLVOICEMAIL")),
+    ("MESSAGE bob how are you", SendMessage("bob", "how are you")),
+    ("CHATMESSAGE #a/$b;1 hi all", SendChatMessage("#a/$b;1", "hi all")),
+    ("CHAT CREATE bob, carol", CreateChat(("bob", "carol"))),
+    ("CHAT CREATE", CreateChat()),
+    ("CREATE SMS OUTGOING +123", Create("SMS", "OUTGOING +123")),
+    ("DELETE GROUP 7", Delete("GROUP", "7")),
+    ("SET CHATMESSAGE 4 SEEN", SetProperty("CHATMESSAGE", "4", "SEEN")),
+    ("ALTER CALL 77 TRANSFER eve, bob", commands.transfer(77, "eve", "bob")),
+    ("SET CALL 5 JOIN_CONFERENCE 8", commands.join_conference(5, 8)),
     ("MINIMIZE", OtherCommand("MINIMIZE")),
 ]
 
@@ -157,7 +176,7 @@ def test_a_device_that_cannot_be_quoted_is_not_written():
     with pytest.raises(LocalWireError):
         format_devices([Device(DeviceKind.FILE, 'a"b')])
     with pytest.raises(LocalWireError):
-        commands.sound_port(70_000)
+        devices.sound_port(70_000)
 
 
 @pytest.mark.parametrize(

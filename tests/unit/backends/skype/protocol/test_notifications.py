@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skypechan.backends.skype.protocol.notifications import (
+    OBJECT_KINDS,
     AlterEcho,
     CallDigit,
     CallProperty,
@@ -13,6 +14,7 @@ from skypechan.backends.skype.protocol.notifications import (
     CurrentUserHandle,
     DigitSent,
     Error,
+    ObjectProperty,
     Ok,
     Pong,
     ProfileProperty,
@@ -66,7 +68,16 @@ TABLE = [
     ("OK", Ok()),
     ("PONG", Pong()),
     ("PROTOCOL 7", ProtocolLevel(7)),
-    ("CHATMESSAGE 4 STATUS RECEIVED", Unknown("CHATMESSAGE 4 STATUS RECEIVED")),
+    (
+        "CHATMESSAGE 4 STATUS RECEIVED",
+        ObjectProperty("CHATMESSAGE", "4", "STATUS", "RECEIVED"),
+    ),
+    (
+        "CHAT #alice/$bob;a7ab STATUS DIALOG",
+        ObjectProperty("CHAT", "#alice/$bob;a7ab", "STATUS", "DIALOG"),
+    ),
+    ("VOICEMAIL 8014 DURATION 1", ObjectProperty("VOICEMAIL", "8014", "DURATION", "1")),
+    ("CHATMESSAGE", Unknown("CHATMESSAGE")),
 ]
 
 
@@ -131,6 +142,13 @@ NOTIFICATIONS = st.one_of(
     st.sampled_from(UserStatus).map(UserStatusChanged),
     PRINTABLE.map(CurrentUserHandle),
     st.builds(UserProperty, WORD, st.just("FULLNAME"), PRINTABLE),
+    st.builds(
+        ObjectProperty,
+        st.sampled_from(sorted(OBJECT_KINDS)),
+        WORD,
+        st.sampled_from(["STATUS", "BODY"]),
+        PRINTABLE,
+    ),
     st.builds(SearchResult, st.just("USERS"), st.lists(WORD).map(tuple)),
     st.builds(Error, st.integers(0, 9999), PRINTABLE),
     st.integers(0, 99).map(ProtocolLevel),
