@@ -69,7 +69,14 @@ class Report:
 
 def versions(asterisk: str) -> dict[str, str]:
     """Return what a reader of figures must know about the programs."""
-    packages = ("skypechan", "numpy", "aiohttp", "dbus-next", "panoramisk")
+    packages = (
+        "skypechan",
+        "numpy",
+        "aiohttp",
+        "dbus-next",
+        "python-xlib",
+        "panoramisk",
+    )
     return {
         "asterisk": asterisk,
         "python": platform.python_version(),
