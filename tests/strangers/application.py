@@ -37,7 +37,7 @@ class Application:
 
     async def __aexit__(self, *_: object) -> None:
         await self.wire.close()
-        assert not self.wire.faults
+        assert not self.wire.faults, self.wire.faults
 
     def say(self, command: str) -> int:
         """Send a command; returns the place in ``heard`` before its reply."""

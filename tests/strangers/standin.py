@@ -160,7 +160,7 @@ class Standin:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        assert not self.faults
+        assert not self.faults, self.faults
 
     def hosted_by(self, host: Host) -> None:
         """Speak through this host from now on."""
@@ -351,14 +351,14 @@ class Standin:
         self.change(call, "UNPLACED")
         self.change(call, "ROUTING")
         self._disturb()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.05)
         if call.handle == "offline":
             self._end(call, "FAILED", 3)
             return
         self.change(call, "RINGING")
         if call.handle == "rings":
             return
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.1)
         if call.ended:
             return
         if call.handle in ("busy", "refuse"):

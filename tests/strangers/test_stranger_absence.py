@@ -67,7 +67,7 @@ async def test_an_application_that_died_harms_nobody_and_its_call_goes_on(
     number = await app.call("echo")
     await app.status(number, "INPROGRESS")
     await bus.close()
-    await other.heard.line(f"CALL {number} DURATION 2")
+    await other.heard.line(f"CALL {number} DURATION 1")
     assert other.statuses(number)[-1] == "INPROGRESS"
     await other.ask(f"ALTER CALL {number} HANGUP")
     await other.status(number, "FINISHED")

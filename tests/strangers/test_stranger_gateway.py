@@ -29,8 +29,8 @@ QUIRKS = {
     "CALL is replied ROUTING": Quirks(call_reply="ROUTING"),
     "CALL is replied OK": Quirks(call_reply="OK"),
     "replies by Notify": Quirks(notified=True),
-    "replies late": Quirks(reply_delay_s=0.25),
-    "sound late": Quirks(sound_delay_s=0.6),
+    "replies late": Quirks(reply_delay_s=0.15),
+    "sound late": Quirks(sound_delay_s=0.4),
     "sound late, output first": Quirks(sound_delay_s=0.3, output_first=True),
     "unknown objects": Quirks(unknown=True),
     "giant lines": Quirks(giant=True),
@@ -64,7 +64,7 @@ def before(cases: list[tuple[str, str]]) -> pytest.MarkDecorator:
 
 
 PHONE_HZ = 600
-TAKES = Behaviour(answer_after_s=0.3)
+TAKES = Behaviour(answer_after_s=0.15)
 CASES = [("dbus", name) for name in QUIRKS if name != "swapped slices"]
 CASES += [("x11", name) for name in ("none", "doubled", "swapped slices", "all")]
 OUTWARD = ("CALL is replied ROUTING", "CALL is replied OK", "swapped slices")
@@ -85,24 +85,24 @@ async def skype(
 
 
 async def phone_hears(sip: SipCall, hertz: float, seconds: float = 5) -> None:
-    """Return once the last 200 ms at the phone are this tone."""
+    """Return once the last 140 ms at the phone are this tone."""
     packets = sip.rtp.received
     async with asyncio.timeout(seconds):
         while True:
             await sip.rtp.wait_for_audio(2, seconds)
-            pcm = sound_of(packets[-10:]).samples.tobytes()
-            if len(packets) >= 10 and share_of(pcm, hertz, RATE_HZ) > 0.9:
+            pcm = sound_of(packets[-7:]).samples.tobytes()
+            if len(packets) >= 7 and share_of(pcm, hertz, RATE_HZ) > 0.9:
                 return
 
 
 async def skype_hears(
     skype: Standin, call: Call, hertz: float, seconds: float = 5
 ) -> None:
-    """Return once the last 200 ms at Skype are this tone."""
+    """Return once the last 140 ms at Skype are this tone."""
     await skype.said.until(lambda: "INPUT" in call.streams, "sound to Skype", seconds)
     stream = call.streams["INPUT"]
     async with asyncio.timeout(seconds):
-        while len(stream.heard) < 6400 or share_of(stream.heard[-6400:], hertz) < 0.9:
+        while len(stream.heard) < 4480 or share_of(stream.heard[-4480:], hertz) < 0.9:
             await stream.more()
 
 
