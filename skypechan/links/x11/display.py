@@ -130,17 +130,24 @@ def _connect(name: DisplayName, timeout_s: float) -> tuple[socket.socket, str]:
         return _connect_local(name.number, timeout_s), f"display {name}"
     try:
         opened = socket.create_connection((name.host, name.port), timeout_s)
-    except ConnectionRefusedError:
+    except TimeoutError:
+        raise
+    except OSError as error:
+        # Refused, or by the last address of `localhost` not even to be tried.
         if not name.on_this_host:
             raise
-        return _connect_instead(name, timeout_s)
+        return _connect_instead(name, timeout_s, error)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return opened, f"display {name}, TCP port {name.port}"
 
 
-def _connect_instead(name: DisplayName, timeout_s: float) -> tuple[socket.socket, str]:
+def _connect_instead(
+    name: DisplayName, timeout_s: float, fault: OSError
+) -> tuple[socket.socket, str]:
     """Take the local socket of a display that refuses TCP."""
     refused = f"TCP port {name.port} is refused"
+    if not isinstance(fault, ConnectionRefusedError):
+        refused = f"TCP port {name.port} cannot be reached ({fault.strerror})"
     try:
         opened = _connect_local(name.number, timeout_s)
     except OSError as error:

@@ -151,3 +151,29 @@ def test_server_that_accepts_nobody_is_not_waited_for(monkeypatch, tmp_path):
         one.connect(str(tmp_path / "X5"))
         with pytest.raises(DeadlineError, match="says nothing"):
             open_way(DisplayName("", 5), "", 0.2)
+
+
+def test_any_fault_of_tcp_to_this_host_leads_to_the_local_socket(
+    server, tmp_path, monkeypatch
+):
+    """Such as a `localhost` that has an address of a kind the machine has not."""
+
+    def fail(*_):
+        raise OSError(99, "Cannot assign requested address")
+
+    monkeypatch.setattr(socket, "create_connection", fail)
+    way = open_way(DisplayName("localhost", 5), "", 1)
+    way.socket.close()
+    assert "by the local socket :5" in way.described
+    assert "Cannot assign" in way.described
+    with pytest.raises(LinkDownError, match="Cannot assign"):
+        open_way(DisplayName("elsewhere.example", 5), "", 1)
+
+
+def test_tcp_that_says_nothing_is_not_replaced(server, monkeypatch):
+    def fail(*_):
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", fail)
+    with pytest.raises(DeadlineError):
+        open_way(DisplayName("localhost", 5), "", 1)
