@@ -62,7 +62,8 @@ async def asterisk(subject: Subject) -> AsyncIterator[Finding]:
         if any("write" in finding.remedy for finding in rights):
             yield skipped("asterisk", "nothing more to see without these rights")
             return
-        yield await _release(session)
+        version = Version(await session.value_of("VERSION()"))
+        yield _release(version)
         places = [finding async for finding in _dialplan(session)]
         for finding in places:
             yield finding
@@ -73,7 +74,7 @@ async def asterisk(subject: Subject) -> AsyncIterator[Finding]:
             yield skipped("modules", "only with skypechan.conf")
             yield skipped("audio", "only with skypechan.conf")
             return
-        for finding in await modules(session):
+        for finding in await modules(session, version):
             yield finding
         yield await audio.audio(subject, session)
 
@@ -123,8 +124,8 @@ async def _rights(session: Session) -> AsyncIterator[Finding]:
         yield ok("ami-rights", f"{user} may do all that the gateway does")
 
 
-async def _release(session: Session) -> Finding:
-    text = await session.value_of("VERSION()")
+def _release(version: Version) -> Finding:
+    text = version.text
     if not text:
         return warning(
             "version",
@@ -132,7 +133,6 @@ async def _release(session: Session) -> Finding:
             "VERSION() gives nothing",
             "load func_version.so",
         )
-    version = Version(text)
     major = text.split(".", 1)[0]
     if major.isdigit() and int(major) < _OLDEST:
         return failed(

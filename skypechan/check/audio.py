@@ -85,6 +85,7 @@ async def _by_call(server: AudioSocketServer, session: Session) -> Finding:
     await session.until(
         lambda: connected.is_set() or bool(session.told(uuid)), _CONNECT_S
     )
+    await session.stop(uuid)
     if connected.is_set():
         return ok("audio", f"Asterisk reaches {place} for audio")
     return _unreached(server, place, [event.fields for event in session.told(uuid)])

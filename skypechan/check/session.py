@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from skypechan.asterisk import dialplan
 from skypechan.asterisk.ami.link import AmiLink, LinkState
-from skypechan.asterisk.ami.messages import Event, Getvar, Originate, UserEvent
+from skypechan.asterisk.ami.messages import (
+    ChannelEnded,
+    Event,
+    Getvar,
+    Hangup,
+    Originate,
+    UserEvent,
+)
 from skypechan.asterisk.settings import AsteriskSettings
+from skypechan.call.causes import HangupCause
 from skypechan.clock import Clock
+from skypechan.errors import CommandError
 
 _TEST_MS = 5_000
+_END_S = 0.5
 
 
 class Session:
@@ -74,6 +84,22 @@ class Session:
                 variables=(("__SKYPECHAN_UUID", str(uuid)), *variables),
             )
         )
+
+    async def stop(self, uuid: UUID) -> None:
+        """End a test call if it still lives, and see it end."""
+        channels = channels_of(uuid)
+        for channel in channels:
+            with suppress(CommandError):  # it has ended
+                await self.link.send(Hangup(channel, HangupCause.NORMAL_CLEARING))
+        await self.until(lambda: self._ended(channels), _END_S)
+
+    def _ended(self, channels: tuple[str, str]) -> bool:
+        ended = {
+            event.channel.uniqueid
+            for event in self.events
+            if isinstance(event, ChannelEnded)
+        }
+        return ended.issuperset(channels)
 
     def told(self, uuid: UUID) -> list[UserEvent]:
         """Return what an extension of the test context has told so far."""

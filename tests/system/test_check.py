@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,6 +16,12 @@ from typing import Any
 
 import pytest
 
+from skypechan.asterisk.dialplan import Version
+from skypechan.asterisk.settings import AsteriskSettings
+from skypechan.check.finding import Status
+from skypechan.check.modules import modules
+from skypechan.check.session import logged_in
+from skypechan.clock import SystemClock
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
 from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import emulator as other_emulator
@@ -32,6 +39,11 @@ write = call
 secret = deaf
 permit = 127.0.0.1/255.255.255.255
 read = call
+write = call,originate
+[silent]
+secret = silent
+permit = 127.0.0.1/255.255.255.255
+read = call,user
 write = call,originate
 [blind]
 secret = blind
@@ -306,7 +318,9 @@ async def without(asterisk: LocalAsterisk, module: str) -> AsyncIterator[None]:
         "func_callerid",
         "func_logic",
         "func_strings",
+        "func_timeout",
         "func_uri",
+        "func_uuid",
     ],
 )
 async def test_a_module_that_is_not_loaded_is_named(
@@ -359,3 +373,40 @@ async def test_a_dialplan_without_ours_is_named(
         await pbx.cli("dialplan reload")
     assert failure["check"] == "dialplan"
     assert remedy in failure["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("user", "remedies"),
+    [("skypechan", []), ("deaf", ["add user to read"]), ("silent", ["add dtmf"])],
+)
+async def test_digits_are_missed_only_where_asterisk_tells_them_by_ami(
+    pbx: LocalAsterisk, user: str, remedies: list[str]
+) -> None:
+    secret = pbx.settings.ami_secret if user == "skypechan" else user
+    settings = AsteriskSettings(
+        ami=f"{HOST}:{pbx.settings.ami_port}", ami_username=user, ami_secret=secret
+    )
+    async with logged_in(settings, SystemClock()) as session:
+        found = await modules(session, Version("20.5.0"))
+        now = await modules(session, Version("22.10.1"))
+    failures = [one.remedy for one in found if one.status is Status.FAILED]
+    assert [one for one in failures if remedies and remedies[0] in one] == failures
+    assert len(failures) == len(remedies)
+    assert not any("dtmf" in one.remedy for one in now)
+
+
+async def test_a_global_that_somebody_else_sets_is_named_while_the_gateway_runs(
+    gateway: Gateway, asterisk: LocalAsterisk, place: Path
+) -> None:
+    config = place / "gateway" / "skypechan.toml"
+    before = await asterisk.cli("dialplan show globals")
+    (ours,) = re.findall(r"SKYPECHAN_SOCKET=(\S+)", before)
+    await asterisk.cli("dialplan set global SKYPECHAN_SOCKET 127.0.0.1:9")
+    try:
+        checked = await check(config)
+    finally:
+        await asterisk.cli(f"dialplan set global SKYPECHAN_SOCKET {ours}")
+    (failure,) = checked.of("failed")
+    assert failure["check"] == "audio"
+    assert "self-test of the running gateway failed" in failure["finding"]
+    assert (await check(config)).status == 0

@@ -144,3 +144,13 @@ async def test_a_click_that_cannot_be_is_refused_at_once(
     done = await skypechan(place, "call", *wish)
     assert done.status == 1
     assert said in done.err
+
+
+async def test_a_second_gateway_is_told_that_one_runs(
+    gateway: Gateway, place: Path
+) -> None:
+    done = await skypechan(place, "run")
+    assert done.status == 2
+    assert "another gateway runs" in done.err
+    assert "Traceback" not in done.err
+    assert (await skypechan(place, "status")).status == 0
