@@ -134,7 +134,8 @@ def text_of(findings: list[Finding]) -> str:
     lines = []
     for one in findings:
         word = one.status.value if one.status is not Status.FAILED else "FAILED"
-        lines.append(clean(f"{word:8} {one.check:{width}}  {one.finding}"))
+        seen = f" ({one.evidence})" if one.evidence and not one.remedy else ""
+        lines.append(clean(f"{word:8} {one.check:{width}}  {one.finding}{seen}"))
         if one.remedy:
             indent = " " * (width + 11)
             lines.append(clean(f"{indent}seen:   {one.evidence}"))

@@ -19,8 +19,14 @@ Columns = Sequence[tuple[str, Callable[[Row], str]]]
 
 
 def table(columns: Columns, rows: Iterable[Row], nothing: str) -> str:
-    """Return rows in aligned columns under their titles, or `nothing`."""
-    lines = [[_shown(cell(row)) for _, cell in columns] for row in rows]
+    """Return rows in aligned columns under their titles, or `nothing`.
+
+    The last column, at the end of the line, may be of any width.
+    """
+    lines = [
+        [*map(_shown, cells[:-1]), clean(cells[-1]) or "-"]
+        for cells in ([cell(row) for _, cell in columns] for row in rows)
+    ]
     if not lines:
         return nothing
     lines.insert(0, [title for title, _ in columns])

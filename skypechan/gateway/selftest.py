@@ -238,7 +238,11 @@ def _speech() -> Samples:
 
 
 def measured(sent: TimedSound, heard: TimedSound) -> dict[str, float | int]:
-    """Return delays, levels and losses of the chirps. Takes some 10 ms."""
+    """Return delays, levels and losses of the chirps. Takes some 10 ms.
+
+    The round trip counts from the sending of a frame to the arrival of the same
+    samples: what a client and a phone buffer comes on top.
+    """
     delays_ms = probe.delays_ms(sent, heard)
     figures: dict[str, float | int] = {
         "chirps_sent": CHIRPS,

@@ -17,7 +17,7 @@ from tests.unit.web.fixed_gateway import FixedGateway
 
 CONFIG = '[lines.skypeclient]\nbackend = "echo"\n[control]\nsocket = "here.sock"\n'
 FINDINGS = [
-    ok("ami", "logged in"),
+    ok("ami", "logged in", "as x"),
     warning("version", "8 kHz only", "18.1", "use 22"),
     failed("bus one", "no bus", "refused\x1b[2J", "start it"),
     skipped("audio", "only with a bus"),
@@ -40,7 +40,7 @@ async def gateway(configuration: Path) -> AsyncIterator[FixedGateway]:
 
 def test_evidence_and_remedy_stand_below_what_is_not_well() -> None:
     lines = text_of(FINDINGS).splitlines()
-    assert lines[0] == "ok       ami      logged in"
+    assert lines[0] == "ok       ami      logged in (as x)"
     assert lines[4] == "FAILED   bus one  no bus"
     assert lines[5].split() == ["seen:", "refused?[2J"]
     assert lines[6].split() == ["remedy:", "start", "it"]

@@ -101,6 +101,11 @@ def test_long_texts_are_cut_and_wide_letters_count_twice() -> None:
     assert shown[4].startswith("y" * 39 + "…")
 
 
+def test_a_reason_at_the_end_of_the_line_is_shown_whole() -> None:
+    reason = "no bus at unix:path=/nowhere: No such file or directory, at all"
+    assert tables.lines_table(rows(line("one", reason=reason)), NOW).endswith(reason)
+
+
 def test_the_first_line_of_the_status_tells_all() -> None:
     status = {
         "ready": False,
