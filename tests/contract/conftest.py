@@ -15,8 +15,8 @@ from skypechan.backends.echo.backend import EchoBackend, EchoLeg
 from skypechan.backends.skype.backend import SkypeBackend
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.clock import SystemClock
+from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.screen import PrivateScreen
-from tests.doubles.dbus_daemon import DbusDaemon
 from tests.doubles.line_observer import RecordingObserver
 from tests.doubles.skype_emulator import ACCOUNT, SkypeEmulator
 from tests.doubles.waiting import Changes
@@ -123,14 +123,14 @@ async def _skype(
 
 @asynccontextmanager
 async def _skype_on_dbus(folder: Path) -> AsyncIterator[tuple[Backend, FarEndMaker]]:
-    daemon = DbusDaemon(folder)
+    daemon = PrivateBus(folder)
     await daemon.start()
     settings = SkypeSettings(account=ACCOUNT, dbus_address=daemon.address)
     try:
         async with _skype(settings, SkypeEmulator(daemon.address)) as made:
             yield made
     finally:
-        await daemon.kill()
+        await daemon.stop()
 
 
 @asynccontextmanager

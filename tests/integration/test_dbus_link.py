@@ -209,7 +209,7 @@ async def test_daemon_killed_in_a_call_ends_the_call_and_the_link(daemon):
         service.on_call(lambda _call: asked.set() or True)
         task = asyncio.create_task(client.call(*TARGET, "Invoke", "x", 30))
         await asked.wait()
-        await daemon.kill()
+        await daemon.stop()
         with pytest.raises(LinkDownError):
             await task
         async with asyncio.timeout(5):
@@ -219,7 +219,7 @@ async def test_daemon_killed_in_a_call_ends_the_call_and_the_link(daemon):
 
 async def test_lost_bus_fails_calls_at_once(daemon):
     async with linked(daemon.address) as client:
-        await daemon.kill()
+        await daemon.stop()
         async with asyncio.timeout(5):
             await client.wait_lost()
             with pytest.raises(LinkDownError):

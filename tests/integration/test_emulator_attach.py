@@ -150,7 +150,7 @@ async def test_second_emulator_on_a_bus_is_refused(daemon, emulator):
 
 
 async def test_lost_bus_ends_the_process_with_status_1(daemon, emulator):
-    await daemon.kill()
+    await daemon.stop()
     assert await asyncio.wait_for(emulator.process.wait(), 10) == 1
 
 

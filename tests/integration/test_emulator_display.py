@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.screen import PrivateScreen
 from skypechan.errors import LinkDownError
 from skypechan.links.x11.link import X11Link
-from tests.doubles.dbus_daemon import DbusDaemon
 from tests.doubles.emulated import application_at, emulator_at
 from tests.doubles.waiting import Changes
 
@@ -246,7 +246,7 @@ async def test_second_emulator_on_a_display_is_refused(emulator, screen):
 async def test_bus_and_display_of_the_session_are_the_defaults(
     screen, tmp_path, monkeypatch
 ):
-    daemon = DbusDaemon(tmp_path)
+    daemon = PrivateBus(tmp_path)
     await daemon.start()
     monkeypatch.setenv("DISPLAY", screen.display)
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", daemon.address)
@@ -263,7 +263,7 @@ async def test_bus_and_display_of_the_session_are_the_defaults(
             number = await other.place("noanswer")
             await one.hears(f"CALL {number} STATUS RINGING")
     finally:
-        await daemon.kill()
+        await daemon.stop()
 
 
 async def test_one_of_the_sessions_two_will_do(screen, monkeypatch):

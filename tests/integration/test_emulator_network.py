@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import AsyncExitStack
 
 import pytest
 
+from skypechan.demo.parts.bus import PrivateBus
+from skypechan.demo.parts.ports import free_port
 from tests.doubles.emulated import (
     application_at,
     emulator_at,
@@ -15,14 +16,7 @@ from tests.doubles.emulated import (
     pitch_hz,
     sound_of,
 )
-from tests.integration.conftest import start_daemon, stop_daemon
 from tests.integration.test_emulator_calls import tone
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Side:
@@ -36,9 +30,7 @@ class Side:
 
 
 async def join(stack, directory, account, port):
-    directory.mkdir()
-    daemon = await start_daemon(directory)
-    stack.push_async_callback(stop_daemon, daemon)
+    daemon = await stack.enter_async_context(PrivateBus(directory))
     network = ("--network", f"127.0.0.1:{port}", "--account", account)
     emulator = await stack.enter_async_context(emulator_at(daemon.address, *network))
     application = await stack.enter_async_context(application_at(daemon.address))

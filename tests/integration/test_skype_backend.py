@@ -23,9 +23,9 @@ from skypechan.call.events import (
     LineRinging,
 )
 from skypechan.clock import SystemClock
+from skypechan.demo.parts.bus import PrivateBus
 from skypechan.errors import CallError, LinkRefusedError
 from skypechan.links.dbus import DbusLink
-from tests.doubles.dbus_daemon import DbusDaemon
 from tests.doubles.line_observer import Events, RecordingObserver
 from tests.doubles.skype_emulator import ACCOUNT, SkypeEmulator
 
@@ -42,10 +42,10 @@ IMPATIENT = Timing(
 
 
 @pytest.fixture
-async def daemon(tmp_path) -> AsyncIterator[DbusDaemon]:
-    daemon = DbusDaemon(tmp_path)
+async def daemon(tmp_path) -> AsyncIterator[PrivateBus]:
+    daemon = PrivateBus(tmp_path)
     yield daemon
-    await daemon.kill()
+    await daemon.stop()
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ class Line:
 
 @asynccontextmanager
 async def running(
-    daemon: DbusDaemon, timing: Timing | None = None, account: str = ACCOUNT
+    daemon: PrivateBus, timing: Timing | None = None, account: str = ACCOUNT
 ) -> AsyncIterator[Line]:
     settings = SkypeSettings(account=account, dbus_address=daemon.address)
     line = Line(SkypeBackend(settings, SystemClock(), timing=timing))
@@ -129,7 +129,7 @@ async def test_client_that_is_killed_and_started_again_is_ready_in_time(line, em
 async def test_bus_that_is_killed_and_started_again_is_ready_in_time(
     line, daemon, emulator
 ):
-    await daemon.kill()
+    await daemon.stop()
     await line.observer.reach(LineState.WAITING_FOR_CLIENT)
     await emulator.kill()
     await daemon.start()
@@ -318,7 +318,7 @@ async def test_client_that_dies_during_a_call_releases_it_once(line, emulator):
 
 async def test_bus_that_dies_during_a_call_releases_it_once(line, daemon):
     leg, events = await line.talk()
-    await daemon.kill()
+    await daemon.stop()
     released = await events.first(LineReleased)
     assert released.cause is HangupCause.DESTINATION_OUT_OF_ORDER
     await leg.release()

@@ -19,10 +19,10 @@ from skypechan.backends.skype.timing import Timing
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import LineAnswered, LineReleased, LineRinging
 from skypechan.clock import SystemClock
+from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.screen import PrivateScreen
 from skypechan.errors import CallError
 from skypechan.links.x11.link import X11Link
-from tests.doubles.dbus_daemon import DbusDaemon
 from tests.doubles.line_observer import Events, RecordingObserver
 from tests.doubles.loop_lag import LoopLag
 from tests.doubles.skype_emulator import ACCOUNT, SkypeEmulator
@@ -382,7 +382,7 @@ async def test_waiting_on_a_display_costs_no_time(screen):
 
 
 async def test_client_on_bus_and_display_serves_both_at_once(screen, tmp_path):
-    daemon = DbusDaemon(tmp_path)
+    daemon = PrivateBus(tmp_path)
     await daemon.start()
     emulator = SkypeEmulator(daemon.address, screen.display, str(screen.xauthority))
     await emulator.start()
@@ -405,4 +405,4 @@ async def test_client_on_bus_and_display_serves_both_at_once(screen, tmp_path):
         task.cancel()
         await asyncio.wait([task])
         await emulator.kill()
-        await daemon.kill()
+        await daemon.stop()

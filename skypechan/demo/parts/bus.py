@@ -11,7 +11,8 @@ from skypechan.demo.parts.users import User, give, private_folder
 
 # dbus-daemon(1): without <servicedir> and <standard_session_servicedirs> nothing is
 # activated. Any user may connect, root included, who would be refused otherwise; the
-# folder decides who gets as far as the socket.
+# folder decides who gets as far as the socket. The limit is that of a desktop's
+# session bus (session.conf).
 _CONFIGURATION = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -25,6 +26,7 @@ _CONFIGURATION = """\
     <allow own="*"/>
     <allow user="*"/>
   </policy>
+  <limit name="max_replies_per_connection">50000</limit>
 </busconfig>
 """
 
