@@ -91,7 +91,7 @@ class RateMatcher:
         """`[k, n]` of `rows` to `[k, m]`, of whose row i the first `counts[i]` count.
 
         `ratio[i]` is samples out for each sample in, within 2000 ppm of 1; what lies
-        beyond a row's count has no meaning.
+        beyond a row's count is zero.
         """
         count, length = samples.shape
         blocks = -(-length // _BLOCK)
@@ -149,4 +149,7 @@ def _gathered(produced: Float32, begin: Counts, counts: Counts) -> Float32:
         edges = begin[row].tolist()
         for block, (start, end) in enumerate(itertools.pairwise(edges)):
             gathered[row, start:end] = produced[row, block, : end - start]
-    return gathered[:, : int(counts.max(initial=0))]
+    gathered = gathered[:, : int(counts.max(initial=0))]
+    if counts.min(initial=gathered.shape[1]) < gathered.shape[1]:
+        gathered[np.arange(gathered.shape[1]) >= counts[:, None]] = 0
+    return gathered

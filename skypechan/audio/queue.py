@@ -1,0 +1,87 @@
+"""What waits at a receiver that plays what we send by a clock that we know.
+
+The receiver does not tell, so its queue is modelled: what we write goes in, what its
+clock plays comes out, and an empty queue waits. The least that was left before each
+write, over some seconds, is delay that serves nothing. It is held at 1 ms by playing
+a little faster or slower, at most 1000 ppm, so delay neither grows nor runs out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from skypechan.audio.pcm import Rows
+
+Float64 = npt.NDArray[np.float64]
+
+_REFERENCE_S = 0.001
+_SECONDS = 4  # of which the least counts
+_TIME_CONSTANT_S = 6.0
+_MOST_CORRECTION = 1000e-6
+_SLEW = 60e-6  # a frame
+
+
+class QueueModel:
+    """The queues of `capacity` receivers."""
+
+    def __init__(self, capacity: int) -> None:
+        self._level_s = np.zeros(capacity)
+        self._clock_s = np.zeros(capacity)
+        self._least_s = np.full((capacity, _SECONDS), np.inf)
+        self._ratio = np.ones(capacity)
+
+    def reset(self, row: int, clock_s: float) -> None:
+        """Start a receiver that has got nothing."""
+        self._level_s[row] = 0
+        self._clock_s[row] = clock_s
+        self._least_s[row] = np.inf
+        self._ratio[row] = 1
+
+    def level_s(self, rows: Rows, clock_s: Float64) -> Float64:
+        """What is left to play when the receivers' clocks show `clock_s`."""
+        left_s: Float64 = np.maximum(
+            self._level_s[rows] - (clock_s - self._clock_s[rows]), 0
+        )
+        return left_s
+
+    def written(self, rows: Rows, seconds: Float64, clock_s: Float64) -> None:
+        """Take note that so much was written to each."""
+        left_s = self.level_s(rows, clock_s)
+        self._level_s[rows] = left_s + seconds
+        self._clock_s[rows] = clock_s
+        self._least_s[rows, 0] = np.minimum(self._least_s[rows, 0], left_s)
+
+    def least_s(self, rows: Rows) -> Float64:
+        """The least that was left before a write in the last seconds, or nothing."""
+        least_s = self._least_s[rows].min(axis=1)
+        return np.where(np.isfinite(least_s), least_s, 0)
+
+    def steady(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Of which at least a second is known."""
+        known: npt.NDArray[np.bool_] = np.isfinite(self._least_s[rows, 1])
+        return known
+
+    def removed(self, rows: Rows, seconds: Float64) -> None:
+        """So much was cut out before it was written: the least has shrunk by it."""
+        self._least_s[rows] -= seconds[:, None]
+
+    def refit(self, rows: Rows) -> None:
+        """Close the second that has passed. To be called once a second."""
+        self._least_s[rows] = np.roll(self._least_s[rows], 1, axis=1)
+        self._least_s[rows, 0] = np.inf
+
+    def ratio(self, rows: Rows, drift: Float64) -> Float64:
+        """Samples to write for each that comes: the clocks' ratio, and the correction.
+
+        `drift` is how much faster the receiver plays than the source speaks.
+        """
+        surplus_s = np.where(self.steady(rows), self.least_s(rows) - _REFERENCE_S, 0)
+        correction = np.clip(
+            surplus_s / _TIME_CONSTANT_S, -_MOST_CORRECTION, _MOST_CORRECTION
+        )
+        wanted = 1 + drift - correction
+        before = self._ratio[rows]
+        ratio: Float64 = np.clip(wanted, before - _SLEW, before + _SLEW)
+        self._ratio[rows] = ratio
+        return ratio
