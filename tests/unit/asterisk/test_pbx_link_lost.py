@@ -47,6 +47,19 @@ async def test_a_lost_link_is_set_up_again(
     assert len(asterisk.named("Setvar")) == 2 * told
 
 
+async def test_an_asterisk_that_was_away_for_long_is_found_within_a_second(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    port = asterisk.port
+    await asterisk.stop()
+    await ready.state(PbxState.LINK_DOWN)
+    for _ in range(20):
+        await clock.advance(1)
+    await asterisk.listen(port)
+    await clock.advance(1)
+    await ready.state(PbxState.READY)
+
+
 async def test_a_leg_whose_channel_went_away_unseen_is_released(
     asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
 ) -> None:
