@@ -24,7 +24,7 @@ from skypechan.backends.base import AudioPort, Capabilities, LineObserver, Offer
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink, LineAnswered, LineReleased
 from skypechan.call.machine import CallState
-from skypechan.call.record import CallRecord
+from skypechan.call.record import CallRecord, Side
 from skypechan.call.routes import Target
 from skypechan.clock import Clock
 from skypechan.errors import CallError
@@ -294,12 +294,26 @@ def _faults(figures: Mapping[str, float | int]) -> list[str]:
     return faults
 
 
+_UNREACHED = (
+    "Asterisk's audio did not reach the gateway: look at audiosocket_advertise,"
+    " audiosocket_allow and the firewall between them"
+)
+_OLD_DIALPLAN = (
+    "Asterisk has no echo@skypechan-test: its skypechan.conf is older than this"
+    " gateway; install the one that came with it"
+)
+# What these causes mean for this call, in which nobody is there to hang up.
+_MEANINGS = {
+    HangupCause.UNALLOCATED: _OLD_DIALPLAN,
+    HangupCause.NETWORK_OUT_OF_ORDER: _UNREACHED,
+    HangupCause.NORMAL_CLEARING: _UNREACHED,
+}
+
+
 def failed(record: CallRecord) -> Verdict:
     """Return the verdict on a call that was never answered, or ended too early."""
     reason = record.reason or "the call did not come up in time"
-    if record.cause is HangupCause.UNALLOCATED:
-        reason = (
-            "Asterisk has no echo@skypechan-test: its skypechan.conf is older than"
-            " this gateway; install the one that came with it"
-        )
+    by_asterisk = record.released_by is Side.PBX and record.answered is None
+    if by_asterisk and record.cause in _MEANINGS:
+        reason = _MEANINGS[record.cause]
     return Verdict(False, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from skypechan.audio.probe import measured_tone, tone
+from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from tests.doubles.rtp import sound_of
@@ -79,6 +81,46 @@ async def test_the_self_test_is_told_in_words(gateway: Gateway, place: Path) -> 
     assert done.status == 0, done
     assert done.out.startswith("PASSED\n")
     assert "round trip median ms" in done.out
+
+
+async def test_a_self_test_whose_audio_cannot_reach_us_says_so(
+    gateway: Gateway, asterisk: LocalAsterisk, place: Path
+) -> None:
+    shown = await asterisk.cli("dialplan show globals")
+    (ours,) = re.findall(r"SKYPECHAN_SOCKET=(\S+)", shown)
+    await asterisk.cli("dialplan set global SKYPECHAN_SOCKET 127.0.0.1:9")
+    try:
+        done = await skypechan(place, "self-test")
+    finally:
+        await asterisk.cli(f"dialplan set global SKYPECHAN_SOCKET {ours}")
+    assert done.status == 1
+    assert done.out.startswith("FAILED: Asterisk's audio did not reach"), done
+
+
+async def test_a_self_test_that_hears_nothing_says_so(
+    gateway: Gateway, asterisk: LocalAsterisk, place: Path
+) -> None:
+    await asterisk.cli("dialplan remove extension echo@skypechan-test")
+    for step in ("1,Answer", "2,Wait,20"):
+        await asterisk.cli(f"dialplan add extension echo,{step} into skypechan-test")
+    try:
+        done = await skypechan(place, "self-test")
+    finally:
+        await asterisk.cli("dialplan reload")
+    assert done.status == 1
+    assert done.out.startswith("FAILED: nothing of what was sent came back\n"), done
+
+
+async def test_a_self_test_with_an_older_dialplan_names_the_remedy(
+    gateway: Gateway, asterisk: LocalAsterisk, place: Path
+) -> None:
+    await asterisk.cli("dialplan remove context skypechan-test")
+    try:
+        done = await skypechan(place, "self-test")
+    finally:
+        await asterisk.cli("dialplan reload")
+    assert done.status == 1
+    assert "install the one that came with it" in done.out
 
 
 async def test_status_shows_links_lines_and_calls(

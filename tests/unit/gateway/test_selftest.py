@@ -74,8 +74,24 @@ def test_another_level_fails() -> None:
 
 def test_a_call_that_did_not_come_up_fails_with_its_reason() -> None:
     one = record()
-    one.end(Side.PBX, HangupCause.NETWORK_OUT_OF_ORDER, "no AMI link", _now())
+    one.end(Side.PBX, HangupCause.TEMPORARY_FAILURE, "no AMI link", _now())
     assert failed(one).reason == "no AMI link"
+
+
+@pytest.mark.parametrize(
+    "cause", [HangupCause.NETWORK_OUT_OF_ORDER, HangupCause.NORMAL_CLEARING]
+)
+def test_audio_that_never_came_is_told_with_its_remedy(cause: HangupCause) -> None:
+    one = record()
+    one.end(Side.PBX, cause, "", _now())
+    assert "audiosocket_advertise" in failed(one).reason
+
+
+def test_a_call_that_was_up_and_ended_keeps_its_own_reason() -> None:
+    one = record()
+    one.answered = _now()
+    one.end(Side.PBX, HangupCause.NORMAL_CLEARING, "hung up", _now())
+    assert failed(one).reason == "hung up"
 
 
 def test_an_old_dialplan_is_told_with_its_remedy() -> None:
