@@ -6,12 +6,11 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
 from skypechan.backends.base import LineState
-from skypechan.backends.skype.backend import SkypeBackend
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.backends.skype.timing import Timing
 from skypechan.call.causes import HangupCause
@@ -22,12 +21,11 @@ from skypechan.call.events import (
     LineResumed,
     LineRinging,
 )
-from skypechan.clock import SystemClock
 from skypechan.demo.parts.bus import PrivateBus
 from skypechan.errors import CallError, LinkRefusedError
 from skypechan.links.dbus import DbusLink
-from tests.doubles.line_observer import Events, RecordingObserver
 from tests.doubles.skype_emulator import ACCOUNT, SkypeEmulator
+from tests.doubles.skype_line import SkypeLine, running_line
 
 BACK_WITHIN_S = 2.0
 """From the client's return to a ready line."""
@@ -56,37 +54,15 @@ async def emulator(daemon) -> AsyncIterator[SkypeEmulator]:
     await emulator.kill()
 
 
-class Line:
-    def __init__(self, backend: SkypeBackend) -> None:
-        self.backend = backend
-        self.observer = RecordingObserver()
-
-    async def place(self, address: str):
-        events = Events()
-        return await self.backend.place(address, events), events
-
-    async def talk(self):
-        leg, events = await self.place("echo")
-        await events.first(LineAnswered)
-        return leg, events
-
-
-@asynccontextmanager
-async def running(
+def running(
     daemon: PrivateBus, timing: Timing | None = None, account: str = ACCOUNT
-) -> AsyncIterator[Line]:
+) -> AbstractAsyncContextManager[SkypeLine]:
     settings = SkypeSettings(account=account, dbus_address=daemon.address)
-    line = Line(SkypeBackend(settings, SystemClock(), timing=timing))
-    task = asyncio.create_task(line.backend.run(line.observer))
-    yield line
-    assert not task.done()
-    task.cancel()
-    await asyncio.wait([task], timeout=10)
-    assert task.cancelled()
+    return running_line(settings, timing)
 
 
 @pytest.fixture
-async def line(daemon, emulator) -> AsyncIterator[Line]:
+async def line(daemon, emulator) -> AsyncIterator[SkypeLine]:
     """A ready line with the emulator at its other end."""
     await daemon.start()
     await emulator.start()

@@ -7,25 +7,23 @@ import itertools
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import pytest
 
 from skypechan.backends.base import LineState
-from skypechan.backends.skype.backend import SkypeBackend
 from skypechan.backends.skype.protocol.chunks import INSTANCE_PROPERTY
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.backends.skype.timing import Timing
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import LineAnswered, LineReleased, LineRinging
-from skypechan.clock import SystemClock
 from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.screen import PrivateScreen
 from skypechan.errors import CallError
 from skypechan.links.x11.link import X11Link
-from tests.doubles.line_observer import Events, RecordingObserver
 from tests.doubles.loop_lag import LoopLag
 from tests.doubles.skype_emulator import ACCOUNT, SkypeEmulator
+from tests.doubles.skype_line import SkypeLine, running_line
 
 BACK_WITHIN_S = 2.0
 """From the client's return to a ready line."""
@@ -50,49 +48,20 @@ async def emulator(screen) -> AsyncIterator[SkypeEmulator]:
     await emulator.kill()
 
 
-class Line:
-    def __init__(self, backend: SkypeBackend) -> None:
-        self.backend = backend
-        self.observer = RecordingObserver()
-
-    async def place(self, address: str):
-        events = Events()
-        return await self.backend.place(address, events), events
-
-    async def talk(self):
-        leg, events = await self.place("echo")
-        await events.first(LineAnswered)
-        return leg, events
-
-    async def waits_for(self, words: str, seconds: float = 10) -> None:
-        def waits() -> bool:
-            waiting = self.observer.state is LineState.WAITING_FOR_CLIENT
-            return waiting and words in self.observer.reason
-
-        await self.observer.until(waits, seconds, f"{words}: {self.observer.states}")
-
-
-@asynccontextmanager
-async def running(
+def running(
     screen: PrivateScreen, timing: Timing | None = None, display: str = ""
-) -> AsyncIterator[Line]:
+) -> AbstractAsyncContextManager[SkypeLine]:
     settings = SkypeSettings(
         account=ACCOUNT,
         transport="x11",
         display=display or screen.display,
         xauthority=str(screen.xauthority),
     )
-    line = Line(SkypeBackend(settings, SystemClock(), timing=timing))
-    task = asyncio.create_task(line.backend.run(line.observer))
-    yield line
-    assert not task.done()
-    task.cancel()
-    await asyncio.wait([task], timeout=10)
-    assert task.cancelled()
+    return running_line(settings, timing)
 
 
 @pytest.fixture
-async def line(screen, emulator) -> AsyncIterator[Line]:
+async def line(screen, emulator) -> AsyncIterator[SkypeLine]:
     """A ready line with the emulator at its other end."""
     await emulator.start()
     async with running(screen) as line:
@@ -382,15 +351,11 @@ async def test_waiting_on_a_display_costs_no_time(screen):
 
 
 async def test_client_on_bus_and_display_serves_both_at_once(screen, tmp_path):
-    daemon = PrivateBus(tmp_path)
-    await daemon.start()
-    emulator = SkypeEmulator(daemon.address, screen.display, str(screen.xauthority))
-    await emulator.start()
-    settings = SkypeSettings(account=ACCOUNT, dbus_address=daemon.address)
-    by_bus = Line(SkypeBackend(settings, SystemClock()))
-    task = asyncio.create_task(by_bus.backend.run(by_bus.observer))
-    try:
-        async with running(screen) as by_display:
+    async with PrivateBus(tmp_path) as bus:
+        emulator = SkypeEmulator(bus.address, screen.display, str(screen.xauthority))
+        await emulator.start()
+        settings = SkypeSettings(account=ACCOUNT, dbus_address=bus.address)
+        async with running_line(settings) as by_bus, running(screen) as by_display:
             for line in (by_bus, by_display):
                 await line.observer.reach(LineState.READY)
             assert sorted(key.split()[0] for key in await applications(emulator)) == [
@@ -401,8 +366,4 @@ async def test_client_on_bus_and_display_serves_both_at_once(screen, tmp_path):
                 leg, events = await line.talk()
                 await leg.release()
                 await events.first(LineReleased)
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
         await emulator.kill()
-        await daemon.stop()
