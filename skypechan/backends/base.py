@@ -8,9 +8,11 @@ call on it is a `LineLeg`; what happens to the leg goes to the call's `EventSink
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum, StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from skypechan.call.events import EventSink
 
@@ -45,6 +47,12 @@ class Capabilities:
     early_media: bool = False
     hold: bool = False
     transfer: bool = False
+    conference: bool = False
+    messages: bool = False
+    contacts: bool = False
+    presence: bool = False
+    balance: bool = False
+    raw: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +134,129 @@ class Backend(Protocol):
 
     async def place(self, address: str, sink: EventSink) -> LineLeg:
         """Start a call. Raises CallError (refused) or LinkError (no client)."""
+
+
+# What only some kinds of clients can do. `Capabilities` tells which, and a type
+# checker or `isinstance` narrows a backend or a leg to the protocol that has it.
+
+
+class Presence(StrEnum):
+    """How reachable somebody says they are."""
+
+    ONLINE = "online"
+    AWAY = "away"
+    BUSY = "busy"
+    OFFLINE = "offline"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A text that came to the account; `chat` and `message_id` are the client's."""
+
+    sender: str
+    sender_name: str
+    text: str
+    chat: str
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRequest:
+    """Somebody wants to be a contact of the account, with these words."""
+
+    who: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount; an empty `currency` is not known."""
+
+    amount: Decimal
+    currency: str
+
+
+MessageSink = Callable[[Message], None]
+ContactRequestSink = Callable[[ContactRequest], None]
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A leg that we can put on hold."""
+
+    async def hold(self) -> None:
+        """Have the audio rest; harmless when it does. Raises as `LineLeg` does."""
+
+    async def resume(self) -> None:
+        """Have the audio go on; harmless when it does. Raises as `LineLeg` does."""
+
+
+@runtime_checkable
+class Transferring(Protocol):
+    """A leg that can be sent on to somebody else."""
+
+    async def transfer(self, *addresses: str) -> None:
+        """Send an offered or answered incoming leg on, and return when it is gone.
+
+        The first of several to answer has it. Raises CallError when nobody took it:
+        the leg is then where it was, or has ended.
+        """
+
+
+@runtime_checkable
+class Conferencing(Protocol):
+    """A backend that can call several people into one conversation."""
+
+    async def place_conference(
+        self, addresses: tuple[str, ...], sink: EventSink
+    ) -> LineLeg:
+        """Call several; the leg is the whole conversation. Raises as `place`."""
+
+    async def join(self, leg: LineLeg, other: LineLeg) -> None:
+        """Join two answered legs; the audio is `other`'s. Raises as `LineLeg`."""
+
+
+@runtime_checkable
+class Messaging(Protocol):
+    """A backend that carries written messages.
+
+    `on_message` gets what comes in, never more than a bounded number at a time.
+    """
+
+    on_message: MessageSink
+
+    async def send_message(self, address: str, text: str) -> str:
+        """Send a text; returns the client's number of it. Raises as `place`."""
+
+
+@runtime_checkable
+class Contacts(Protocol):
+    """A backend whose account has contacts; `on_contact_request` gets who asks."""
+
+    on_contact_request: ContactRequestSink
+
+    async def decide_contact(self, who: str, *, accept: bool) -> None:
+        """Accept or refuse a contact. Raises CommandError and LinkError."""
+
+    async def presence(self, address: str) -> Presence:
+        """How reachable somebody is. Raises CommandError and LinkError."""
+
+
+@runtime_checkable
+class Charging(Protocol):
+    """A backend whose account pays for calls to telephones."""
+
+    async def balance(self) -> Money:
+        """The account's credit. Raises CommandError and LinkError."""
+
+
+@runtime_checkable
+class Raw(Protocol):
+    """A backend that takes the client's own commands, if the operator allows them."""
+
+    async def send_raw(self, text: str) -> str:
+        """Send one command; returns the reply, an error's too.
+
+        Raises CommandError when the settings do not allow it, and LinkError.
+        """

@@ -7,17 +7,25 @@ import logging
 
 from skypechan.backends.base import (
     Capabilities,
+    ContactRequest,
+    ContactRequestSink,
+    LineLeg,
     LineObserver,
     LineState,
+    Message,
+    MessageSink,
+    Money,
     Offer,
+    Presence,
 )
 from skypechan.backends.skype.calls import Calls
 from skypechan.backends.skype.conversation import Conversation
 from skypechan.backends.skype.deadline import within
 from skypechan.backends.skype.leg import SkypeLeg
 from skypechan.backends.skype.protocol.attachment import AttachState
-from skypechan.backends.skype.protocol.commands import GetProperty, SetProperty
+from skypechan.backends.skype.protocol.commands import GetProperty
 from skypechan.backends.skype.protocol.values import ConnectionStatus
+from skypechan.backends.skype.service import Service
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.backends.skype.timing import Timing
 from skypechan.backends.skype.transport import (
@@ -29,16 +37,10 @@ from skypechan.backends.skype.transports import transport_factory
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink
 from skypechan.clock import Backoff, Clock
-from skypechan.errors import DeadlineError, LinkDownError, LinkError
+from skypechan.errors import CallError, DeadlineError, LinkDownError, LinkError
 
 _log = logging.getLogger(__name__)
 
-_HOUSE_RULES = (
-    # Away is for people; and a telephone line has nothing to cancel or level.
-    SetProperty("AUTOAWAY", value="OFF"),
-    SetProperty("AGC", value="OFF"),
-    SetProperty("AEC", value="OFF"),
-)
 _WHO_AND_WHERE = (GetProperty("CONNSTATUS"), GetProperty("CURRENTUSERHANDLE"))
 _PINGS_TO_DEGRADE = 2
 _SIGNED_OUT = frozenset({ConnectionStatus.OFFLINE, ConnectionStatus.LOGGED_OUT})
@@ -58,7 +60,9 @@ class SkypeBackend:
         self._clock = clock
         self._open_transport = open_transport or transport_factory(settings)
         self._timing = timing or Timing()
-        self._calls: Calls | None = None
+        self.on_message: MessageSink = _log_message
+        self.on_contact_request: ContactRequestSink = _log_contact_request
+        self._service: Service | None = None
         self._observer: LineObserver | None = None
         self._state = LineState.STARTING
         self._reason = ""
@@ -67,7 +71,16 @@ class SkypeBackend:
     @property
     def capabilities(self) -> Capabilities:
         """What a Skype client can do."""
-        return Capabilities(hold=True)
+        return Capabilities(
+            hold=True,
+            transfer=True,
+            conference=True,
+            messages=True,
+            contacts=True,
+            presence=True,
+            balance=True,
+            raw=bool(self._settings.raw_commands),
+        )
 
     async def run(self, observer: LineObserver) -> None:
         """Keep the client attached until cancelled."""
@@ -85,10 +98,46 @@ class SkypeBackend:
 
     async def place(self, address: str, sink: EventSink) -> SkypeLeg:
         """Start a call. Raises CallError (refused) or LinkError (no client)."""
+        return await self._usable().calls.place(address, sink)
+
+    async def place_conference(
+        self, addresses: tuple[str, ...], sink: EventSink
+    ) -> SkypeLeg:
+        """Call several into one conversation; see `Conferencing`."""
+        return await self._usable().calls.place_conference(addresses, sink)
+
+    async def join(self, leg: LineLeg, other: LineLeg) -> None:
+        """Make one conversation of two of our calls; see `Conferencing`."""
+        if not isinstance(leg, SkypeLeg) or not isinstance(other, SkypeLeg):
+            reason = "these calls are not of the same kind of client"
+            raise CallError(HangupCause.INTERWORKING, reason)
+        await leg.join(other)
+
+    async def send_message(self, address: str, text: str) -> str:
+        """Send a written message; see `Messaging`."""
+        return await self._usable().mailbox.send(address, text)
+
+    async def decide_contact(self, who: str, *, accept: bool) -> None:
+        """Accept or refuse a contact; see `Contacts`."""
+        await self._usable().contacts.decide(who, accept=accept)
+
+    async def presence(self, address: str) -> Presence:
+        """How reachable somebody is; see `Contacts`."""
+        return await self._usable().contacts.presence(address)
+
+    async def balance(self) -> Money:
+        """The account's credit; see `Charging`."""
+        return await self._usable().balance()
+
+    async def send_raw(self, text: str) -> str:
+        """Send one of the client's own commands; see `Raw`."""
+        return await self._usable().send_raw(text)
+
+    def _usable(self) -> Service:
         usable = self._state in {LineState.READY, LineState.DEGRADED}
-        if self._calls is None or not usable:
+        if self._service is None or not usable:
             raise LinkDownError(f"the line is {self._state}: {self._reason}")
-        return await self._calls.place(address, sink)
+        return self._service
 
     async def _serve(self, transport: Transport) -> None:
         """Attend to one client after the other until the bus is lost."""
@@ -103,11 +152,17 @@ class SkypeBackend:
 
     async def _attend(self, client: Client) -> None:
         """Keep attached to one client until it goes."""
-        calls = Calls(self._settings, self._clock, self._timing, self._offered)
-        talk = Conversation(client, self._clock, self._timing, calls.take)
-        calls.join(talk)
-        self._calls = calls
-        attached = asyncio.create_task(self._keep_attached(talk, calls))
+        service = Service(
+            client,
+            self._settings,
+            self._clock,
+            self._timing,
+            self._offered,
+            self._deliver_message,
+            self._deliver_contact_request,
+        )
+        self._service = service
+        attached = asyncio.create_task(self._keep_attached(service))
         gone = asyncio.create_task(client.wait_gone())
         cause, reason = HangupCause.DESTINATION_OUT_OF_ORDER, "the client went away"
         try:
@@ -116,15 +171,15 @@ class SkypeBackend:
                 attached.result()
         except asyncio.CancelledError:
             cause, reason = HangupCause.NORMAL_CLEARING, "the gateway stops"
-            await self._say_goodbye(calls)
+            await self._say_goodbye(service.calls)
             raise
         finally:
-            self._calls = None
-            calls.lost(cause, reason)
+            self._service = None
+            service.calls.lost(cause, reason)
             attached.cancel()
             gone.cancel()
             await asyncio.gather(attached, gone, return_exceptions=True)
-            await talk.close()
+            await service.talk.close()
 
     async def _say_goodbye(self, calls: Calls) -> None:
         """Leave no call behind that nobody would end."""
@@ -134,8 +189,8 @@ class SkypeBackend:
         except DeadlineError as error:
             _log.warning("! %s", error)
 
-    async def _keep_attached(self, talk: Conversation, calls: Calls) -> None:
-        timing = self._timing
+    async def _keep_attached(self, service: Service) -> None:
+        timing, talk = self._timing, service.talk
         refusals = Backoff(timing.refused_first_s, timing.refused_most_s)
         swept = False
         while True:
@@ -144,9 +199,9 @@ class SkypeBackend:
                 refusals.reset()
                 await self._learn(talk)
                 if not swept:
-                    await calls.sweep()
+                    await service.calls.sweep()
                     swept = True
-                talk.spawn(self._lay_down_rules(talk))
+                talk.spawn(service.settle_in())
                 await self._stay(talk)
                 continue
             wait_s = timing.signed_out_s
@@ -195,10 +250,6 @@ class SkypeBackend:
         if talk.connection is None or not talk.account:
             await talk.attempt(*_WHO_AND_WHERE)
 
-    async def _lay_down_rules(self, talk: Conversation) -> None:
-        """Say what we like; a client that knows no such setting refuses it."""
-        await talk.attempt(*_HOUSE_RULES)
-
     async def _stay(self, talk: Conversation) -> None:
         """Publish what the client says of itself until it is no longer attached."""
         ping_due_s = self._clock.monotonic_s() + self._timing.ping_s
@@ -240,9 +291,23 @@ class SkypeBackend:
             raise LinkDownError(f"the line is {self._state}: {self._reason}")
         return self._observer.offered(offer)
 
+    def _deliver_message(self, message: Message) -> None:
+        self.on_message(message)
+
+    def _deliver_contact_request(self, request: ContactRequest) -> None:
+        self.on_contact_request(request)
+
     def _publish(self, state: LineState, reason: str, account: str = "") -> None:
         if (state, reason, account) == (self._state, self._reason, self._account):
             return
         self._state, self._reason, self._account = state, reason, account
         if self._observer is not None:
             self._observer.line_changed(state, reason, account)
+
+
+def _log_message(message: Message) -> None:
+    _log.info("a message from %s, %d characters", message.sender, len(message.text))
+
+
+def _log_contact_request(request: ContactRequest) -> None:
+    _log.info("%s waits for an answer to the contact request", request.who)

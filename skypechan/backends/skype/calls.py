@@ -121,6 +121,7 @@ class Calls:
         self._legs: dict[int, SkypeLeg] = {}
         self._strangers: OrderedDict[int, _History] = OrderedDict()
         self._finished: OrderedDict[int, bool] = OrderedDict()  # True: still unwanted
+        self._companions: dict[int, set[int]] = {}
         self._placing = asyncio.Lock()
         self._conversation: Conversation | None = None
 
@@ -140,16 +141,24 @@ class Calls:
 
     async def place(self, address: str, sink: EventSink) -> SkypeLeg:
         """Start a call. Raises CallError and LinkError."""
-        if "," in address or not address.strip():
-            # A comma would start a conference.
-            raise CallError(HangupCause.INVALID_NUMBER, f"no address: {address!r}")
-        async with self._placing:
-            known = self._known()
-            call_id = await self._place(address, known)
-            return self._adopt(call_id, sink)
+        return await self._place_to((address,), sink)
+
+    async def place_conference(
+        self, addresses: tuple[str, ...], sink: EventSink
+    ) -> SkypeLeg:
+        """Call several at once; when the returned leg ends, so do the others."""
+        leg = await self._place_to(addresses, sink)
+        self._talk.spawn(self._gather_companions(leg))
+        return leg
 
     async def sweep(self) -> None:
-        """End the calls that a former gateway left behind in the client."""
+        """Deal with the calls that a former gateway left behind in the client."""
+        if self._settings.live_calls == "leave":
+            for call_id in await self._active() - self._legs.keys() - self._offered():
+                _log.info("= call %s was found alive, it is left alone", call_id)
+                self._strangers.pop(call_id, None)
+                self._finish(call_id, unwanted=False)
+            return
         for call_id in await self._active() - self._legs.keys() - self._offered():
             _log.warning("! call %s was found alive, it is ended", call_id)
             self._strangers.pop(call_id, None)
@@ -252,11 +261,40 @@ class Calls:
 
     # Outgoing calls.
 
-    async def _place(self, address: str, known: set[int]) -> int:
+    async def _place_to(self, addresses: tuple[str, ...], sink: EventSink) -> SkypeLeg:
+        if not addresses or any("," in item or not item.strip() for item in addresses):
+            # A comma in one would start a conference.
+            reason = f"no address: {', '.join(addresses)!r}"
+            raise CallError(HangupCause.INVALID_NUMBER, reason)
+        async with self._placing:
+            known = self._known()
+            call_id = await self._place(addresses, known)
+            return self._adopt(call_id, sink)
+
+    async def _gather_companions(self, leg: SkypeLeg) -> None:
+        """Find the other calls of a conference: they have its CONF_ID."""
+        conference = await self._property(leg.call_id, "CONF_ID")
+        if conference in {"", "0"}:
+            return
+        for call_id in await self._active() - self._legs.keys():
+            if await self._property(call_id, "CONF_ID") == conference:
+                self._companions.setdefault(leg.call_id, set()).add(call_id)
+        if leg.over:
+            self._part(leg.call_id)
+
+    def _part(self, call_id: int) -> None:
+        """End the calls that were only there because of this one."""
+        for companion in self._companions.pop(call_id, ()):
+            self._strangers.pop(companion, None)
+            self._finish(companion, unwanted=True)
+            self._talk.spawn(self._hang_up(companion))
+
+    async def _place(self, addresses: tuple[str, ...], known: set[int]) -> int:
         """Return the number of the new call."""
+        address = ", ".join(addresses)
         try:
             reply = await self._talk.order(
-                PlaceCall((address,)), too_late=self._placed_too_late
+                PlaceCall(addresses), too_late=self._placed_too_late
             )
         except CommandError as error:
             raise refusal_of(error) from error
@@ -305,7 +343,10 @@ class Calls:
     def _new_leg(self, call_id: int, *, incoming: bool) -> SkypeLeg:
         leg = SkypeLeg(
             call_id,
-            Progress(incoming=incoming),
+            Progress(
+                incoming=incoming,
+                voicemail_answers=self._settings.voicemail == "answer",
+            ),
             self._talk,
             self._settings,
             self._clock,
@@ -325,6 +366,7 @@ class Calls:
     def _leg_is_over(self, leg: SkypeLeg) -> None:
         self._legs.pop(leg.call_id, None)
         self._finish(leg.call_id, unwanted=leg.given_up)
+        self._part(leg.call_id)
 
     def _finish(self, call_id: int, *, unwanted: bool) -> None:
         self._finished[call_id] = unwanted

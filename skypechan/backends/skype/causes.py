@@ -131,12 +131,14 @@ FAILURES: Final[dict[FailureReason, Ending]] = {
 _E = ErrorNumber
 _NOT_ONLINE = Ending(_C.NETWORK_OUT_OF_ORDER, "the client is not online")
 _NO_SUCH_CALL = Ending(_C.NORMAL_CLEARING, "the client has no such call")
+_CANNOT_HOLD = Ending(_C.NORMAL_UNSPECIFIED, "the call cannot be held now")
+_CANNOT_RESUME = Ending(_C.NORMAL_UNSPECIFIED, "the call cannot be resumed now")
 
 REFUSALS: Final[dict[int, Ending]] = {
     _E.EMPTY_TARGET: Ending(_C.INVALID_NUMBER, "empty address"),
     _E.INVALID_USER_HANDLE: Ending(_C.INVALID_NUMBER, "invalid user name"),
-    9: Ending(_C.UNALLOCATED, "unknown user"),
-    26: Ending(_C.INVALID_NUMBER, "invalid user name"),
+    _E.UNKNOWN_USER: Ending(_C.UNALLOCATED, "unknown user"),
+    _E.SET_INVALID_USER_HANDLE: Ending(_C.INVALID_NUMBER, "invalid user name"),
     34: Ending(_C.INVALID_NUMBER, "invalid user name"),
     35: _NOT_ONLINE,
     _E.NOT_ONLINE: _NOT_ONLINE,
@@ -147,7 +149,14 @@ REFUSALS: Final[dict[int, Ending]] = {
     _E.CALL_NOT_ACTIVE: Ending(_C.NORMAL_UNSPECIFIED, "the call is not active"),
     _E.INVALID_DIGIT: Ending(_C.INTERWORKING, "the client has no such digit"),
     _E.ACCESS_DENIED: Ending(_C.TEMPORARY_FAILURE, "the client refuses us"),
-    73: Ending(_C.CONGESTION, "too many participants"),
+    _E.CANNOT_HOLD: _CANNOT_HOLD,
+    _E.CANNOT_HOLD_NOW: _CANNOT_HOLD,
+    _E.CANNOT_RESUME: _CANNOT_RESUME,
+    _E.CANNOT_RESUME_NOW: _CANNOT_RESUME,
+    _E.EMPTY_MESSAGE: Ending(_C.NORMAL_UNSPECIFIED, "empty message"),
+    _E.NOT_A_CONTACT: Ending(_C.CALL_REJECTED, "user is not a contact"),
+    _E.CANNOT_CREATE_CONFERENCE: Ending(_C.CONGESTION, "no conference is possible"),
+    _E.TOO_MANY_PARTICIPANTS: Ending(_C.CONGESTION, "too many participants"),
     _E.UNRECOGNISED_IDENTITY: Ending(_C.UNALLOCATED, "unrecognised identity"),
     _E.OTHER_CALL_HALF_OPEN: Ending(_C.CONGESTION, "another call is being set up"),
     _E.OTHER_CALL_ACTIVE: Ending(_C.CONGESTION, "another call is active"),
@@ -158,6 +167,7 @@ REFUSALS: Final[dict[int, Ending]] = {
     _E.CALL_INVALID_ID: _NO_SUCH_CALL,
     _E.CALL_ACTION_FAILED: Ending(_C.NORMAL_UNSPECIFIED, "not in this state"),
     _E.SOUND_SOCKET: Ending(_C.TEMPORARY_FAILURE, "cannot connect the sound"),
+    _E.TRANSFER: Ending(_C.CALL_REJECTED, "the client does not send the call on"),
 }
 """What an ERROR number means to the call whose command it answers."""
 
@@ -171,9 +181,12 @@ def ending_of(
     they were told before; either may be empty. Total over END_STATUSES.
     """
     ending = ENDINGS[status, phase]
-    if status is not CallStatus.FAILED or phase is Phase.RELEASING:
+    if phase is Phase.RELEASING:
         return ending
-    return _with_detail(_failure(failure) if failure else ending, pstn_status)
+    if status is CallStatus.FAILED:
+        return _with_detail(_failure(failure) if failure else ending, pstn_status)
+    # A telephone network says more of a call that it did not put through.
+    return _with_detail(ending, pstn_status if phase is Phase.PLACED else "")
 
 
 def _failure(number: str) -> Ending:

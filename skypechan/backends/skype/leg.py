@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
 from typing import Final
 
-from skypechan.backends.base import AudioPort
+from skypechan.backends.base import AudioPort, Money
 from skypechan.backends.skype.causes import Ending, refusal_of
 from skypechan.backends.skype.conversation import Conversation
 from skypechan.backends.skype.deadline import first_of, within
-from skypechan.backends.skype.progress import Events, Progress
+from skypechan.backends.skype.progress import Events, Progress, Transfer
 from skypechan.backends.skype.protocol import commands, devices
 from skypechan.backends.skype.protocol.notifications import (
+    CallProperty,
     CallStatusChanged,
     Error,
     Notification,
@@ -91,7 +94,18 @@ class SkypeLeg:
         self._timing = timing
         self._on_over = on_over
         self._over = asyncio.Event()
+        self._news = asyncio.Event()
         self._digits = asyncio.Lock()
+
+    @property
+    def price(self) -> Money | None:
+        """The price of a minute, for a call to a telephone; None when not told."""
+        facts = self._progress.facts
+        try:
+            rate, places = Decimal(facts["RATE"]), int(facts["RATE_PRECISION"])
+        except (KeyError, ArithmeticError, ValueError):
+            return None
+        return Money(rate.scaleb(-places), facts.get("RATE_CURRENCY", ""))
 
     @property
     def leg_id(self) -> str:
@@ -107,8 +121,11 @@ class SkypeLeg:
         """Take what the client says of this call."""
         was_over = self.over
         self._report(self._progress.take(notification))
+        self._news.set()
         if self.over and not was_over and _waits_for_redial(notification):
             self._conversation.spawn(self._hang_up_once())
+        if self._progress.verdict is not None:
+            self._begin_release()
 
     def end(self, cause: HangupCause, reason: str) -> None:
         """End the leg here, whatever the client may say; harmless when it is over."""
@@ -132,10 +149,41 @@ class SkypeLeg:
 
     async def release(self) -> None:
         """Have the client end the call; LineReleased follows, in any case."""
-        if self.over or self._progress.releasing:
+        self._begin_release()
+
+    async def hold(self) -> None:
+        """Put the call on local hold; that is reported to nobody."""
+        if self._progress.status is CallStatus.LOCAL_HOLD:
+            self._progress.hold_wanted = True
             return
-        self._progress.releasing = True
-        self._conversation.spawn(self._insist_on_the_end())
+        await self._order_rest(commands.hold(self.call_id), wanted=True)
+
+    async def resume(self) -> None:
+        """Take the call back from local hold."""
+        if self._progress.status is CallStatus.IN_PROGRESS:
+            self._progress.hold_wanted = False
+            return
+        await self._order_rest(commands.resume(self.call_id), wanted=False)
+
+    async def transfer(self, *addresses: str) -> None:
+        """Send the incoming call on to another account; see `Transferring`."""
+        if not self._progress.incoming:
+            reason = "only an incoming call can be sent on"
+            raise CallError(HangupCause.INTERWORKING, reason)
+        await self._check_targets(addresses)
+        self._progress.transfer = Transfer.NONE
+        try:
+            await self._order(commands.transfer(self.call_id, *addresses))
+        except CommandError as error:
+            raise refusal_of(error) from error
+        await self._await_transfer()
+
+    async def join(self, other: SkypeLeg) -> None:
+        """Make one conversation of this call and another; its audio is `other`'s."""
+        try:
+            await self._order(commands.join_conference(self.call_id, other.call_id))
+        except CommandError as error:
+            raise refusal_of(error) from error
 
     async def send_digit(self, digit: str) -> None:
         """Send one digit; several are sent one after the other, in order."""
@@ -180,6 +228,48 @@ class SkypeLeg:
         if self.over:
             raise _ended_error()
         return await self._conversation.order(command)
+
+    async def _order_rest(self, command: commands.Command, *, wanted: bool) -> None:
+        before, self._progress.hold_wanted = self._progress.hold_wanted, wanted
+        try:
+            await self._order(command)
+        except CommandError as error:
+            self._progress.hold_wanted = before
+            raise refusal_of(error) from error
+
+    async def _check_targets(self, addresses: tuple[str, ...]) -> None:
+        """Refuse what cannot come about; old clients cannot be asked."""
+        if not addresses or any("," in item or not item.strip() for item in addresses):
+            reason = f"no addresses: {', '.join(addresses)!r}"
+            raise CallError(HangupCause.INVALID_NUMBER, reason)
+        answers = await self._conversation.attempt(
+            *(
+                commands.get_call(self.call_id, f"CAN_TRANSFER {item}")
+                for item in addresses
+            )
+        )
+        if all(_says_no(answer) for answer in answers):
+            reason = f"the client cannot send the call to {', '.join(addresses)}"
+            raise CallError(HangupCause.SUBSCRIBER_ABSENT, reason)
+
+    async def _await_transfer(self) -> None:
+        until_s = self._clock.monotonic_s() + self._timing.transfer_s
+        while not self.over:
+            left_s = until_s - self._clock.monotonic_s()
+            if self._progress.transfer is Transfer.FAILED or left_s <= 0:
+                reason = "nobody took the call that was sent on"
+                raise CallError(HangupCause.NO_ANSWER, reason)
+            self._news.clear()
+            with suppress(DeadlineError):
+                await within(self._clock, left_s, self._news.wait(), "no news")
+        if self._progress.status is not CallStatus.TRANSFERRED:
+            raise _ended_error()
+
+    def _begin_release(self) -> None:
+        if self.over or self._progress.releasing:
+            return
+        self._progress.releasing = True
+        self._conversation.spawn(self._insist_on_the_end())
 
     async def _answer_failed(self) -> None:
         """Find out why: mostly the caller is gone, but a person may have answered."""
@@ -233,6 +323,7 @@ class SkypeLeg:
                 self.sink(event)
         if self.over and not self._over.is_set():
             self._over.set()
+            self._news.set()
             self._on_over(self)
 
 
@@ -241,6 +332,14 @@ def _waits_for_redial(notification: Notification) -> bool:
     match notification:
         case CallStatusChanged(_, CallStatus.WAITING_REDIAL_COMMAND):
             return True
+    return False
+
+
+def _says_no(answer: Notification | None) -> bool:
+    """Tell whether this is a refusing `CALL id CAN_TRANSFER target FALSE`."""
+    match answer:
+        case CallProperty(_, "CAN_TRANSFER", value):
+            return value.strip().upper().endswith("FALSE")
     return False
 
 

@@ -10,7 +10,8 @@ class Timing:
     """Waiting times of one line, in seconds.
 
     `late_s` is how long a reply is still listened for after its sender has given
-    up, `permission_s` how long a person may think before they are asked anew.
+    up, `permission_s` how long a person may think before they are asked anew,
+    `house_rules_s` the least time before a rule that was undone is laid down again.
     """
 
     command_s: float = 5.0
@@ -29,3 +30,5 @@ class Timing:
     release_try_s: float = 1.0
     release_s: float = 4.0
     goodbye_s: float = 1.0
+    transfer_s: float = 60.0
+    house_rules_s: float = 1.0
