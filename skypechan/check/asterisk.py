@@ -18,7 +18,7 @@ from skypechan.asterisk.ami.messages import (
 )
 from skypechan.asterisk.dialplan import SOCKET, Version
 from skypechan.check import audio
-from skypechan.check.finding import Finding, failed, ok, skipped, warning
+from skypechan.check.finding import Finding, Status, failed, ok, skipped, warning
 from skypechan.check.modules import modules, no_module
 from skypechan.check.session import Session, logged_in
 from skypechan.check.subject import Subject
@@ -59,7 +59,7 @@ async def asterisk(subject: Subject) -> AsyncIterator[Finding]:
         rights = [finding async for finding in _rights(session)]
         for finding in rights:
             yield finding
-        if any("write" in finding.remedy for finding in rights):
+        if any(_stands_against(finding, "ami-rights") for finding in rights):
             yield skipped("asterisk", "nothing more to see without these rights")
             return
         version = Version(await session.value_of("VERSION()"))
@@ -70,13 +70,17 @@ async def asterisk(subject: Subject) -> AsyncIterator[Finding]:
         async for finding in _extensions(subject, session):
             yield finding
         yield await _socket(subject, session)
-        if any(finding.remedy for finding in places):
+        if any(_stands_against(finding, "dialplan") for finding in places):
             yield skipped("modules", "only with skypechan.conf")
             yield skipped("audio", "only with skypechan.conf")
             return
         for finding in await modules(session, version):
             yield finding
         yield await audio.audio(subject, session)
+
+
+def _stands_against(finding: Finding, check: str) -> bool:
+    return finding.check == check and finding.status is Status.FAILED
 
 
 def _login(session: Session) -> Finding:

@@ -26,6 +26,7 @@ from skypechan.demo.parts.asterisk import LocalAsterisk, installation
 from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import emulator as other_emulator
 from skypechan.demo.parts.ports import HOST, free_port
+from skypechan.demo.parts.screen import PrivateScreen
 from tests.doubles.loop_thread import LoopThread
 from tests.system.parts import CHECKOUT, Emulator, Gateway
 
@@ -72,6 +73,7 @@ account = "{account}"
 transport = "{transport}"
 dbus_address = "{bus}"
 display = "{display}"
+xauthority = "{xauthority}"
 extension = "{extension}"
 sound_port_to_skype = {sound_port}
 """
@@ -152,6 +154,7 @@ def write(
             "transport": "dbus",
             "bus": bus.address,
             "display": "",
+            "xauthority": "",
             "extension": "600",
             "sound_port": 0,
             "more": "",
@@ -248,6 +251,29 @@ async def test_a_client_that_is_absent_is_named(write: Writer, tmp_path: Path) -
         failure = (await check(write(bus=empty.address))).only_failure()
     assert failure["check"] == "client skypeclient"
     assert failure["remedy"] == "start the client on this bus"
+
+
+async def test_a_client_on_a_display_is_found_with_the_cookie_only(
+    write: Writer, tmp_path: Path
+) -> None:
+    async with PrivateScreen(tmp_path / "screen") as screen:
+        place = {"transport": "x11", "display": screen.display}
+        cookie = str(screen.xauthority)
+        empty = (await check(write(**place, xauthority=cookie))).only_failure()
+        async with other_emulator(
+            tmp_path / "client",
+            ("--display", screen.display, "--account", "skypet123"),
+            environment={"XAUTHORITY": cookie},
+        ):
+            healthy = await check(write(**place, xauthority=cookie))
+            (tmp_path / "no-cookie").touch()
+            config = write(**place, xauthority=str(tmp_path / "no-cookie"))
+            refused = (await check(config)).only_failure()
+    assert empty["check"] == "client skypeclient"
+    assert empty["remedy"] == "start the client on this display"
+    assert healthy.status == 0, healthy
+    assert refused["check"] == "display skypeclient"
+    assert "xauthority" in refused["remedy"]
 
 
 @pytest.mark.parametrize("authorise", ["no", "ask"])
