@@ -351,8 +351,9 @@ async def test_waiting_on_a_display_costs_no_time(screen):
 
 
 async def test_client_on_bus_and_display_serves_both_at_once(screen, tmp_path):
-    async with PrivateBus(tmp_path) as bus:
+    async with PrivateBus(tmp_path) as bus, AsyncExitStack() as stack:
         emulator = SkypeEmulator(bus.address, screen.display, str(screen.xauthority))
+        stack.push_async_callback(emulator.kill)
         await emulator.start()
         settings = SkypeSettings(account=ACCOUNT, dbus_address=bus.address)
         async with running_line(settings) as by_bus, running(screen) as by_display:
@@ -366,4 +367,3 @@ async def test_client_on_bus_and_display_serves_both_at_once(screen, tmp_path):
                 leg, events = await line.talk()
                 await leg.release()
                 await events.first(LineReleased)
-        await emulator.kill()
