@@ -89,6 +89,12 @@ class MortalParts:
         """The client that runs."""
         return self.client.now
 
+    def called(self, name: str) -> str:
+        """A part's name in words."""
+        if name != "desktop":
+            return name
+        return "bus" if isinstance(self.desktop, PrivateBus) else "X server"
+
     async def kill(self, name: str) -> None:
         """End a part as a crash would. A client does not outlive its desktop."""
         match name:

@@ -106,7 +106,10 @@ def since_ms(start_ns: int, end_ns: int | None = None) -> float:
 
 
 async def phone_is_told(victim: Victim, killed: str, start_ns: int, by_s: float) -> int:
-    """The cause that the phone is told, 0 where it is told none."""
+    """The cause that the phone is told, 0 where it is told none.
+
+    `killed` is what the figure is called after.
+    """
     call = victim.call
     if victim.state == "ringing" and victim.direction == "to_line":
         end_ns = (await call.final_response(by_s)).at_ns
@@ -120,11 +123,15 @@ async def phone_is_told(victim: Victim, killed: str, start_ns: int, by_s: float)
     return call.reasons[0].cause if call.reasons else 0
 
 
-async def everything_is_over(parts: MortalParts) -> None:
-    async def no_channel() -> bool:
+async def no_channel_is_left(parts: MortalParts) -> None:
+    async def none() -> bool:
         return await parts.channels() == 0
 
-    await eventually(no_channel, NOTICED_S, "end of all channels")
+    await eventually(none, 1, "end of all channels")
+
+
+async def everything_is_over(parts: MortalParts) -> None:
+    await no_channel_is_left(parts)
     await parts.gateway.now.idle(NOTICED_S)
     assert await parts.skype.live() == []
 
@@ -140,7 +147,7 @@ async def next_call_works(parts: MortalParts, phone: SipAgent) -> None:
 async def ready_again(parts: MortalParts, killed: str) -> None:
     start_ns = time.monotonic_ns()
     await parts.gateway.now.ready(AGAIN_S)
-    MEASURED.add(f"{killed} back to ready", since_ms(start_ns))
+    MEASURED.add(f"{parts.called(killed)} back to ready", since_ms(start_ns))
 
 
 async def record_of(
@@ -165,9 +172,10 @@ async def test_without_a_client_the_phone_is_let_go_at_once(
     victim = await make_call(parts, phone, state, direction)
     start_ns = time.monotonic_ns()
     await parts.kill(killed)
-    cause = await phone_is_told(victim, killed, start_ns, AT_ONCE_S)
+    cause = await phone_is_told(victim, parts.called(killed), start_ns, AT_ONCE_S)
     if (state, direction) == ("ringing", "to_line"):
         assert cause == 27
+    await no_channel_is_left(parts)
     await gateway.idle(1)
     await record_of(parts, victim, GONE if state == "ringing" else CUT_BY_LINE)
     assert (await parts.line())[0] == "waiting_for_client"
@@ -218,17 +226,19 @@ async def test_without_a_gateway_asterisk_lets_go_and_the_next_one_sweeps_skype(
         assert victim.call.final is not None
         assert victim.call.final.status == 500
     assert victim.call.state is CallState.ENDED
+    await no_channel_is_left(parts)
+    started_ns = time.monotonic_ns()
     await parts.revive("gateway")
-    attached_ns = 0
 
     async def swept() -> bool:
         return await parts.skype.live() == []
 
     await parts.gateway.now.process.line("line skypeclient is ready")
-    attached_ns = time.monotonic_ns()
     await eventually(swept, AGAIN_S, "end of what the dead gateway left")
+    timeline = (await parts.skype.get(f"/calls/{victim.number}"))["timeline"]
     MEASURED.add(
-        f"attached to end of an orphan at Skype, {victim.name}", since_ms(attached_ns)
+        f"gateway started again to end of an orphan at Skype, {victim.name}",
+        since_ms(started_ns, timeline[-1][0]),
     )
     await parts.gateway.now.ready()
     await next_call_works(parts, phone)
