@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from skypechan.asterisk import dialplan
 from skypechan.asterisk.ami.messages import Event, UserEvent
 from skypechan.asterisk.pbx import PbxRequest
 from skypechan.call.causes import HangupCause
@@ -283,3 +284,19 @@ async def test_the_inbound_hook_can_send_the_call_elsewhere(
     await log.until(PbxAnswered)
     await leg.release(HangupCause.NORMAL_CLEARING)
     await log.until(PbxReleased)
+
+
+async def test_a_self_test_is_not_rerouted_by_the_inbound_hook(
+    gateway: PbxDriver, steps: Steps
+) -> None:
+    leg, log = await gateway.originate(
+        caller="unwanted", target=dialplan.ECHO, kind=dialplan.SELF_TEST
+    )
+    await log.until(PbxAnswered)
+    audio = AudioEnd(await leg.audio())
+    await leg.release(HangupCause.NORMAL_CLEARING)
+    await log.until(PbxReleased)
+    await steps.until("hangup")
+    assert steps.names == ["answered", "hangup"]
+    assert steps.seen[0].fields["type"] == "self-test"
+    audio.close()
