@@ -34,9 +34,10 @@ async def audio(subject: Subject, session: Session) -> Finding:
     except ConfigError as error:
         return failed(
             "audio",
-            "the port for audio cannot be had",
+            "the gateway could not take audio",
             str(error),
-            "stop the program that has it, or choose another audiosocket_listen",
+            "stop the program that has the port, or correct audiosocket_listen and"
+            " audiosocket_advertise",
         )
     async with _taking(server):
         return await _by_call(server, session)

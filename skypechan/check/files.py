@@ -77,14 +77,14 @@ async def sound_ports(subject: Subject) -> AsyncIterator[Finding]:
 def taken(endpoint: Endpoint) -> str:
     """Return why an address cannot be listened on, empty if it can."""
     family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        # As the gateway does; it does not let us listen beside another listener.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            # As the gateway does; beside another listener it does not help.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((endpoint.host, endpoint.port))
             listener.listen()
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                return "another program listens there"
-            return error.strerror or str(error)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return "another program listens there"
+        return error.strerror or str(error)
     return ""

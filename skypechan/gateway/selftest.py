@@ -11,7 +11,7 @@ import asyncio
 import socket
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -190,7 +190,8 @@ class SelfTest:
         """Make a call and judge it."""
         self.running = True
         try:
-            self.last = await self._run(_FarEnd(self._clock))
+            with closing(_FarEnd(self._clock)) as far:
+                self.last = await self._run(far)
         finally:
             self.running = False
         return self.last
@@ -210,7 +211,6 @@ class SelfTest:
         finally:
             await far.release()
             await self._over(call)
-            far.close()
         if ended_early or sent_heard is None:
             return failed(call.record)
         found = await asyncio.to_thread(measured, *sent_heard)
