@@ -219,7 +219,10 @@ async def phone(pbx: LocalAsterisk) -> AsyncIterator[SipAgent]:
 
 @pytest.fixture
 async def appear(
-    running_gateway: Gateway, standin_bus: PrivateBus, standin_screen: PrivateScreen
+    request: pytest.FixtureRequest,
+    running_gateway: Gateway,
+    standin_bus: PrivateBus,
+    standin_screen: PrivateScreen,
 ) -> AsyncIterator[Callable[..., Awaitable[Standin]]]:
     """Let the stand-in appear on a transport; returns it with the gateway attached.
 
@@ -253,9 +256,10 @@ async def appear(
             return skype
 
         yield standin
+        written = running_gateway.process.line_count - mark
+        log = running_gateway.process.lines[-written:] if written else ()
+        request.node.add_report_section("call", "gateway's log", "\n".join(log))
         await running_gateway.idle()
-    written = running_gateway.process.line_count - mark
-    log = running_gateway.process.lines[-written:] if written else ()
     assert [line for line in log if TROUBLE.search(line)] == []
 
 

@@ -20,6 +20,15 @@ ENDED = {"FINISHED", "MISSED", "REFUSED", "BUSY", "CANCELLED", "FAILED"}
 VOICE_HZ = 1000
 GIANT = 60_000
 _FAILED = "ERROR 559 CALL: Action failed"
+_RESULTS = {
+    "MISSEDCHATMESSAGES": "CHATMESSAGES",
+    "CHATMESSAGES": "CHATMESSAGES",
+    "CHATS": "CHATS",
+    "MISSEDVOICEMAILS": "VOICEMAILS",
+    "VOICEMAILS": "VOICEMAILS",
+    "GROUPS": "GROUPS",
+}
+"""Keyword of a search's result, where it is not USERS."""
 _UNKNOWN = [
     "",
     "CALL",
@@ -82,6 +91,10 @@ class Quirks:
     """NAME gets CONNSTATUS OFFLINE."""
     thinks: bool = False
     """NAME gets nothing until `decide`; all else gets ERROR 68."""
+    route_delay_s: float = 0
+    """Before anything is told of a call that was placed."""
+    lost: str = ""
+    """Commands of this pattern get no reply, though they are obeyed."""
     level: int = 8
     """The highest protocol known."""
     account: str = "alice"
@@ -269,7 +282,9 @@ class Standin:
         answer = prefix + self._answer(client, command, after)
         self.said.add(f"< {answer[:200]}")
         delay_s = self.quirks.reply_delay_s
-        if delay_s and not command.startswith("NAME"):
+        if self.quirks.lost and re.match(self.quirks.lost, command):
+            pass
+        elif delay_s and not command.startswith("NAME"):
             asyncio.get_running_loop().call_later(delay_s, reply, answer)
         else:
             reply(answer)
@@ -306,7 +321,7 @@ class Standin:
             case "SEARCH" if words[1:2] in (["CALLS"], ["MISSEDCALLS"]):
                 return f"CALLS {', '.join(map(str, self.calls))}"
             case "SEARCH" if len(words) > 1:
-                return "USERS "
+                return f"{_RESULTS.get(words[1], 'USERS')} "
             case "MINIMIZE" | "FOCUS":
                 return "OK"
         return "ERROR 2 Unknown command"
@@ -348,6 +363,9 @@ class Standin:
 
     async def _route(self, call: Call) -> None:
         """An outgoing call as its callee's name wishes."""
+        await asyncio.sleep(self.quirks.route_delay_s)
+        if call.ended:
+            return
         self.change(call, "UNPLACED")
         self.change(call, "ROUTING")
         self._disturb()

@@ -174,6 +174,18 @@ async def test_each_command_gets_the_documented_reply(join: Join) -> None:
     assert wrong == []
 
 
+@pytest.mark.xfail(strict=True, reason="the target is taken for a filter")
+@pytest.mark.parametrize(
+    ("command", "number"), [("SEARCH MISSEDCALLS bob", 6), ("SEARCH FRIENDS bob", 67)]
+)
+async def test_searches_that_allow_no_target_refuse_one(
+    over_dbus: Join, command: str, number: int
+) -> None:
+    app = await over_dbus()
+    await app.attach("searcher")
+    assert re.fullmatch(f"ERROR {number}( .*)?", await app.ask(command))
+
+
 async def test_without_a_token_the_reply_has_none(join: Join) -> None:
     app = await join()
     await app.attach("bare")

@@ -196,6 +196,26 @@ async def test_a_verb_in_the_wrong_state_is_559(
     assert re.fullmatch(r"ERROR 557.*", await app.ask(f"ALTER CALL {number}"))
 
 
+async def test_a_call_to_a_number_tells_its_price_and_has_early_media(
+    app: Application,
+) -> None:
+    number = await app.call("+4930123456")
+    await app.status(number, "INPROGRESS")
+    own = [line for line in app.heard.lines if line.startswith(f"CALL {number} ")]
+    words = [line.split()[2:] for line in own]
+    assert [word[0] for word in words if "RATE" in word[0]] == [
+        "RATE",
+        "RATE_PRECISION",
+        "RATE_CURRENCY",
+    ]
+    order = [word[0] for word in words].index("RATE")
+    assert words.index(["STATUS", "EARLYMEDIA"]) > order
+    kind = await app.ask(f"GET CALL {number} TYPE")
+    assert kind == f"CALL {number} TYPE OUTGOING_PSTN"
+    await app.ask(f"SET CALL {number} STATUS FINISHED")
+    await app.status(number, "FINISHED")
+
+
 async def test_a_second_call_is_refused_while_one_is_there(app: Application) -> None:
     first = await app.call("noanswer")
     await app.status(first, "RINGING")

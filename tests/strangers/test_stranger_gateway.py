@@ -178,7 +178,7 @@ async def test_calls_that_are_not_taken(
 
 
 @pytest.mark.xfail(
-    strict=True,
+    strict=False,  # a race: on a slow machine it can be won
     reason="the line counts as busy until Asterisk confirms the end of its half, some "
     "ms after the dialplan has gone on: the next attempt gets cause 34",
 )

@@ -20,6 +20,10 @@ from tests.strangers.standin import ENDED, Call, Quirks, Standin
 
 Appear = Callable[..., Awaitable[Standin]]
 PLAIN = Quirks()
+_STUCK = pytest.mark.xfail(
+    strict=True,
+    reason="a hang-up waits until the reply to SET_INPUT (or SET_OUTPUT) is 5 s late",
+)
 both = pytest.mark.parametrize("transport", ["dbus", "x11"])
 
 
@@ -118,6 +122,48 @@ async def test_early_media_and_prices_are_no_answer(
     await sip.answered(5)
     await sip.hang_up()
     await skype.state(call, "FINISHED")
+
+
+@both
+async def test_a_call_given_up_before_skype_has_named_it_is_ended_once_it_has(
+    phone: SipAgent, appear: Appear, transport: str, running_gateway: Gateway
+) -> None:
+    skype = await appear(transport, PLAIN)
+    skype.quirks = replace(PLAIN, reply_delay_s=0.5, route_delay_s=0.6)
+    mark = skype.said.mark
+    sip = phone.call(f"call-{transport}-rings")
+    call = await skype.newest(mark)
+    await sip.cancel()
+    await skype.state(call, *ENDED)
+    await running_gateway.idle()
+    skype.quirks = PLAIN
+    skype.notify(f"CALL {call.number} STATUS RINGING")  # of a call that is over
+    sip = phone.call(f"call-{transport}-good")
+    await sip.answered(10)
+    await sip.hang_up()
+    await skype.state(skype.calls[max(skype.calls)], "FINISHED")
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        pytest.param(".* SET_INPUT", marks=_STUCK),
+        "ALTER CALL .* HANGUP",
+        "SET ",
+    ],
+)
+async def test_a_lost_reply_leaves_no_call_behind(
+    phone: SipAgent, appear: Appear, lost: str, running_gateway: Gateway
+) -> None:
+    skype = await appear("dbus", replace(PLAIN, lost=lost))
+    mark = skype.said.mark
+    sip = phone.call("call-dbus-good")
+    await sip.answered(10)
+    call = await skype.newest(mark)
+    await skype.said.line("> .*SET_INPUT.*", since=mark)
+    await sip.hang_up()
+    await skype.state(call, *ENDED, seconds=2)
+    await running_gateway.idle(15)
 
 
 # Calls from Skype
