@@ -305,6 +305,7 @@ _OLD_DIALPLAN = (
 # What these causes mean for this call, in which nobody is there to hang up.
 _MEANINGS = {
     HangupCause.UNALLOCATED: _OLD_DIALPLAN,
+    HangupCause.NO_ROUTE: _OLD_DIALPLAN,  # a call that fails at once may say so
     HangupCause.NETWORK_OUT_OF_ORDER: _UNREACHED,
     HangupCause.NORMAL_CLEARING: _UNREACHED,
 }

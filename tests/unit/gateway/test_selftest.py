@@ -94,9 +94,10 @@ def test_a_call_that_was_up_and_ended_keeps_its_own_reason() -> None:
     assert failed(one).reason == "hung up"
 
 
-def test_an_old_dialplan_is_told_with_its_remedy() -> None:
+@pytest.mark.parametrize("cause", [HangupCause.UNALLOCATED, HangupCause.NO_ROUTE])
+def test_an_old_dialplan_is_told_with_its_remedy(cause: HangupCause) -> None:
     one = record()
-    one.end(Side.PBX, HangupCause.UNALLOCATED, "", _now())
+    one.end(Side.PBX, cause, "", _now())
     assert "skypechan.conf is older" in failed(one).reason
 
 
