@@ -1,21 +1,23 @@
 """What the engine runs over the rows of each direction.
 
 TO_PBX: line rate, gain and limiter, meter, rate of the PBX, int16.
-TO_LINE: rate of the PBX, rate of the line, gain and limiter, meter, int16.
+TO_LINE: rate of the PBX, rate of the line, drift, gain and limiter, meter, int16.
 
-A line speaks 16 kHz, the PBX side 8 or 16 kHz. Jitter buffer, concealment and rate
-matching belong in front of the gain, where audio is at the line's rate.
+A line speaks 16 kHz, the PBX side 8 or 16 kHz. Lateness is dealt with before, drift
+only towards the line: a phone follows the clock of whoever sends to it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from skypechan.audio.gain import Gain
 from skypechan.audio.meter import Meter
 from skypechan.audio.pcm import Float32, Int16, Rows, to_float, to_int16
+from skypechan.audio.ratematch import Counts, Float64, RateMatcher
 from skypechan.audio.resampler import (
     NARROW_RATE_HZ,
     WIDE_RATE_HZ,
@@ -63,26 +65,39 @@ class ToLine:
         self.gain = Gain(capacity, LINE_RATE_HZ)
         self.meter = Meter(capacity, LINE_RATE_HZ)
         self._up = Upsampler(capacity)
+        self._matcher = RateMatcher(capacity)
 
     def reset(self, row: int, gain_db: float) -> None:
         """Start a call."""
         self.gain.reset(row, gain_db)
         self.meter.reset(row)
         self._up.reset(row)
+        self._matcher.reset(row)
 
     def process(
-        self, rows: Rows, pcm: Int16, rate_hz: int, out: npt.NDArray[Any]
-    ) -> None:
+        self,
+        rows: Rows,
+        pcm: Int16,
+        rate_hz: int,
+        out: npt.NDArray[Any],
+        ratio: Float64 | None = None,
+    ) -> Counts:
         """`[k, n]` at `rate_hz` of calls `rows` into int16 `out` at 16 kHz.
 
-        `out` is `[k, n]` for 16 kHz and `[k, 2 n]` for 8 kHz.
+        With `ratio`, samples out for each sample in, a row's number of samples is
+        only known afterwards: `out` is wider than need be, and how much of each row
+        counts is returned.
         """
         samples = to_float(pcm)
         if rate_hz == NARROW_RATE_HZ:
             samples = self._up.process(rows, samples)
+        counts = np.full(len(rows), samples.shape[1])
+        if ratio is not None:
+            samples, counts = self._matcher.process(rows, samples, ratio)
         limited = self.gain.process(rows, samples)
         self.meter.measure(rows, samples, limited)
-        _leave(self.meter, rows, samples, out)
+        _leave(self.meter, rows, samples, out[:, : samples.shape[1]])
+        return counts
 
 
 def _leave(meter: Meter, rows: Rows, samples: Float32, out: npt.NDArray[Any]) -> None:

@@ -33,6 +33,7 @@ _LOST_S = 0.008
 _LOST_AFTER_S = 0.2
 _BIN_S = 0.0005
 _BINS = 160  # up to 80 ms: what is later is a stall, and tells nothing of roughness
+_JUDGED = 200  # arrivals: of fewer, one outlier would be 0.5 %
 _FORGET = np.exp(-1 / 30)
 _QUANTILES = (0.995, 0.999)
 _RECENT = 15
@@ -45,7 +46,7 @@ class ClockFit:
 
     def __init__(self, capacity: int) -> None:
         self.lateness_s = np.zeros(capacity)
-        """What 99.5 % of the last half minute's arrivals did not exceed."""
+        """What 99.5 % of the last half minute's arrivals did not exceed, once known."""
         self.outlier_s = np.zeros(capacity)
         """The same of 99.9 %."""
         self._started_s = np.zeros(capacity)
@@ -137,6 +138,14 @@ class ClockFit:
         self._expects_loss[rows] = True
         self._least_late_s[rows] = np.inf
 
+    def behind_s(self, rows: Rows, now_s: float) -> Float64:
+        """How long ago the last audio that came was due to come; 0 if it is early."""
+        lag_s = now_s - self._started_s[rows] - self._received_s[rows]
+        line_s = self._line_s[rows]
+        line_s += self._slope[rows] * (now_s - self._fitted_s[rows])
+        behind_s: Float64 = np.maximum(lag_s - line_s, 0)
+        return behind_s
+
     def drift(self, rows: Rows) -> Float64:
         """How much faster than ours each clock runs, as a fraction: 1e-6 is 1 ppm."""
         return -self._slope[rows]
@@ -164,7 +173,8 @@ class ClockFit:
             _QUANTILES, (self.lateness_s, self.outlier_s), strict=True
         ):
             beyond = total < share * total[:, -1:]
-            table[rows] = np.count_nonzero(beyond, axis=1) * _BIN_S
+            late_s = np.count_nonzero(beyond, axis=1) * _BIN_S
+            table[rows] = np.where(total[:, -1] >= _JUDGED, late_s, 0)
 
     def _fit(self, rows: Rows, now_s: float) -> None:
         known = np.isfinite(self._minima_s[rows])

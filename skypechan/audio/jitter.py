@@ -43,7 +43,7 @@ class Playout:
         self.skipped_s = 0.0
         self.removed_s = 0.0
         self.is_dry = False
-        self._rate_hz = rate_hz
+        self.rate_hz = rate_hz
         self._frame = int(FRAME_S * rate_hz)
         self._held = np.zeros(0, np.int16)
         self._piece = self._frame
@@ -57,14 +57,19 @@ class Playout:
         return self._primed_s >= _PRIMING_S
 
     @property
+    def is_running(self) -> bool:
+        """Whether frames fall due: it knows the voice, and the voice goes on."""
+        return self.is_primed and not self.is_dry
+
+    @property
     def held_s(self) -> float:
         """How much audio waits."""
-        return len(self._held) / self._rate_hz
+        return len(self._held) / self.rate_hz
 
     def prime(self, pcm: Int16, now_s: float) -> None:
         """Hear `[n]` that is still passed on when it comes; the next is due behind."""
         self._concealer.heard(pcm)
-        self._primed_s += len(pcm) / self._rate_hz
+        self._primed_s += len(pcm) / self.rate_hz
         self.due_s = now_s + FRAME_S
 
     def push(self, pcm: Int16, now_s: float, outlier_s: float) -> None:
@@ -74,7 +79,7 @@ class Playout:
             self.due_s = now_s + wanted_s(outlier_s)
         self._piece = len(pcm)
         self._held = np.concatenate([self._held, pcm])
-        over = len(self._held) - int(_MOST_HELD_S * self._rate_hz)
+        over = len(self._held) - int(_MOST_HELD_S * self.rate_hz)
         if over > 0:
             self._skip(over)
 
@@ -93,7 +98,7 @@ class Playout:
         if not missing:
             return self._concealer.heard(there)
         made = self._concealer.heard(there), self._concealer.conceal(missing)
-        self.concealed_s += missing / self._rate_hz
+        self.concealed_s += missing / self.rate_hz
         self.is_dry = self._concealer.is_silent
         return np.concatenate(made)
 
@@ -103,28 +108,28 @@ class Playout:
         Audio comes in pieces: a frame is there when its last piece has come whole.
         """
         left = len(self._held) - self._frame - removed
-        return behind_s + left // self._piece * self._piece / self._rate_hz
+        return behind_s + left // self._piece * self._piece / self.rate_hz
 
     def _shrink(self, behind_s: float, wanted_delay_s: float) -> float:
         """Take out what is too much where it can be; what then is too much still."""
         excess_s = self._slack_s(behind_s) - wanted_delay_s
         if excess_s > _SKIP_S:
             most = max(len(self._held) - self._frame, 0)
-            self._skip(min(int(excess_s * self._rate_hz), most))
+            self._skip(min(int(excess_s * self.rate_hz), most))
         pause_s = _SOON_S if excess_s > _MUCH_S else _LATER_S
         if excess_s > _LITTLE_S and self.due_s - self._spliced_s >= pause_s:
-            shorter = spliced(self._held, self._rate_hz)
+            shorter = spliced(self._held, self.rate_hz)
             removed = len(self._held) - len(shorter)
             if removed and self._slack_s(behind_s, removed) >= wanted_delay_s:
                 self._held = shorter
                 self._spliced_s = self.due_s
-                self.removed_s += removed / self._rate_hz
+                self.removed_s += removed / self.rate_hz
         return self._slack_s(behind_s) - wanted_delay_s
 
     def _skip(self, length: int) -> None:
         before = len(self._held)
-        self._held = skipped(self._held, length, self._rate_hz)
-        self.skipped_s += (before - len(self._held)) / self._rate_hz
+        self._held = skipped(self._held, length, self.rate_hz)
+        self.skipped_s += (before - len(self._held)) / self.rate_hz
 
 
 def wanted_s(outlier_s: float) -> float:

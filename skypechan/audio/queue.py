@@ -29,14 +29,15 @@ class QueueModel:
         self._level_s = np.zeros(capacity)
         self._clock_s = np.zeros(capacity)
         self._least_s = np.full((capacity, _SECONDS), np.inf)
-        self._ratio = np.ones(capacity)
+        self.ratio = np.ones(capacity)
+        """Samples to write for each that comes."""
 
     def reset(self, row: int, clock_s: float) -> None:
         """Start a receiver that has got nothing."""
         self._level_s[row] = 0
         self._clock_s[row] = clock_s
         self._least_s[row] = np.inf
-        self._ratio[row] = 1
+        self.ratio[row] = 1
 
     def level_s(self, rows: Rows, clock_s: Float64) -> Float64:
         """What is left to play when the receivers' clocks show `clock_s`."""
@@ -45,7 +46,7 @@ class QueueModel:
         )
         return left_s
 
-    def written(self, rows: Rows, seconds: Float64, clock_s: Float64) -> None:
+    def written(self, rows: Rows, seconds: Float64 | float, clock_s: Float64) -> None:
         """Take note that so much was written to each."""
         left_s = self.level_s(rows, clock_s)
         self._level_s[rows] = left_s + seconds
@@ -66,22 +67,24 @@ class QueueModel:
         """So much was cut out before it was written: the least has shrunk by it."""
         self._least_s[rows] -= seconds[:, None]
 
-    def refit(self, rows: Rows) -> None:
-        """Close the second that has passed. To be called once a second."""
+    def refit(self, rows: Rows, forgotten_s: float = 0) -> None:
+        """Close the second that has passed. To be called once a second.
+
+        A receiver that rids itself of delay does so by `forgotten_s` a second.
+        """
+        self._level_s[rows] = np.maximum(self._level_s[rows] - forgotten_s, 0)
         self._least_s[rows] = np.roll(self._least_s[rows], 1, axis=1)
         self._least_s[rows, 0] = np.inf
 
-    def ratio(self, rows: Rows, drift: Float64) -> Float64:
-        """Samples to write for each that comes: the clocks' ratio, and the correction.
+    def steer(self, rows: Rows, drift: Float64) -> None:
+        """Choose `ratio`: the clocks' own and the correction. For each frame's time.
 
-        `drift` is how much faster the receiver plays than the source speaks.
+        `drift` is how much faster the receivers play than their sources speak.
         """
         surplus_s = np.where(self.steady(rows), self.least_s(rows) - _REFERENCE_S, 0)
         correction = np.clip(
             surplus_s / _TIME_CONSTANT_S, -_MOST_CORRECTION, _MOST_CORRECTION
         )
+        before = self.ratio[rows]
         wanted = 1 + drift - correction
-        before = self._ratio[rows]
-        ratio: Float64 = np.clip(wanted, before - _SLEW, before + _SLEW)
-        self._ratio[rows] = ratio
-        return ratio
+        self.ratio[rows] = np.clip(wanted, before - _SLEW, before + _SLEW)

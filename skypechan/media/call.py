@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from skypechan.log import CallLog
-from skypechan.media.payload import AmbiguousPayload
+from skypechan.media.payload import PayloadDecoder
 from skypechan.media.streams import Outlet, PbxInlet, PcmInlet
 from skypechan.media.values import MediaFigures, MediaStart, Payload
 
@@ -22,7 +22,7 @@ class Call:
     line_outlet: Outlet
     pbx_outlet: Outlet
     log: CallLog
-    ambiguous: AmbiguousPayload = field(default_factory=AmbiguousPayload)
+    decoder: PayloadDecoder
     playback_db: float = 0.0
     capture_db: float = 0.0
     playback_muted: bool = False
@@ -30,6 +30,15 @@ class Call:
     payload: Payload = Payload.LINEAR
     digits: int = 0
     final: MediaFigures | None = None  # once it has been stopped
+
+    def note_payload(self, payload: Payload) -> None:
+        """Say once that the dialplan is not as meant, and how to mend it."""
+        if self.payload is not payload:
+            self.payload = payload
+            self.log.warning(
+                "! Asterisk's audio is %s: dial AudioSocket with c(slin16) or c(slin)",
+                payload,
+            )
 
     def deliver(self, callback: Callable[..., None], news: object) -> None:
         """Call the owner back, unless it has stopped the call meanwhile."""

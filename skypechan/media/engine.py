@@ -7,10 +7,14 @@ asyncio loop. A pass
 2. runs the chain of each direction over all rows whose frame has become whole;
 3. sends each of them, header and payload in one send.
 
-Audio is forwarded when its last sample has come, never on a tick. Only where a
-source is quiet (hold, a key held down, no call audio yet) a timer of 20 ms sends the
-other side silence in its place, through the same chain. An epoll that is level
-triggered brings back what a pass has left, so no socket starves another.
+Audio is forwarded when its last sample has come, never on a tick; `timing.py` holds
+the exceptions. Where a source is quiet (hold, a key held down, no call audio yet) a
+timer of 20 ms sends the other side silence in its place, through the same chain. An
+epoll that is level triggered brings back what a pass has left, so no socket starves
+another.
+
+Towards the line audio is resampled so that as much is written as the client reads:
+what would be written too fast waits in its queue and is delay for good.
 
 Give BLAS one thread: `OPENBLAS_NUM_THREADS=1` before numpy is imported.
 """
@@ -20,33 +24,36 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
 from skypechan.audio.chain import LINE_RATE_HZ, PBX_RATES_HZ, ToLine, ToPbx
-from skypechan.audio.gain import check_gain, fade_out
 from skypechan.audio.pcm import Int16, PcmFormat, Rows, from_bytes
-from skypechan.audio.resampler import NARROW_RATE_HZ
 from skypechan.call.causes import HangupCause
 from skypechan.call.record import Side
 from skypechan.errors import CallError, RemoteWireError
 from skypechan.log import CallLog
 from skypechan.media.call import Call
-from skypechan.media.flow import Flow
-from skypechan.media.payload import AMBIGUOUS_BYTES
+from skypechan.media.callmedia import CallMedia
+from skypechan.media.flow import Flow, begin_with
+from skypechan.media.payload import PayloadDecoder
 from skypechan.media.ports import Port, Ports
 from skypechan.media.streams import (
     DIGIT,
     HEADER_BYTES,
+    PLAIN_HEADERS,
     RATE_HZ_OF_KIND,
     TERMINATE,
     MessageTable,
     Outlet,
     PbxInlet,
     PcmInlet,
-    header_of,
+    end_of,
     prepare,
 )
+from skypechan.media.tap import Taps
+from skypechan.media.timing import Timing
 from skypechan.media.values import (
     EndReason,
     EngineSettings,
@@ -54,6 +61,7 @@ from skypechan.media.values import (
     MediaFigures,
     MediaStart,
     Payload,
+    check_start,
 )
 
 __all__ = ["CallMedia", "Engine", "EngineSettings", "MediaEnd", "MediaStart"]
@@ -61,17 +69,11 @@ __all__ = ["CallMedia", "Engine", "EngineSettings", "MediaEnd", "MediaStart"]
 _LINE = PcmFormat(LINE_RATE_HZ)
 _MOST_MS = 60  # the longest audio message that a row of the table holds
 _MOST_BYTES = PcmFormat(max(PBX_RATES_HZ), _MOST_MS).frame_bytes
-_MOST_LINE_SAMPLES = _MOST_BYTES  # narrow samples double on their way
-_CHUNK_SAMPLES = 160  # what the slow path takes at once of a message of any length
+_CHUNK_SAMPLES = _MOST_BYTES // 2  # what the slow path takes at once of a message
+_MOST_LINE_SAMPLES = 2 * _CHUNK_SAMPLES + 8  # narrow samples double, clocks drift
+_TICKS_A_QUARTER = 12
 _TICK_S = 0.020
 _DIGITS = b"0123456789*#ABCD"
-_PLAIN_HEADERS = [
-    header
-    for rate_hz in PBX_RATES_HZ
-    for ptime_ms in (10, 20, 30, 40, 60)
-    if (header := header_of(rate_hz, PcmFormat(rate_hz, ptime_ms).frame_bytes))
-    != header_of(NARROW_RATE_HZ, AMBIGUOUS_BYTES)
-]
 
 _log = logging.getLogger(__name__)
 
@@ -91,13 +93,18 @@ class Engine:
         gap_s = self._settings.gap_ms / 1000
         self._to_pbx, self._to_line = ToPbx(capacity), ToLine(capacity)
         self._from_line, self._from_pbx = Flow(capacity, gap_s), Flow(capacity, gap_s)
+        line = self._line_timing = Timing(capacity, self._settings)
+        follow = self._settings.follow_line_clock
+        self._pbx_timing = Timing(
+            capacity, self._settings, line.clock if follow else None
+        )
         self._line_frames = np.zeros((capacity, _LINE.frame_bytes), np.uint8)
         self._pbx_frames = np.zeros((capacity, HEADER_BYTES + _MOST_BYTES), np.uint8)
         self._line_output = np.zeros((capacity, _MOST_LINE_SAMPLES), "<i2")
         self._line_views = [row.data.cast("B") for row in self._line_output]
         self._messages = {rate: MessageTable(capacity, rate) for rate in PBX_RATES_HZ}
         self._whole_from_line: dict[int, list[int]] = {r: [] for r in PBX_RATES_HZ}
-        self._whole_from_pbx: dict[int, list[int]] = {h: [] for h in _PLAIN_HEADERS}
+        self._whole_from_pbx: dict[int, list[int]] = {h: [] for h in PLAIN_HEADERS}
         self._pbx_outlets: list[Outlet | None] = [None] * capacity
         self._line_outlets: list[Outlet | None] = [None] * capacity
         self._calls: dict[int, Call] = {}
@@ -105,6 +112,9 @@ class Engine:
         self._free = list(range(capacity))[::-1]
         self._ports = Ports()
         self._tick_timer: asyncio.TimerHandle | None = None
+        self._ticks = 0
+        self._due_timer: asyncio.TimerHandle | None = None
+        self._taps = Taps()
         loop.add_reader(self._ports.fileno(), self._pass)
 
     # A pass.
@@ -131,6 +141,7 @@ class Engine:
                 end = HEADER_BYTES + (header & 0xFFFF)
                 pcm = self._pbx_frames[rows, HEADER_BYTES:end].view("<i2")
                 self._hear_pbx(rows, pcm, RATE_HZ_OF_KIND[header >> 16], now_s)
+        self._await_due()
 
     def _receive_from_line(self, call: Call) -> None:
         if call.line_inlet.receive():
@@ -150,24 +161,36 @@ class Engine:
     def _hear_line(
         self, rows: Rows, pcm: Int16, pbx_rate_hz: int, now_s: float
     ) -> None:
-        self._from_line.arrived(rows, pcm, LINE_RATE_HZ, now_s)
-        self._send_to_pbx(rows, pcm, pbx_rate_hz, now_s)
+        rows, pcm = self._line_timing.admit(rows, pcm, LINE_RATE_HZ, now_s)
+        if rows.size:
+            self._from_line.arrived(rows, pcm, LINE_RATE_HZ, now_s)
+            self._send_to_pbx(rows, pcm, pbx_rate_hz, now_s)
 
     def _hear_pbx(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
-        self._from_pbx.arrived(rows, pcm, rate_hz, now_s)
-        self._send_to_line(rows, pcm, rate_hz, now_s)
+        rows, pcm = self._pbx_timing.admit(rows, pcm, rate_hz, now_s)
+        if rows.size:
+            self._from_pbx.arrived(rows, pcm, rate_hz, now_s)
+            self._send_to_line(rows, pcm, rate_hz, now_s)
 
     def _send_to_pbx(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
+        if self._taps:
+            self._taps.to_pbx(rows, pcm)
         table = self._messages[rate_hz]
         self._to_pbx.process(rows, pcm, rate_hz, table.samples[: len(rows)])
         self._send(Side.PBX, self._pbx_outlets, rows, table.messages, now_s)
+        self._line_timing.written(rows, pcm.shape[1] / LINE_RATE_HZ, now_s)
 
     def _send_to_line(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
-        length = pcm.shape[1] * LINE_RATE_HZ // rate_hz
-        output = self._line_output[: len(rows), :length]
-        self._to_line.process(rows, pcm, rate_hz, output)
-        frames = (view[: 2 * length] for view in self._line_views)
+        timing, output = self._pbx_timing, self._line_output[: len(rows)]
+        ratio = timing.queue.ratio[rows] if self._settings.follow_line_clock else None
+        counts = self._to_line.process(rows, pcm, rate_hz, output, ratio)
+        timing.shorten(rows, output, counts, LINE_RATE_HZ, now_s)
+        lengths = counts.tolist()
+        frames = map(_first_samples, self._line_views, lengths)
         self._send(Side.LINE, self._line_outlets, rows, frames, now_s)
+        timing.written(rows, counts / LINE_RATE_HZ, now_s)
+        if self._taps:
+            self._taps.to_line(rows, output, lengths)
 
     def _send(
         self,
@@ -209,44 +232,82 @@ class Engine:
             )
 
     def _take_audio(self, call: Call, rate_hz: int, payload: bytes) -> None:
-        now_s = self._loop.time()
-        pcm: Int16 | None = None
-        if rate_hz == NARROW_RATE_HZ and len(payload) == AMBIGUOUS_BYTES:
-            pcm = call.ambiguous.decode(payload, now_s)
-            if call.ambiguous.verdict:
-                self._note_payload(call, call.ambiguous.verdict)
-        elif rate_hz in PBX_RATES_HZ and payload and len(payload) % 2 == 0:
-            pcm = from_bytes(payload)
-        else:
-            self._note_payload(call, Payload.UNSUPPORTED)
-        if pcm is None:
-            return
-        rows = np.array([call.row], np.intp)
-        for begin in range(0, len(pcm), _CHUNK_SAMPLES):
-            chunk = pcm[None, begin : begin + _CHUNK_SAMPLES].copy()
-            self._hear_pbx(rows, chunk, rate_hz, now_s)
+        now_s, rows = self._loop.time(), np.array([call.row], np.intp)
+        for played_hz, pcm in call.decoder.decode(rate_hz, payload, now_s):
+            self._hear_pbx(rows, pcm[None].copy(), played_hz, now_s)
+        if call.decoder.note is not Payload.LINEAR:
+            call.note_payload(call.decoder.note)
 
-    def _note_payload(self, call: Call, payload: Payload) -> None:
-        """Say once that the dialplan is not as meant, and how to mend it."""
-        if call.payload is not payload:
-            call.payload = payload
-            call.log.warning(
-                "! Asterisk's audio is %s: dial AudioSocket with c(slin16) or c(slin)",
-                payload,
-            )
+    # By the clock: what is due, what pauses, what is known of clocks.
 
-    # Silence in place of a source that pauses.
+    def _await_due(self) -> None:
+        """Have `_play_due` called when a rough source's next frame is due."""
+        dues = (self._line_timing.next_due_s(), self._pbx_timing.next_due_s())
+        due_s = min((due for due in dues if due is not None), default=None)
+        timer = self._due_timer
+        if timer is not None and (due_s is None or timer.when() > due_s):
+            timer.cancel()
+            timer = self._due_timer = None
+        if timer is None and due_s is not None:
+            self._due_timer = self._loop.call_at(due_s, self._play_due)
+
+    def _play_due(self) -> None:
+        self._due_timer, now_s = None, self._loop.time()
+        for row, rate_hz, frame in self._line_timing.due(now_s):
+            rows, pcm = np.array([row], np.intp), frame[None].copy()
+            self._from_line.arrived(rows, pcm, rate_hz, now_s)
+            self._send_to_pbx(rows, pcm, self._calls[row].start.pbx_rate_hz, now_s)
+        for row, rate_hz, frame in self._pbx_timing.due(now_s):
+            rows, pcm = np.array([row], np.intp), frame[None].copy()
+            self._from_pbx.arrived(rows, pcm, rate_hz, now_s)
+            self._send_to_line(rows, pcm, rate_hz, now_s)
+        self._await_due()
 
     def _tick(self, due_s: float) -> None:
         now_s = self._loop.time()
+        self._pace(now_s)
         paused = self._from_line.pausing(self._rows, now_s)
+        self._line_timing.paused(paused)
         arriving = [self._calls[row].line_inlet.is_arriving() for row in paused]
         self._silence_to_pbx(paused[~np.array(arriving, np.bool_)], now_s)
-        self._silence_to_line(self._from_pbx.pausing(self._rows, now_s), now_s)
+        paused = self._from_pbx.pausing(self._rows, now_s)
+        self._pbx_timing.paused(paused)
+        self._silence_to_line(paused, now_s)
+        self._keep_time(now_s)
         next_s = due_s + _TICK_S
         if next_s <= now_s:  # what was missed is not made up for in a burst
             next_s = now_s + _TICK_S
         self._tick_timer = self._loop.call_at(next_s, self._tick, next_s)
+
+    def _keep_time(self, now_s: float) -> None:
+        """Steer each call, and four times a second look at the clocks of a quarter."""
+        if self._settings.follow_line_clock:
+            self._pbx_timing.steer(self._rows)
+        self._ticks += 1
+        quarter, left = divmod(self._ticks, _TICKS_A_QUARTER)
+        rows = self._rows[self._rows % 4 == quarter % 4]
+        if not left and rows.size:
+            self._line_timing.refit(rows, now_s)
+            self._pbx_timing.refit(rows, now_s)
+
+    def _pace(self, now_s: float) -> None:
+        """Take a frame from each line that speaks faster than real time."""
+        for call in [
+            call for call in self._calls.values() if call.start.line_is_bursty
+        ]:
+            if self._line_outlets[call.row] is None:
+                continue
+            try:
+                while not call.line_inlet.receive():
+                    pass
+            except BlockingIOError:
+                continue
+            except (OSError, EOFError) as error:
+                self._lose(call, Side.LINE, error)
+                continue
+            rows = np.array([call.row], np.intp)
+            pcm = self._line_frames[rows].view("<i2")
+            self._hear_line(rows, pcm, call.start.pbx_rate_hz, now_s)
 
     def _silence_to_pbx(self, rows: Rows, now_s: float) -> None:
         rates_hz = np.array([self._calls[row].start.pbx_rate_hz for row in rows])
@@ -256,11 +317,7 @@ class Engine:
                 continue
             pcm = self._from_line.silence(chosen, _LINE.frame_samples, LINE_RATE_HZ)
             for frame, row in zip(pcm, chosen.tolist(), strict=True):
-                begun = from_bytes(self._calls[row].line_inlet.take_rest())
-                if begun.size:
-                    room = len(frame) - len(begun)
-                    frame[: len(begun)] = begun
-                    frame[len(begun) :] = fade_out(begun[-1:], room, LINE_RATE_HZ)[0]
+                begin_with(from_bytes(self._calls[row].line_inlet.take_rest()), frame)
             self._send_to_pbx(chosen, pcm, rate_hz, now_s)
 
     def _silence_to_line(self, rows: Rows, now_s: float) -> None:
@@ -279,7 +336,9 @@ class Engine:
         """
         sockets = (start.line_receive, start.line_send, start.pbx)
         try:
-            self._check(start)
+            check_start(start)
+            if not self._free:
+                raise CallError(HangupCause.CONGESTION, "the media engine is full")
             for sock in sockets:
                 prepare(sock)
         except (CallError, ValueError, OSError):
@@ -301,16 +360,6 @@ class Engine:
             )
         return CallMedia(self, call)
 
-    def _check(self, start: MediaStart) -> None:
-        if start.line_rate_hz != LINE_RATE_HZ:
-            raise ValueError(f"a line of {start.line_rate_hz} Hz is not supported")
-        if start.pbx_rate_hz not in PBX_RATES_HZ:
-            raise ValueError(f"{start.pbx_rate_hz} Hz to the PBX is not supported")
-        check_gain(start.playback_db)
-        check_gain(start.capture_db)
-        if not self._free:
-            raise CallError(HangupCause.CONGESTION, "the media engine is full")
-
     def _place(self, start: MediaStart) -> Call:
         """Give the call a row and start all that has a row of its own afresh."""
         row = self._free.pop()
@@ -324,6 +373,7 @@ class Engine:
             pbx_inlet=PbxInlet(
                 start.pbx, self._pbx_frames[row].data, start.pbx_pending
             ),
+            decoder=PayloadDecoder(_CHUNK_SAMPLES),
             line_outlet=Outlet(start.line_send, room, stall_s, limit),
             pbx_outlet=Outlet(start.pbx, room, stall_s),
             log=CallLog(_log, start.call_id),
@@ -333,6 +383,8 @@ class Engine:
         now_s = self._loop.time()
         self._to_pbx.reset(row, start.capture_db)
         self._to_line.reset(row, start.playback_db)
+        self._line_timing.reset(row, now_s)
+        self._pbx_timing.reset(row, now_s)
         self._from_line.reset(row, LINE_RATE_HZ, now_s)
         self._from_pbx.reset(row, start.pbx_rate_hz, now_s)
         self._line_outlets[row] = call.line_outlet
@@ -342,7 +394,8 @@ class Engine:
 
     def _open_ports(self, call: Call) -> None:
         start, line, pbx = call.start, call.line_outlet, call.pbx_outlet
-        from_line, from_pbx = self._receive_from_line, self._receive_from_pbx
+        from_pbx = self._receive_from_pbx
+        from_line = None if start.line_is_bursty else self._receive_from_line
         if start.line_receive is start.line_send:
             line_ports = [Port(call, Side.LINE, start.line_send, from_line, line)]
         else:
@@ -354,17 +407,8 @@ class Engine:
             self._ports.open(port)
 
     def _lose(self, call: Call, side: Side, error: Exception) -> None:
-        match error:
-            case EOFError():
-                self._end(call, side, EndReason.CLOSED, "")
-            case TimeoutError():
-                self._end(call, side, EndReason.STALLED, str(error))
-            case ConnectionError():  # closed with audio of ours unread
-                self._end(call, side, EndReason.CLOSED, str(error))
-            case RemoteWireError():
-                self._end(call, side, EndReason.PROTOCOL_ERROR, str(error))
-            case _:
-                self._end(call, side, EndReason.BROKEN, str(error))
+        reason, detail = end_of(error)
+        self._end(call, side, reason, detail)
 
     def _end(self, call: Call, side: Side, reason: EndReason, detail: str) -> None:
         """Close one side and say so; the other side goes on, with silence."""
@@ -387,12 +431,16 @@ class Engine:
             call.pbx_outlet.terminate()
         self._close_side(call, Side.PBX)
         self._close_side(call, Side.LINE)
+        self._line_timing.release(call.row)
+        self._pbx_timing.release(call.row)
+        self._taps.close(call.row)
         del self._calls[call.row]
         self._free.append(call.row)
         self._rows = np.array(list(self._calls), np.intp)
         if not self._calls and self._tick_timer is not None:
             self._tick_timer.cancel()
             self._tick_timer = None
+        self._await_due()
 
     def close(self) -> None:
         """Stop all calls and leave the event loop."""
@@ -403,6 +451,15 @@ class Engine:
             self._ports.close()
 
     # What the owner of a call asks for.
+
+    def tap(self, call: Call, path: Path | None, most_s: float) -> None:
+        """See `CallMedia.tap`."""
+        if call.final is None:
+            self._taps.open(call.row, path, most_s)
+
+    def flush(self, call: Call) -> None:
+        """Throw away what a line that is ahead of time has sent."""
+        call.line_inlet.discard()
 
     def apply_gain(self, call: Call) -> None:
         """Let the call's gains and mutes take effect within a frame."""
@@ -423,41 +480,20 @@ class Engine:
                 call.pbx_outlet.dropped,
                 pbx_format.milliseconds(to_pbx.queued_bytes() if to_pbx else 0),
                 self._to_pbx.meter.read(row),
+                self._line_timing.timeliness(row),
             ),
             to_line=self._from_pbx.figures(
                 row,
                 call.line_outlet.dropped,
                 _LINE.milliseconds(to_line.queued_bytes() if to_line else 0),
                 self._to_line.meter.read(row),
+                self._pbx_timing.timeliness(row),
             ),
             payload=call.payload,
             digits=call.digits,
         )
 
 
-class CallMedia:
-    """The audio of one call in the engine, for whoever owns the call."""
-
-    def __init__(self, engine: Engine, call: Call) -> None:
-        self._engine = engine
-        self._call = call
-
-    def set_gain(self, playback_db: float, capture_db: float) -> None:
-        """Reach these gains within a frame. Raises ValueError beyond 40 dB."""
-        check_gain(playback_db)
-        check_gain(capture_db)
-        self._call.playback_db, self._call.capture_db = playback_db, capture_db
-        self._engine.apply_gain(self._call)
-
-    def mute(self, *, playback: bool = False, capture: bool = False) -> None:
-        """Silence what goes to the line, what comes from it, both, or neither."""
-        self._call.playback_muted, self._call.capture_muted = playback, capture
-        self._engine.apply_gain(self._call)
-
-    def figures(self) -> MediaFigures:
-        """Return the figures of now, or of the moment the call was stopped."""
-        return self._engine.figures(self._call)
-
-    def stop(self) -> None:
-        """Hang up the PBX side if it is open, close all sockets. Harmless twice."""
-        self._engine.stop(self._call)
+def _first_samples(frame: memoryview, count: int) -> memoryview:
+    """The bytes of a frame's first samples."""
+    return frame[: 2 * count]

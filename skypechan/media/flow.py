@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from skypechan.audio.chain import LINE_RATE_HZ
 from skypechan.audio.gain import fade_in, fade_out
 from skypechan.audio.meter import Level
 from skypechan.audio.pcm import Int16, Rows
+from skypechan.media.timing import Timeliness
 from skypechan.media.values import DirectionFigures
 
 _FRAME_MS = 20
@@ -53,7 +55,10 @@ class Flow:
 
     def pausing(self, rows: Rows, now_s: float) -> Rows:
         """Return which of `rows` need silence now, and count each pause once."""
-        pausing = rows[now_s - self._arrived_s[rows] > self._gap_s]
+        return self.fall_quiet(rows[now_s - self._arrived_s[rows] > self._gap_s])
+
+    def fall_quiet(self, pausing: Rows) -> Rows:
+        """Take `pausing` for quiet from now on."""
         self._gaps[pausing] += ~self._quiet[pausing]
         self._quiet[pausing] = True
         return pausing
@@ -72,7 +77,7 @@ class Flow:
         return pcm
 
     def figures(
-        self, row: int, dropped: int, queue_ms: float, level: Level
+        self, row: int, dropped: int, queue_ms: float, level: Level, time: Timeliness
     ) -> DirectionFigures:
         """The figures of one call, with what only others know."""
         return DirectionFigures(
@@ -82,4 +87,18 @@ class Flow:
             filled=int(self._filled[row]),
             queue_ms=queue_ms,
             level=level,
+            delay_ms=time.delay_ms,
+            drift_ppm=time.drift_ppm,
+            late=time.late,
+            concealed_ms=time.concealed_ms,
+            skipped_ms=time.skipped_ms,
+            smoothed=time.smoothed,
         )
+
+
+def begin_with(begun: Int16, frame: Int16) -> None:
+    """Let a silent frame of the line begin with audio that stopped coming, faded."""
+    if begun.size:
+        room = len(frame) - len(begun)
+        frame[: len(begun)] = begun
+        frame[len(begun) :] = fade_out(begun[-1:], room, LINE_RATE_HZ)[0]

@@ -1,6 +1,10 @@
-"""What a message of 160 bytes under kind 0x10 holds: 10 ms of slin, or 20 ms of G.711.
+"""What an audio message holds: samples of any rate, or G.711 under the kind of slin.
 
-Asterisk sends the caller's own codec under kind 0x10 when the dialplan's Dial names
+What the engine works on is 8 and 16 kHz; other rates become 16 kHz here, and audio
+longer than its tables hold is cut.
+
+A message of 160 bytes under kind 0x10 is 10 ms of slin or 20 ms of G.711: Asterisk
+sends the caller's own codec under kind 0x10 when the dialplan's Dial names
 no format, `c(slin)`. Such a message cannot be told from PCM by its length alone, but
 by its rate: G.711 comes 50 times a second, slin of that length 100 times. Until a
 few have come the line hears silence, since either guess, if wrong, is loud noise.
@@ -8,15 +12,59 @@ few have come the line hears silence, since either guess, if wrong, is loud nois
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from skypechan.audio.pcm import Int16, alaw_decode, from_bytes, ulaw_decode
+from skypechan.audio.anyrate import AnyRate
+from skypechan.audio.chain import PBX_RATES_HZ
+from skypechan.audio.pcm import Int16, alaw_decode, from_bytes, to_int16, ulaw_decode
+from skypechan.audio.resampler import NARROW_RATE_HZ, WIDE_RATE_HZ
 from skypechan.media.values import Payload
 
 AMBIGUOUS_BYTES = 160
 _WITNESSES = 8
 _SLIN_GAP_S = (0.007, 0.014)  # around 10 ms; less is a burst that tells nothing
 _G711_GAP_S = 0.016  # around 20 ms
+
+
+class PayloadDecoder:
+    """Decodes the audio messages of one call. `note` tells what they hold."""
+
+    def __init__(self, most_samples: int) -> None:
+        self.note = Payload.LINEAR
+        self._most_samples = most_samples
+        self._ambiguous = AmbiguousPayload()
+        self._any_rate: dict[int, AnyRate] = {}
+
+    def decode(
+        self, rate_hz: int, payload: bytes, now_s: float
+    ) -> Iterator[tuple[int, Int16]]:
+        """Rate and samples `[n]`, none where it cannot be played or is not yet known.
+
+        `rate_hz` is what the message's kind says.
+        """
+        if rate_hz == NARROW_RATE_HZ and len(payload) == AMBIGUOUS_BYTES:
+            pcm = self._ambiguous.decode(payload, now_s)
+            self.note = self._ambiguous.verdict or self.note
+        elif payload and len(payload) % 2 == 0:
+            pcm = from_bytes(payload)
+        else:
+            pcm, self.note = None, Payload.UNSUPPORTED
+        if pcm is None:
+            return
+        if rate_hz not in PBX_RATES_HZ:
+            rate_hz, pcm = WIDE_RATE_HZ, self._to_wide(pcm, rate_hz)
+        for begin in range(0, len(pcm), self._most_samples):
+            yield rate_hz, pcm[begin : begin + self._most_samples]
+
+    def _to_wide(self, pcm: Int16, rate_hz: int) -> Int16:
+        if rate_hz not in self._any_rate:
+            self._any_rate = {rate_hz: AnyRate(rate_hz)}
+        samples = self._any_rate[rate_hz].process(pcm)[0]
+        wide = np.zeros(len(samples), np.int16)
+        to_int16(samples, wide)
+        return wide
 
 
 class AmbiguousPayload:

@@ -21,7 +21,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from skypechan.audio.chain import PBX_RATES_HZ
 from skypechan.audio.pcm import PcmFormat
+from skypechan.audio.resampler import NARROW_RATE_HZ
+from skypechan.errors import RemoteWireError
+from skypechan.media.payload import AMBIGUOUS_BYTES
+from skypechan.media.values import EndReason
 
 HEADER_BYTES = 3
 TERMINATE = 0x00
@@ -38,6 +43,7 @@ RATE_HZ_OF_KIND = {
     0x18: 192_000,
 }
 KIND_OF_RATE_HZ = {rate_hz: kind for kind, rate_hz in RATE_HZ_OF_KIND.items()}
+_MOST_DISCARDED = 5_000  # reads; a sender that is quicker still floods
 _FIRST_AUDIO_HEADER = 0x10 << 16
 _TERMINATE_MESSAGE = bytes(HEADER_BYTES)
 _KERNEL_BUFFER_BYTES = 8192  # 256 ms at 16 kHz: what no one may queue without a limit
@@ -79,6 +85,31 @@ def is_tcp(sock: socket.socket) -> bool:
 def header_of(rate_hz: int, payload_bytes: int) -> int:
     """Return an audio header as a number: kind * 65536 + length."""
     return KIND_OF_RATE_HZ[rate_hz] << 16 | payload_bytes
+
+
+PLAIN_HEADERS = [
+    header
+    for rate_hz in PBX_RATES_HZ
+    for ptime_ms in (10, 20, 30, 40, 60)
+    if (header := header_of(rate_hz, PcmFormat(rate_hz, ptime_ms).frame_bytes))
+    != header_of(NARROW_RATE_HZ, AMBIGUOUS_BYTES)
+]
+"""Of the messages that the engine takes as they lie in its table."""
+
+
+def end_of(error: Exception) -> tuple[EndReason, str]:
+    """Why a connection has ended, and in what words."""
+    match error:
+        case EOFError():
+            return EndReason.CLOSED, ""
+        case TimeoutError():
+            return EndReason.STALLED, str(error)
+        case ConnectionError():  # closed with audio of ours unread
+            return EndReason.CLOSED, str(error)
+        case RemoteWireError():
+            return EndReason.PROTOCOL_ERROR, str(error)
+        case _:
+            return EndReason.BROKEN, str(error)
 
 
 class MessageTable:
@@ -123,6 +154,15 @@ class PcmInlet:
             return False
         self._fill = 0
         return True
+
+    def discard(self) -> None:
+        """Throw away all that waits in the socket, whole samples of it.
+
+        The end of the stream is left for `receive` to find.
+        """
+        with contextlib.suppress(OSError, EOFError):
+            for _ in range(_MOST_DISCARDED):
+                self.receive()
 
     def is_arriving(self) -> bool:
         """Whether more of a frame has come since this was last asked."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from skypechan.audio.chain import LINE_RATE_HZ, PBX_RATES_HZ
+from skypechan.audio.gain import check_gain
 from skypechan.audio.meter import Level
 from skypechan.call.record import Side
 from skypechan.settings import setting
@@ -14,13 +16,22 @@ from skypechan.settings import setting
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """How the engine treats silence and receivers that do not keep up."""
+    """How the engine treats silence, lateness, clocks and receivers that lag."""
 
     gap_ms: int = setting(
         60, "after this much nothing from one side the other gets silence", least=20
     )
     line_queue_ms: int = setting(
         240, "audio that may wait unsent for the client before frames are dropped"
+    )
+    follow_line_clock: bool = setting(
+        True, "the client plays by the clock it records by: write as much as is read"
+    )
+    rough_ms: int = setting(
+        15, "a source of which 0.5 % comes later than this is smoothed", least=5
+    )
+    backlog_ms: int = setting(
+        80, "what comes at once behind a stall is skipped beyond this", least=20
     )
     stall_seconds: float = setting(
         10.0, "a receiver that takes no audio for so long has ended the call", least=1
@@ -65,6 +76,9 @@ class MediaStart:
     to Asterisk, 8000 or 16000; what comes is taken by the kind of each message.
     `playback_db` acts towards the line, `capture_db` from it, -40 to 40 dB.
 
+    `line_is_bursty` is for a line that speaks faster than real time: it is read a
+    frame each 20 ms, and what it has sent too soon waits in its socket.
+
     `on_digit` gets each digit of the phone. `on_closed` is called at most once for
     each side, and never after `CallMedia.stop`. Both are called from the event loop,
     outside the engine's pass. `call_id` is for the log.
@@ -80,7 +94,18 @@ class MediaStart:
     pbx_rate_hz: int = 16_000
     playback_db: float = 0.0
     capture_db: float = 0.0
+    line_is_bursty: bool = False
     call_id: str = ""
+
+
+def check_start(start: MediaStart) -> None:
+    """Raise ValueError for a rate or a gain that the engine does not have."""
+    if start.line_rate_hz != LINE_RATE_HZ:
+        raise ValueError(f"a line of {start.line_rate_hz} Hz is not supported")
+    if start.pbx_rate_hz not in PBX_RATES_HZ:
+        raise ValueError(f"{start.pbx_rate_hz} Hz to the PBX is not supported")
+    check_gain(start.playback_db)
+    check_gain(start.capture_db)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +115,12 @@ class DirectionFigures:
     `frames` of 20 ms came in; `dropped` messages or frames the receiver had no room
     for. `gaps` counts pauses of the source that were bridged with `filled` frames of
     silence of 20 ms. `queue_ms` is audio that waits unsent in front of the receiver.
+
+    `drift_ppm` is how much faster than ours the source's clock runs. `late` counts
+    frames more than 10 ms behind it. Of a source that is `smoothed` because too many
+    are, audio is held for `delay_ms` on top of its frame; towards the line `delay_ms`
+    includes what waits at the client, as far as our model of it knows. `concealed_ms`
+    of missing audio was made up, `skipped_ms` came too late and was cut out.
     """
 
     frames: int
@@ -98,6 +129,12 @@ class DirectionFigures:
     filled: int
     queue_ms: float
     level: Level
+    delay_ms: float = 0.0
+    drift_ppm: float = 0.0
+    late: int = 0
+    concealed_ms: float = 0.0
+    skipped_ms: float = 0.0
+    smoothed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,5 +160,10 @@ class MediaFigures:
                 f"{name}_peak_dbfs": side.level.peak_dbfs,
                 f"{name}_clipped": side.level.clipped,
                 f"{name}_limited": side.level.limited,
+                f"{name}_delay_ms": side.delay_ms,
+                f"{name}_drift_ppm": side.drift_ppm,
+                f"{name}_late": side.late,
+                f"{name}_concealed_ms": side.concealed_ms,
+                f"{name}_skipped_ms": side.skipped_ms,
             }
         return flat

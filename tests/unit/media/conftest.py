@@ -15,7 +15,9 @@ from tests.doubles.media_talk import StartTalk, Talk
 from tests.doubles.pcm_peers import PbxPeer, Peer, tcp_pair
 
 # A pause of the machine must not be taken for one of the source.
-PATIENT = EngineSettings(gap_ms=60_000, stall_seconds=60)
+PATIENT = EngineSettings(
+    gap_ms=60_000, stall_seconds=60, follow_line_clock=False, backlog_ms=60_000
+)
 
 
 @pytest.fixture

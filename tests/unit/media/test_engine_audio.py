@@ -13,8 +13,11 @@ import pytest
 
 from skypechan.audio.chain import ToLine, ToPbx
 from skypechan.audio.gain import fade_in
+from skypechan.media.streams import RATE_HZ_OF_KIND
+from skypechan.media.values import Payload
 from tests.doubles.media_talk import StartTalk, Talk
 from tests.doubles.pcm_peers import message
+from tests.unit.audio.signals import residue_db, sine
 
 FRAMES = 12
 
@@ -136,6 +139,22 @@ async def test_messages_of_any_ptime_reach_the_line(
     for part in cut(pcm.tobytes(), 32 * ptime_ms):
         await talk.pbx.send(message(0x12, part))
     np.testing.assert_array_equal(await listening, faded(pcm, 16_000))
+
+
+@pytest.mark.parametrize("kind", sorted(set(RATE_HZ_OF_KIND) - {0x10, 0x12}))
+async def test_every_rate_of_asterisk_is_played(
+    start_talk: StartTalk, kind: int
+) -> None:
+    talk, rate_hz = start_talk(), RATE_HZ_OF_KIND[kind]
+    tone = np.rint(8_000 * sine(400, 0.2, rate_hz)).astype("<i2")
+    listening = asyncio.create_task(heard_by_line(talk, 3_200))
+    for part in cut(tone.tobytes(), 2 * rate_hz // 50):
+        await talk.pbx.send(message(kind, part))
+    settled = (await listening)[1_600:]
+    assert residue_db(settled, 400, 16_000) <= -70
+    assert np.std(settled) * np.sqrt(2) == pytest.approx(8_000, rel=0.01)
+    assert talk.media.figures().payload is Payload.LINEAR
+    assert talk.media.figures().to_line.frames == 10
 
 
 async def test_digits_between_audio_arrive_once_and_in_order(

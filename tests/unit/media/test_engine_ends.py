@@ -17,7 +17,7 @@ from tests.doubles.media_talk import StartTalk, Talk
 from tests.doubles.pcm_peers import message, tcp_pair
 
 FRAME = b"\x10\x20" * 320
-QUICK = EngineSettings(gap_ms=40, stall_seconds=60)
+QUICK = EngineSettings(gap_ms=40, stall_seconds=60, follow_line_clock=False)
 
 
 async def end_of(talk: Talk) -> MediaEnd:

@@ -1,0 +1,221 @@
+"""When the audio of one direction goes on: at once, late, or not at all.
+
+Audio of a well-behaved source passes when it comes. Three things are exceptions, and
+all are rare: a source that is rough gets a playout buffer; what a stall piled up is
+skipped, cross-faded; and towards the line a client whose queue has grown is spliced
+back. In the usual case `admit` only notes the arrival and looks at two tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from skypechan.audio.concealment import crossfaded, spliced
+from skypechan.audio.drift import ClockFit
+from skypechan.audio.jitter import Playout
+from skypechan.audio.pcm import Int16, Rows
+from skypechan.audio.queue import QueueModel
+from skypechan.audio.ratematch import Counts, Float64
+from skypechan.media.values import EngineSettings
+
+_LATE_S = 0.010
+_DUE_S = 0.0005  # what is due this soon need not wait for a timer of its own
+_MISSED_S = 0.040
+_SEAM_S = 0.004
+_CROWDED_S = 0.030
+_SPLICE_EVERY_S = 0.080
+_FORGOTTEN_S = 0.001  # a second: phones get rid of delay by themselves
+
+
+@dataclass(frozen=True, slots=True)
+class Timeliness:
+    """What `DirectionFigures` tells of time, for one call."""
+
+    delay_ms: float
+    drift_ppm: float
+    late: int
+    concealed_ms: float
+    skipped_ms: float
+    smoothed: bool
+
+
+class Timing:
+    """One direction of `capacity` calls. `receiver` is the clock that plays it.
+
+    Without one the receivers follow whoever sends to them.
+    """
+
+    def __init__(
+        self, capacity: int, settings: EngineSettings, receiver: ClockFit | None = None
+    ) -> None:
+        self.clock = ClockFit(capacity)
+        self.queue = QueueModel(capacity)
+        self._receiver = receiver or self.clock
+        self._forgotten_s = 0.0 if receiver else _FORGOTTEN_S
+        self._rough_s = settings.rough_ms / 1000
+        self._backlog_s = settings.backlog_ms / 1000
+        self._rough = np.zeros(capacity, np.bool_)
+        self._special = np.zeros(capacity, np.bool_)
+        self._late = np.zeros(capacity, np.int64)
+        self._concealed_s = np.zeros(capacity)
+        self._skipped_s = np.zeros(capacity)
+        self._crowded = np.zeros(capacity, np.bool_)
+        self._spliced_s = np.zeros(capacity)
+        self._playouts: dict[int, Playout] = {}
+        self._seams: dict[int, Int16] = {}
+
+    def reset(self, row: int, now_s: float) -> None:
+        """Start a call."""
+        self.clock.reset(row, now_s)
+        self.queue.reset(row, now_s)
+        for table in (
+            *(self._special, self._late, self._concealed_s, self._skipped_s),
+            *(self._rough, self._crowded, self._spliced_s),
+        ):
+            table[row] = 0
+        self.release(row)
+
+    def release(self, row: int) -> None:
+        """A call has ended: nothing of it falls due any more."""
+        self._playouts.pop(row, None)
+        self._seams.pop(row, None)
+
+    # When audio comes.
+
+    def admit(
+        self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float
+    ) -> tuple[Rows, Int16]:
+        """Which of `[k, n]` that has come for `rows` goes on now, and as what."""
+        late_s = self.clock.note(rows, pcm.shape[1] / rate_hz, now_s)
+        self._late[rows] += late_s > _LATE_S
+        level_s = self.queue.level_s(rows, self._receiver.clock_s(rows, now_s))
+        piled_up = level_s > self._backlog_s
+        special = self._special[rows] | piled_up
+        if not special.any():
+            return rows, pcm
+        kept = np.ones(len(rows), np.bool_)
+        for i in np.flatnonzero(special).tolist():
+            kept[i] = self._take(int(rows[i]), pcm[i], rate_hz, now_s, piled_up[i])
+        return rows[kept], pcm[kept]
+
+    def _take(
+        self, row: int, pcm: Int16, rate_hz: int, now_s: float, piled_up: bool
+    ) -> bool:
+        """Whether `[n]` goes on now; it may begin with another's seam then."""
+        playout = self._playouts.get(row)
+        if playout is not None and playout.rate_hz != rate_hz:
+            self._leave(row)  # the far end has changed its rate
+            playout = None
+        if playout is not None and not self._rough[row] and not playout.held_s:
+            self._leave(row)
+            playout = None
+        elif playout is None and self._rough[row]:
+            playout = self._playouts[row] = Playout(rate_hz)
+        if playout is not None and playout.is_primed:
+            playout.push(pcm, now_s, float(self.clock.outlier_s[row]))
+            return False
+        if playout is not None:
+            playout.prime(pcm, now_s)
+        if piled_up:
+            self._seams.setdefault(row, pcm[: int(_SEAM_S * rate_hz)].copy())
+            self._skipped_s[row] += len(pcm) / rate_hz
+            self._special[row] = True
+            return False
+        seam = self._seams.pop(row, pcm[:0])
+        pcm[: len(seam)] = crossfaded(seam, pcm[: len(seam)])
+        self._special[row] = self._rough[row] or row in self._playouts
+        return True
+
+    def paused(self, rows: Rows) -> None:
+        """The sources are quiet: their next audio cannot be late."""
+        self.clock.expect_loss(rows)
+
+    # Rough sources.
+
+    def next_due_s(self) -> float | None:
+        """When `due` has something next."""
+        return min(
+            (one.due_s for one in self._playouts.values() if one.is_running),
+            default=None,
+        )
+
+    def due(self, now_s: float) -> Iterator[tuple[int, int, Int16]]:
+        """Row, rate and frame of each call of which one is due.
+
+        Deadlines that we have missed are not made up for in a burst.
+        """
+        for row, playout in list(self._playouts.items()):
+            one = np.array([row], np.intp)
+            if now_s - playout.due_s > _MISSED_S:
+                playout.due_s = now_s
+            while playout.is_running and playout.due_s <= now_s + _DUE_S:
+                behind_s = float(self.clock.behind_s(one, now_s)[0])
+                outlier_s = float(self.clock.outlier_s[row])
+                drift = float(self.clock.drift(one)[0])
+                yield row, playout.rate_hz, playout.pull(behind_s, outlier_s, drift)
+
+    def _leave(self, row: int) -> None:
+        playout = self._playouts.pop(row)
+        self._concealed_s[row] += playout.concealed_s
+        self._skipped_s[row] += playout.skipped_s
+
+    # What is written.
+
+    def written(self, rows: Rows, seconds: Float64 | float, now_s: float) -> None:
+        """Take note of what was sent to the receivers of `rows`."""
+        clock_s = self._receiver.clock_s(rows, now_s)
+        self.queue.written(rows, seconds, clock_s)
+
+    def shorten(
+        self, rows: Rows, pcm: Int16, counts: Counts, rate_hz: int, now_s: float
+    ) -> None:
+        """Splice what goes to receivers whose queues have grown, in place."""
+        crowded = self._crowded[rows] & (
+            now_s - self._spliced_s[rows] >= _SPLICE_EVERY_S
+        )
+        for i in np.flatnonzero(crowded).tolist():
+            shorter = spliced(pcm[i, : counts[i]], rate_hz)
+            removed = int(counts[i]) - len(shorter)
+            if removed:
+                pcm[i, : len(shorter)] = shorter
+                counts[i] = len(shorter)
+                self._spliced_s[rows[i]] = now_s
+                self._skipped_s[rows[i]] += removed / rate_hz
+                self.queue.removed(rows[i : i + 1], np.array([removed / rate_hz]))
+
+    # Once in a while.
+
+    def steer(self, rows: Rows) -> None:
+        """Choose the ratio to the receivers' clocks. For each frame's time."""
+        self.queue.steer(rows, self._receiver.drift(rows) - self.clock.drift(rows))
+        self._crowded[rows] = self.queue.steady(rows) & (
+            self.queue.least_s(rows) > _CROWDED_S
+        )
+
+    def refit(self, rows: Rows, now_s: float) -> None:
+        """Close the second that has passed, and see which sources have become rough."""
+        self.clock.refit(rows, now_s)
+        self.queue.refit(rows, self._forgotten_s)
+        late_s = self.clock.lateness_s[rows]
+        self._rough[rows] &= late_s > self._rough_s / 2
+        self._rough[rows] |= late_s > self._rough_s
+        self._special[rows] |= self._rough[rows]
+
+    def timeliness(self, row: int) -> Timeliness:
+        """The figures of one call."""
+        one, playout = np.array([row], np.intp), self._playouts.get(row)
+        delay_s = float(self.queue.least_s(one)[0]) if not self._forgotten_s else 0.0
+        delay_s += playout.delay_s if playout else 0.0
+        concealed_s = self._concealed_s[row] + (playout.concealed_s if playout else 0)
+        skipped_s = self._skipped_s[row] + (playout.skipped_s if playout else 0)
+        return Timeliness(
+            delay_ms=round(delay_s * 1000, 2),
+            drift_ppm=round(float(self.clock.drift(one)[0]) * 1e6, 2),
+            late=int(self._late[row]),
+            concealed_ms=round(float(concealed_s) * 1000, 1),
+            skipped_ms=round(float(skipped_s) * 1000, 1),
+            smoothed=playout is not None,
+        )
