@@ -24,7 +24,8 @@ from tests.doubles.sip_messages import Credentials
 from tests.strangers.application import Application
 from tests.strangers.dbus_host import DbusHost
 from tests.strangers.dbus_wire import Bus, DbusWire
-from tests.strangers.standin import Quirks, Standin
+from tests.strangers.standin import Standin
+from tests.strangers.standin_values import Quirks
 from tests.strangers.x11_host import X11Host
 from tests.strangers.x11_wire import Screen, X11Wire
 

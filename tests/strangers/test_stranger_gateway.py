@@ -19,7 +19,8 @@ from tests.doubles.sip_agent import BUSY, RINGS, SipAgent
 from tests.doubles.sip_call import Call as SipCall
 from tests.doubles.sip_values import Behaviour, EndedBy
 from tests.strangers.sound import share_of
-from tests.strangers.standin import ENDED, VOICE_HZ, Call, Quirks, Standin
+from tests.strangers.standin import Standin
+from tests.strangers.standin_values import ENDED, VOICE_HZ, Call, Quirks
 
 QUIRKS = {
     "none": Quirks(),

@@ -16,7 +16,8 @@ from tests.doubles.sip_agent import RINGS, SipAgent
 from tests.doubles.sip_call import Call as SipCall
 from tests.doubles.sip_values import Behaviour, EndedBy
 from tests.strangers.conftest import line_ready, line_state
-from tests.strangers.standin import ENDED, Call, Quirks, Standin
+from tests.strangers.standin import Standin
+from tests.strangers.standin_values import ENDED, Call, Quirks
 
 Appear = Callable[..., Awaitable[Standin]]
 PLAIN = Quirks()
