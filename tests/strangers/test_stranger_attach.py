@@ -174,7 +174,6 @@ async def test_each_command_gets_the_documented_reply(join: Join) -> None:
     assert wrong == []
 
 
-@pytest.mark.xfail(strict=True, reason="the target is taken for a filter")
 @pytest.mark.parametrize(
     ("command", "number"), [("SEARCH MISSEDCALLS bob", 6), ("SEARCH FRIENDS bob", 67)]
 )
