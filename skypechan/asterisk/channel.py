@@ -109,6 +109,7 @@ class PbxLeg:
         self.channel = channel
         self.audio_channel: Channel | None = None
         self.ring_seconds: float | None = None
+        self.abandoned = False  # ended here; its dialplan could not be told
         self.on_ended: Callable[[PbxLeg], None] | None = None
         self._gateway = doors.gateway
         self._link = doors.link
@@ -242,7 +243,8 @@ class PbxLeg:
 
     def lose(self, reason: str) -> None:
         """End the leg here if only Asterisk's events could bring it any further."""
-        if self.phase is not Phase.UP:
+        if self.phase not in (Phase.UP, Phase.ENDED):
+            self.abandoned = self.phase is Phase.WAITING
             self._end(HangupCause.NETWORK_OUT_OF_ORDER, reason)
 
     def connected(self, connection: Connection) -> None:
@@ -410,6 +412,8 @@ class PbxLeg:
             await self._do(Hangup(self._followed, int(cause)))
         except CallError:
             self._end(cause, reason)
+        except LinkError as error:  # its lease or its audio connection ends it
+            self._end(HangupCause.NETWORK_OUT_OF_ORDER, str(error))
 
     async def _wait_for_birth(self) -> None:
         try:
@@ -439,6 +443,9 @@ class PbxLeg:
         end_s = self._clock.monotonic_s() + _MOVED_S
         try:
             await self._do(*settings, redirect)
+        except LinkError as error:
+            self.lose(str(error))
+            raise
         except CallError as error:
             if _MOVING not in error.reason:
                 raise

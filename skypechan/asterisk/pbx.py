@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -122,8 +123,8 @@ class Pbx:
         self._link = link
         self._server = server
         self._clock = clock
-        self._name = uuid4().hex
-        self._doors = LegDoors(self._name, link, server, clock, self._spawn)
+        self._name = ""
+        self._doors = self._doors_of_new_name()
         self._contacts = dict(contacts or {})
         self._contact_door = ContactDoor(self._contact_called)
         self.clicks = ClickToCall(link)
@@ -212,7 +213,15 @@ class Pbx:
             self._of_channel[key].add(leg)
         return leg
 
+    def _doors_of_new_name(self) -> LegDoors:
+        """Take another name, so that calls which wait for the old one are given up."""
+        self._name = uuid4().hex
+        return LegDoors(self._name, self._link, self._server, self._clock, self._spawn)
+
     def _drop(self, leg: PbxLeg) -> None:
+        if leg.abandoned:
+            self._doors = self._doors_of_new_name()
+            self._link_changed.set()
         self._legs.discard(leg)
         self._forget_audio(leg)
         keys = [leg.channel.uniqueid, leg.channel.linkedid, leg.uuid]
@@ -459,9 +468,10 @@ class Pbx:
 
     async def _compare_waiting(self, leg: PbxLeg) -> None:
         """Let go of a caller whose dialplan has given us up in the meantime."""
-        taken_by = Getvar(dialplan.TAKEN_BY, leg.channel.uniqueid)
-        if (await self._link.send(taken_by)).value != self._name:
-            leg.lose("the dialplan went on while there was no link to Asterisk")
+        with suppress(CommandError):  # it has just ended: that is told
+            taken_by = Getvar(dialplan.TAKEN_BY, leg.channel.uniqueid)
+            if (await self._link.send(taken_by)).value != self._name:
+                leg.lose("the dialplan went on while there was no link to Asterisk")
 
     def _set_state(self, state: PbxState, reason: str) -> None:
         if (state, reason) == (self.state, self.reason):

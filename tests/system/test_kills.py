@@ -34,7 +34,7 @@ AGAIN_S = 2.0
 GONE = {"status": "CHANUNAVAIL", "released_by": "line", "cause": 27}
 NO_PBX = {"status": "CHANUNAVAIL", "released_by": "pbx", "cause": 38}
 CUT_BY_LINE = {"status": "ANSWER", "released_by": "line", "cause": 27}
-CUT_BY_PBX = {"status": "ANSWER", "released_by": "pbx", "cause": 41}
+CUT_BY_PBX = {"status": "ANSWER", "released_by": "pbx", "cause": 38}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["dbus", "x11"])

@@ -9,6 +9,7 @@ import pytest
 from skypechan.asterisk.pbx import PbxState
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import PbxAnswered, PbxReleased
+from skypechan.errors import LinkDownError
 from tests.doubles.ami_server import AmiServer
 from tests.doubles.clock import FakeClock
 from tests.doubles.pbx_driver import PbxDriver
@@ -160,6 +161,44 @@ async def test_an_originated_call_is_kept_alive_until_it_has_its_audio(
     await log.until(PbxReleased)
     writer.close()
     await writer.wait_closed()
+
+
+async def test_a_caller_who_cannot_be_told_the_end_is_left_to_the_dialplan(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    """It goes on waiting for a gateway of our name; so we take another one."""
+    request, log = await requested(ready, asterisk)
+    await request.leg.take()
+    name = globals_of(asterisk)["SKYPECHAN_GATEWAY"]
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    with pytest.raises(LinkDownError):
+        await request.leg.ring()
+    released = await log.until(PbxReleased)
+    assert isinstance(released, PbxReleased)
+    assert released.cause is HangupCause.NETWORK_OUT_OF_ORDER
+    await clock.advance(0.5)
+    await ready.state(PbxState.READY)
+    assert globals_of(asterisk)["SKYPECHAN_GATEWAY"] != name
+
+
+async def test_an_originated_call_that_cannot_be_hung_up_is_not_kept_alive(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    leg, log = await ready.originate()
+    own = leg.channel.uniqueid
+    channel = {"Channel": "Local/s@skypechan-inbound-1;1", "Linkedid": own}
+    asterisk.event("Newchannel", Uniqueid=own, **channel)
+    await asterisk.received("AbsoluteTimeout")
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    await leg.release(HangupCause.NORMAL_CLEARING)
+    await log.until(PbxReleased)
+    asterisk.answers["Status"] = lists({"Uniqueid": own, **channel})
+    await clock.advance(0.5)
+    await ready.state(PbxState.READY)
+    await clock.advance(3)
+    assert len(asterisk.named("AbsoluteTimeout")) == 1
 
 
 async def test_a_call_answered_while_there_was_no_link_comes_up_with_it(
