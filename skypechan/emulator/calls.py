@@ -8,15 +8,24 @@ from skypechan.backends.skype.protocol.devices import Device, format_devices
 from skypechan.backends.skype.protocol.values import (
     END_STATUSES,
     ESTABLISHED_STATUSES,
+    VOICEMAIL_STATUSES,
     CallStatus,
     CallType,
 )
 from skypechan.emulator.party import Person, Step
+from skypechan.emulator.voicemail import Pair
 
 Request = tuple[str, int]
 """An application's key and the number of its line."""
 
-AUDIO_STATUSES = frozenset({CallStatus.IN_PROGRESS, CallStatus.EARLY_MEDIA})
+AUDIO_STATUSES = frozenset(
+    {
+        CallStatus.IN_PROGRESS,
+        CallStatus.EARLY_MEDIA,
+        CallStatus.VM_PLAYING_GREETING,
+        CallStatus.VM_RECORDING,
+    }
+)
 """Audio can be redirected, and flows, in these."""
 
 
@@ -31,6 +40,9 @@ class Call:
     started: int
     plan: tuple[Step, ...] = ()
     remote: bool = False  # the partner is another emulator
+    conference: int = 0  # CONF_ID
+    before_transfer: CallStatus | None = None  # the status to go back to
+    voicemail: Pair | None = None  # voicemail has the call, or will have it
     answered: bool = False
     held_here: bool = False
     held_there: bool = False
@@ -63,21 +75,24 @@ class Call:
         return not self.ended and not self.established
 
     @property
+    def waiting(self) -> bool:
+        """True while it waits for somebody to answer it."""
+        elsewhere = self.status in VOICEMAIL_STATUSES or self.answered
+        return self.half_open and not elsewhere
+
+    @property
     def audible(self) -> bool:
         """True when both ends hear each other."""
         return self.status in AUDIO_STATUSES
 
     def property_value(self, name: str) -> str | None:
-        """Value of GET CALL; None for a property that calls do not have."""
-        first, _, rest = name.partition(" ")
-        if first == "CAN_TRANSFER":
-            # Guess: the answer for a target that this client does not know.
-            return f"{rest} FALSE"
+        """Value of GET CALL; None for a property that calls do not have.
+
+        CAN_TRANSFER and CONF_PARTICIPANT need more than the call to be answered.
+        """
+        first, _, _ = name.partition(" ")
         if first in {"INPUT", "OUTPUT", "CAPTURE_MIC"}:
             return format_devices(self.devices.get(first, ()))
-        if first == "CONF_PARTICIPANT":
-            words = (self.person.handle, self.call_type.value, self.status.value)
-            return " ".join((rest, *words, self.person.display_name))
         return {**_DEFAULTS, **self._facts(), **self.properties}.get(name)
 
     def _facts(self) -> dict[str, str]:
@@ -90,12 +105,12 @@ class Call:
             "STATUS": self.status.value,
             "PSTN_NUMBER": self.person.handle if telephone else "",
             "DURATION": str(self.duration_s),
+            "CONF_ID": str(self.conference),
         }
 
 
 _DEFAULTS = {
     "TARGET_IDENTITY": "",
-    "CONF_ID": "0",
     "FAILUREREASON": "0",
     "SUBJECT": "",
     "PSTN_STATUS": "",

@@ -24,7 +24,7 @@ from skypechan.emulator.hosts import Hosts, open_hosts
 from skypechan.emulator.network import Network
 from skypechan.emulator.party import stranger
 from skypechan.emulator.program import Program
-from skypechan.emulator.script import Incoming, Script, read_script
+from skypechan.emulator.script import Incoming, Script, Written, read_script
 from skypechan.emulator.voices import make_voice
 from skypechan.errors import ConfigError, LinkError
 
@@ -119,6 +119,8 @@ async def _serve(
     _announce(control=control, display=hosts.display, dbus=hosts.dbus)
     for incoming in script.incoming:
         _schedule(program, incoming)
+    for written in script.messages:
+        _schedule_message(program, written)
     return await _until_stopped(hosts, stopping)
 
 
@@ -154,6 +156,7 @@ def _program(script: Script) -> Program:
         engine=engine,
         highest_level=script.protocol,
         signed_in=script.signed_in,
+        silent_mode=script.silent_mode,
     )
     return Program(client, SystemClock(), script.recording_s)
 
@@ -191,6 +194,15 @@ def _schedule(program: Program, incoming: Incoming) -> None:
             program.when_answered(call, _DIGITS_AFTER_S, incoming.digits)
 
     program.later(0, incoming.at_s, ring)
+
+
+def _schedule_message(program: Program, written: Written) -> None:
+    def say() -> None:
+        directory = program.client.directory
+        person = directory.find(written.sender)
+        program.say(person or directory.put(stranger(written.sender)), written.text)
+
+    program.later(0, written.at_s, say)
 
 
 def _announce(**facts: object) -> None:

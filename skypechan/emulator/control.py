@@ -13,6 +13,9 @@ what was heard. Stamps are nanoseconds of the machine's monotonic clock.
                                    prompts on the screen, or one application's lot
     GET  /contacts                 everyone known
     PUT  /contacts/HANDLE          fields of a script's contact: add or change
+    POST /contact_requests         {"from": handle, "text"}: asks to be a contact
+    GET  /messages[?until=N&timeout_s=T]   what was written, once there are N of them
+    POST /messages                 {"from": handle, "text"}: writes to the account
     GET  /calls[?until=N&timeout_s=T]   all calls, once there are N of them
     POST /calls                    {"from": handle, "display_name", "voice",
                                     "give_up_s"}: someone calls the account
@@ -55,9 +58,10 @@ from skypechan.backends.skype.protocol.values import (
     ConnectionStatus,
 )
 from skypechan.emulator.calls import Call
+from skypechan.emulator.control_texts import text_routes
 from skypechan.emulator.desk import Direction
-from skypechan.emulator.engine import Ending, Signal
 from skypechan.emulator.host_x11 import X11Host
+from skypechan.emulator.outputs import Ending, Signal
 from skypechan.emulator.party import GIVE_UP_S, Person, stranger
 from skypechan.emulator.program import DIGIT_S, Program
 from skypechan.emulator.script import change_person
@@ -103,6 +107,7 @@ class ControlPort:
             web.post("/applications", self._decide),
             web.get("/contacts", self._contacts),
             web.put("/contacts/{handle}", self._put_contact),
+            *text_routes(self._program),
             web.get("/calls", self._calls),
             web.post("/calls", self._ring),
             web.post("/place", self._place),
@@ -168,7 +173,8 @@ class ControlPort:
         handle = request.match_info["handle"]
         directory = self._program.client.directory
         known = directory.find(handle) or Person(handle=handle)
-        person = directory.put(change_person(known, await _json(request)))
+        person = self._program.client.meet(change_person(known, await _json(request)))
+        self._program.settle()
         return web.json_response(asdict(person))
 
     async def _calls(self, request: web.Request) -> web.Response:

@@ -26,7 +26,9 @@ from skypechan.backends.skype.protocol.notifications import (
 )
 from skypechan.backends.skype.protocol.values import DIGITS, CallStatus, ErrorNumber
 from skypechan.emulator.calls import Call, Request
+from skypechan.emulator.conference import join, participant
 from skypechan.emulator.engine import CallEngine
+from skypechan.emulator.transfer import Transfers
 from skypechan.errors import RemoteWireError
 
 
@@ -63,8 +65,9 @@ class CallDesk:
     `effects` collects the sound streams to open and to close.
     """
 
-    def __init__(self, engine: CallEngine) -> None:
+    def __init__(self, engine: CallEngine, transfers: Transfers) -> None:
         self._engine = engine
+        self._transfers = transfers
         self._opening: dict[Request, tuple[Call, Alter]] = {}
         self.effects: list[OpenSound | CloseSound] = []
 
@@ -77,6 +80,10 @@ class CallDesk:
             return Error(ErrorNumber.GET_UNKNOWN_CALL, "Unknown call")
         if command.name == "STATUS":
             return CallStatusChanged(call.call_id, call.status)
+        if command.name.startswith("CAN_TRANSFER "):
+            return self._transfers.answer_of(call, command.name)
+        if command.name.startswith("CONF_PARTICIPANT "):
+            return self._participant(call, command.name)
         value = call.property_value(command.name)
         if value is None:
             number = ErrorNumber.GET_INVALID_CALL_PROPERTY
@@ -97,6 +104,8 @@ class CallDesk:
             case "DTMF":
                 self._engine.digit(request, call, command.value.strip())
                 return None
+            case "JOIN_CONFERENCE":
+                return join(self._engine, call, self._find(command.value.strip()))
             case "SEEN":
                 self._engine.set_property(call, "SEEN", "TRUE")
                 return CallProperty(call.call_id, "SEEN", "TRUE")
@@ -113,8 +122,10 @@ class CallDesk:
         if alter.verb in _SOUND_VERBS:
             return self._redirect(request, call, alter)
         if alter.verb == "TRANSFER":
-            # Guess: the text; transfers are not emulated.
-            return Error(ErrorNumber.TRANSFER, "ALTER CALL: transfer is not possible")
+            return self._transfer(call, alter)
+        if alter.verb == "JOIN_CONFERENCE":
+            reply = join(self._engine, call, self._find(alter.arguments.strip()))
+            return reply if isinstance(reply, Error) else _echo(alter)
         return self._act(call, alter)
 
     def search(self, what: str, argument: str) -> Notification | None:
@@ -123,6 +134,10 @@ class CallDesk:
         match what:
             case "ACTIVECALLS":
                 return _call_list(self._engine.live())
+            case "CALLS" if "," in argument or " " in argument.strip():
+                return _INVALID_TARGET
+            case "MISSEDCALLS" if argument.strip():
+                return _NO_TARGET
             case "CALLS":
                 handle = argument.strip().lower()
                 return _call_list(
@@ -183,9 +198,23 @@ class CallDesk:
                 done = self._engine.key(call, digit)
             case ("DTMF", _) | ("END", ""):
                 return _BAD_ARGUMENTS
-            case _:  # video, voicemail, forwarding, conference: not possible here
+            case _:  # video, voicemail and forwarding: not possible here
                 done = False
         return _echo(alter) if done else _FAILED
+
+    def _participant(self, call: Call, name: str) -> Notification:
+        first, _, place = name.partition(" ")
+        words = participant(self._engine, call, name)
+        if not words:
+            return _NO_PARTICIPANT
+        return CallProperty(call.call_id, first, f"{place} {words}")
+
+    def _transfer(self, call: Call, alter: Alter) -> Notification:
+        targets = [name.strip() for name in alter.arguments.split(",")]
+        if self._transfers.begin(call, [name for name in targets if name]):
+            return _echo(alter)
+        # Guess: the text.
+        return Error(ErrorNumber.TRANSFER, "ALTER CALL: transfer is not possible")
 
     def _redirect(
         self, request: Request, call: Call, alter: Alter
@@ -217,6 +246,15 @@ _FAILED = Error(ErrorNumber.CALL_ACTION_FAILED, "CALL: Action failed")
 _INVALID_ID = Error(ErrorNumber.CALL_INVALID_ID, "CALL: Invalid call ID given")
 _BAD_ARGUMENTS = Error(
     ErrorNumber.CALL_BAD_ARGUMENTS, "CALL: Missing or invalid arguments"
+)
+_INVALID_TARGET = Error(
+    ErrorNumber.SEARCH_CALLS_INVALID_TARGET, "SEARCH CALLS: invalid target"
+)
+_NO_TARGET = Error(
+    ErrorNumber.SEARCH_MISSED_TARGET, "SEARCH MISSEDCALLS: no target allowed"
+)
+_NO_PARTICIPANT = Error(
+    ErrorNumber.INVALID_PARTICIPANT, "Invalid conference participant number"
 )
 _DISALLOWED = Error(
     ErrorNumber.SET_DISALLOWED_PROPERTY, "Unknown or disallowed call property"

@@ -39,7 +39,7 @@ _SETTINGS: Final = {
     "VIDEO_IN": "",
     "WINDOWSTATE": "NORMAL",
 }
-_SWITCHES: Final = frozenset({"AGC", "AEC", "AUTOAWAY", "MUTE"})
+_SWITCHES: Final = frozenset({"AGC", "AEC", "AUTOAWAY", "MUTE", "SILENT_MODE"})
 _WINDOW_STATES: Final = frozenset({"NORMAL", "MINIMIZED", "MAXIMIZED", "HIDDEN"})
 _PRIVILEGES: Final = {"SKYPEOUT": "TRUE", "SKYPEIN": "FALSE", "VOICEMAIL": "FALSE"}
 _PROFILE: Final = {
@@ -69,7 +69,6 @@ _USER_DEFAULTS: Final = {
     "HASCALLEQUIPMENT": "TRUE",
     "IS_VIDEO_CAPABLE": "FALSE",
     "IS_VOICEMAIL_CAPABLE": "FALSE",
-    "CAN_LEAVE_VM": "FALSE",
     "LASTONLINETIMESTAMP": "0",
     "MOOD_TEXT": "",
     "RICH_MOOD_TEXT": "",
@@ -78,24 +77,11 @@ _USER_DEFAULTS: Final = {
     "IS_CF_ACTIVE": "FALSE",
     "ALIASES": "",
     "SPEEDDIAL": "",
-    "RECEIVEDAUTHREQUEST": "",
 }
 
 
 _EMPTY_RESULTS: Final = {
-    "CHATS": "CHATS",
-    "ACTIVECHATS": "CHATS",
-    "RECENTCHATS": "CHATS",
-    "MISSEDCHATS": "CHATS",
-    "CHATMESSAGES": "CHATMESSAGES",
-    "MISSEDCHATMESSAGES": "CHATMESSAGES",
-    "MESSAGES": "MESSAGES",
-    "MISSEDMESSAGES": "MESSAGES",
-    "GROUPS": "GROUPS",
-    "VOICEMAILS": "VOICEMAILS",
-    "MISSEDVOICEMAILS": "VOICEMAILS",
-    "SMSS": "SMSS",
-    "MISSEDSMSS": "SMSS",
+    "BOOKMARKEDCHATS": "CHATS",
     "FILETRANSFERS": "FILETRANSFERS",
     "ACTIVEFILETRANSFERS": "FILETRANSFERS",
 }
@@ -115,19 +101,24 @@ def checked(person: Person) -> Person:
         person,
         full_name=one_line(person.full_name),
         display_name=one_line(person.display_name),
+        reply=one_line(person.reply),
+        request=one_line(person.request),
     )
 
 
 class Directory:
     """The contact list, everyone met so far, and the client's settings.
 
-    Names are compared without regard to case, as Skype names are.
+    Names are compared without regard to case, as Skype names are. `silent_mode` is
+    whether the client knows that setting.
     """
 
-    def __init__(self, people: Iterable[Person]) -> None:
+    def __init__(self, people: Iterable[Person], *, silent_mode: bool = False) -> None:
         self._people: dict[str, Person] = {}
         self._profile = dict(_PROFILE)
         self._settings = dict(_SETTINGS)
+        if silent_mode:
+            self._settings["SILENT_MODE"] = "OFF"
         for person in people:
             self.put(person)
 
@@ -161,10 +152,17 @@ class Directory:
             return self.find(number) or telephone_subscriber(number)
         return self.find(target)
 
+    def tell(self, handle: str, *names: str) -> tuple[Notification, ...]:
+        """The lines that tell properties of a person."""
+        return tuple(self._get_user(handle, name) for name in names)
+
     def search(self, what: str, argument: str) -> Notification:
         """Answer to a SEARCH of anything but calls."""
         if what in _EMPTY_RESULTS:
             return SearchResult(_EMPTY_RESULTS[what])
+        if what == "FRIENDS" and argument.strip():
+            number = ErrorNumber.SEARCH_FRIENDS_TARGET
+            return Error(number, "SEARCH FRIENDS: no target allowed")
         if what not in {"FRIENDS", "USERS", "USERSWAITINGMYAUTHORIZATION"}:
             return Error(ErrorNumber.SEARCH_UNKNOWN_WHAT, "SEARCH: unknown WHAT")
         found = (person for person in self.people if _matches(person, what, argument))
@@ -189,7 +187,7 @@ class Directory:
     def set(self, command: SetProperty) -> Notification:
         """Answer to a SET of the same; what changed has to be told again.
 
-        SILENT_MODE is refused: Linux clients did not know it.
+        SILENT_MODE is refused unless the script has it: Linux clients knew it not.
         """
         match command.kind:
             case "USER":
@@ -244,7 +242,7 @@ def _matches(person: Person, what: str, argument: str) -> bool:
             names = (person.handle, person.full_name, person.display_name)
             return any(argument.lower() in name.lower() for name in names)
         case _:
-            return False
+            return bool(person.request)
 
 
 def _get_privilege(name: str) -> Notification:
@@ -263,6 +261,8 @@ def _user_facts(person: Person) -> dict[str, str]:
         "ISAUTHORIZED": "TRUE" if friend else "FALSE",
         "ISBLOCKED": "TRUE" if person.blocked_here else "FALSE",
         "ONLINESTATUS": person.online.value,
+        "RECEIVEDAUTHREQUEST": person.request,
+        "CAN_LEAVE_VM": "FALSE" if person.telephone else "TRUE",
     }
 
 
@@ -280,7 +280,8 @@ def _authorise(person: Person, value: str) -> Person | None:
     if value.upper() not in {"TRUE", "FALSE"}:
         return None
     yes = value.upper() == "TRUE"
-    return replace(person, buddy=BuddyStatus.FRIEND if yes else BuddyStatus.NEVER)
+    buddy = BuddyStatus.FRIEND if yes else BuddyStatus.NEVER
+    return replace(person, buddy=buddy, request="")
 
 
 def _befriend(person: Person, value: str) -> Person | None:

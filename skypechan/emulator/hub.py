@@ -9,6 +9,12 @@ is there with `accounts`. A call is known by a token that its caller makes up:
     {"type": "signal", "call": T, "signal": "invite", "value": "alice"}   arriving
     {"type": "signal", "call": T, "signal": "answer", "value": ""}
     {"type": "sound", "call": T, "pcm": base64 of S16LE at 16 kHz}
+    {"type": "message", "to": "bob", "text": "hi"}
+    {"type": "message", "from": "alice", "text": "hi"}                    arriving
+
+A callee may `transfer` a call to accounts; they are invited, with `by` saying who
+sent it on, and the callee hears `transferred` or `transfer_failed`. Where the caller
+is only data, `person` describes it and moves with the call.
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from skypechan.emulator.engine import Ending, Signal
+from skypechan.emulator.outputs import Ending, Signal
 
 LONGEST_LINE: Final = 256 * 1024
 _MOST_UNSENT_BYTES: Final = 1024 * 1024
@@ -52,11 +58,25 @@ class _Member:
 
 
 @dataclass(slots=True)
+class _Transfer:
+    """Who sends a call on, and whom it rings at; `moves` is of a caller of data."""
+
+    by: _Member
+    targets: list[_Member]
+    moves: bool
+
+
+@dataclass(slots=True)
 class _Route:
     """Who takes part in a call; all instances of an account ring."""
 
     caller: _Member
     callees: list[_Member] = field(default_factory=list)
+    transfer: _Transfer | None = None
+
+    def takes_part(self, member: _Member) -> bool:
+        targets = self.transfer.targets if self.transfer else []
+        return member in (self.caller, *self.callees, *targets)
 
     def others(self, member: _Member) -> list[_Member]:
         return self.callees if member is self.caller else [self.caller]
@@ -112,6 +132,8 @@ class Hub:
                 self._pass_signal(member, token, message)
             case "sound":
                 self._pass_on(member, token, message)
+            case "message":
+                self._post(member, message)
             case _:
                 logger.info("! not understood: %s", message.get("type"))
 
@@ -131,8 +153,15 @@ class Hub:
     def _pass_signal(
         self, member: _Member, token: str, message: dict[str, Any]
     ) -> None:
+        if message["signal"] == Signal.TRANSFER:
+            self._transfer(member, token, message)
+            return
         route = self._route(member, token)
         if route is None:
+            return
+        if route.transfer is not None and self._of_transfer(
+            route, member, token, message
+        ):
             return
         if message["signal"] == Signal.ANSWER and member in route.callees:
             self._end(token, [item for item in route.callees if item is not member])
@@ -140,7 +169,7 @@ class Hub:
         self._pass_on(member, token, message)
         if message["signal"] == Signal.END:
             self._end(token, [item for item in route.callees if item is not member])
-            del self._routes[token]
+            self._routes.pop(token, None)
 
     def _pass_on(self, member: _Member, token: str, message: dict[str, Any]) -> None:
         if route := self._route(member, token):
@@ -150,9 +179,87 @@ class Hub:
     def _route(self, member: _Member, token: str) -> _Route | None:
         """The call, for those who take part in it."""
         route = self._routes.get(token)
-        if route is None or member not in (route.caller, *route.callees):
-            return None
-        return route
+        return route if route is not None and route.takes_part(member) else None
+
+    def _post(self, sender: _Member, message: dict[str, Any]) -> None:
+        """A written message, to every instance of an account."""
+        wanted = str(message.get("to", "")).lower()
+        text = str(message.get("text", ""))
+        for member in self._members:
+            if wanted and member.account.lower() == wanted and member is not sender:
+                post = {"type": "message", "from": sender.account, "text": text}
+                write_line(member.writer, post)
+
+    def _transfer(self, member: _Member, token: str, message: dict[str, Any]) -> None:
+        route, person = self._routes.get(token), message.get("person")
+        moves = route is None and isinstance(person, dict)
+        if moves:
+            route = _Route(member)
+        elif route is None or member not in route.callees or route.transfer:
+            return
+        wanted = {name.lower() for name in str(message.get("value", "")).split(",")}
+        taken = (route.caller, *route.callees)
+        targets = [
+            other
+            for other in self._members
+            if other.account and other.account.lower() in wanted and other not in taken
+        ]
+        if not targets:
+            write_line(member.writer, _signal(token, Signal.TRANSFER_FAILED, ""))
+            return
+        self._routes[token] = route
+        route.transfer = _Transfer(member, targets, moves)
+        caller = str(message.get("from", "")) if moves else route.caller.account
+        invite = _signal(token, Signal.INVITE, caller) | {"by": member.account}
+        for target in targets:
+            write_line(target.writer, invite | ({"person": person} if moves else {}))
+
+    def _of_transfer(
+        self, route: _Route, member: _Member, token: str, message: dict[str, Any]
+    ) -> bool:
+        """What concerns the transfer under way; False for the rest."""
+        transfer = route.transfer
+        if transfer is None:
+            return False
+        signal = message["signal"]
+        if member in transfer.targets:
+            if signal == Signal.ANSWER:
+                self._transferred(route, transfer, member, token)
+            elif signal == Signal.END:
+                self._target_gone(route, transfer, member, token)
+            return True
+        if signal in {Signal.TRANSFER_FAILED, Signal.END}:
+            self._end(token, transfer.targets)
+            self._end_transfer(route, token)
+            return bool(signal == Signal.TRANSFER_FAILED)
+        return False
+
+    def _transferred(
+        self, route: _Route, transfer: _Transfer, winner: _Member, token: str
+    ) -> None:
+        losers = [*transfer.targets, *route.callees]
+        self._end(token, [m for m in losers if m not in (winner, transfer.by)])
+        account = winner.account
+        write_line(transfer.by.writer, _signal(token, Signal.TRANSFERRED, account))
+        route.callees = [winner]
+        self._end_transfer(route, token)
+        if not transfer.moves:
+            write_line(route.caller.writer, _signal(token, Signal.ANSWER, ""))
+
+    def _target_gone(
+        self, route: _Route, transfer: _Transfer, member: _Member, token: str
+    ) -> None:
+        transfer.targets.remove(member)
+        if not transfer.targets:
+            failed = _signal(token, Signal.TRANSFER_FAILED, "")
+            write_line(transfer.by.writer, failed)
+            self._end_transfer(route, token)
+
+    def _end_transfer(self, route: _Route, token: str) -> None:
+        moved = route.transfer is not None and route.transfer.moves
+        route.transfer = None
+        if moved:
+            self._routes.pop(token, None)
 
     def _end(self, token: str, members: list[_Member]) -> None:
         for member in members:
@@ -163,6 +270,9 @@ class Hub:
     def _leave(self, member: _Member) -> None:
         self._members.remove(member)
         for token, route in list(self._routes.items()):
+            self._leave_transfer(member, token, route)
+            if token not in self._routes:
+                continue
             if member is route.caller or route.callees == [member]:
                 lost = _signal(token, Signal.END, Ending.LOST.value)
                 self._pass_on(member, token, lost)
@@ -170,6 +280,16 @@ class Hub:
             elif member in route.callees:
                 route.callees.remove(member)
         self._tell_accounts()
+
+    def _leave_transfer(self, member: _Member, token: str, route: _Route) -> None:
+        transfer = route.transfer
+        if transfer is None:
+            return
+        if member in transfer.targets:
+            self._target_gone(route, transfer, member, token)
+        elif member in (transfer.by, route.caller):
+            self._end(token, transfer.targets)
+            self._end_transfer(route, token)
 
     def _tell_accounts(self) -> None:
         accounts = sorted({member.account for member in self._members} - {""})

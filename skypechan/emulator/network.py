@@ -19,12 +19,12 @@ from skypechan.audio.pcm import Int16, from_bytes
 from skypechan.backends.skype.protocol.values import FailureReason, UserStatus
 from skypechan.clock import Backoff, Clock
 from skypechan.emulator.calls import Call
-from skypechan.emulator.directory import HANDLE
-from skypechan.emulator.engine import Ending, Signal
+from skypechan.emulator.directory import HANDLE, one_line
 from skypechan.emulator.hub import LONGEST_LINE, Hub, read_line, write_line
+from skypechan.emulator.outputs import Ending, Signal
 from skypechan.emulator.party import Manner, Person, stranger
 from skypechan.emulator.program import Program
-from skypechan.emulator.voices import Echo, Voice
+from skypechan.emulator.voices import Echo, Voice, make_voice
 from skypechan.errors import ConfigError
 
 _CONNECT_TIMEOUT_S: Final = 2.0
@@ -80,7 +80,8 @@ class Network:
 
     def signal(self, call: Call, signal: Signal, value: str) -> None:
         """Tell the partner; a partner who cannot be reached is lost."""
-        if signal is Signal.INVITE:
+        known = call.call_id in self._tokens
+        if signal is Signal.INVITE or (signal is Signal.TRANSFER and not known):
             self._remember(call, uuid.uuid4().hex)
         token = self._tokens.get(call.call_id)
         if token is None:
@@ -89,7 +90,19 @@ class Network:
             self._lose(call)
             return
         message = {"type": "signal", "call": token, "signal": signal, "value": value}
+        if signal is Signal.TRANSFER and not call.remote:
+            person = _as_message(call.person)
+            moved = {"person": person, "from": call.person.handle}
+            write_line(self._writer, message | moved)
+            return
         write_line(self._writer, message)
+
+    def send_message(self, account: str, text: str) -> None:
+        """A written message to an account, if it is there."""
+        here = account.lower() in self._program.client.network_accounts
+        if self._writer is not None and here:
+            message = {"type": "message", "to": account, "text": text}
+            write_line(self._writer, message)
 
     def voice(self, call: Call) -> Voice:
         """What comes from the partner's emulator."""
@@ -154,11 +167,13 @@ class Network:
             case "signal":
                 value = str(message.get("value", ""))
                 if message.get("signal") == Signal.INVITE:
-                    self._ring(token, value)
+                    self._ring(token, value, message)
                 elif call := self._calls.get(token):
                     self._partner(call, str(message.get("signal")), value)
             case "sound":
                 self._hear(token, str(message.get("pcm", "")))
+            case "message":
+                self._read(str(message.get("from")), str(message.get("text", "")))
 
     def _meet(self, accounts: object) -> None:
         """Who is there now; whoever has left is offline from now on."""
@@ -181,8 +196,18 @@ class Network:
         person = known or Person(handle=handle, full_name=handle)
         return replace(person, online=UserStatus.ONLINE, manner=Manner.MANUAL)
 
-    def _ring(self, token: str, caller: str) -> None:
-        """Guess: a user who does not want to be disturbed is busy."""
+    def _read(self, sender: str, text: str) -> None:
+        """A member of the network has written to the account."""
+        person = self._program.client.directory.find(sender)
+        if person is not None and self._program.client.signed_in:
+            self._program.say(person, one_line(text))
+
+    def _ring(self, token: str, caller: str, message: dict[str, Any]) -> None:
+        """Guess: a user who does not want to be disturbed is busy.
+
+        A person who comes with the message is only data, wherever it was before:
+        from now on it lives here.
+        """
         client = self._program.client
         ending = None
         if not client.signed_in:
@@ -190,18 +215,23 @@ class Network:
         elif client.user_status is UserStatus.DO_NOT_DISTURB:
             ending = Ending.BUSY
         try:
+            moved = message.get("person")
             person = client.directory.find(caller) or client.directory.put(
                 stranger(caller)
             )
+            if isinstance(moved, dict):
+                person = client.directory.put(_from_message(person, moved))
         except ConfigError:
             return
         if ending is None:
-            call = client.engine.ring(person, self._program.now(), remote=True)
+            remote = not isinstance(moved, dict)
+            call = client.engine.ring(person, self._program.now(), remote=remote)
+            call.properties["TRANSFERRED_BY"] = str(message.get("by", ""))
             self._remember(call, token)
             self._program.settle()
         elif self._writer is not None:
-            message = {"type": "signal", "call": token, "signal": Signal.END}
-            write_line(self._writer, message | {"value": ending})
+            answer = {"type": "signal", "call": token, "signal": Signal.END}
+            write_line(self._writer, answer | {"value": ending})
 
     def _partner(self, call: Call, word: str, value: str) -> None:
         if word not in Signal.__members__.values():
@@ -231,15 +261,43 @@ class Network:
 
     def _lose(self, call: Call) -> None:
         def lose() -> None:
-            self._program.partner(call, Signal.END, Ending.LOST.value)
+            self._part(call)
 
         asyncio.get_running_loop().call_soon(lose)
 
     def _leave(self) -> None:
         """Everyone is out of reach."""
         for call in list(self._calls.values()):
-            self._program.partner(call, Signal.END, Ending.LOST.value)
+            self._part(call)
         self._meet([])
+
+    def _part(self, call: Call) -> None:
+        """The network is lost to a call; a partner who is only data stays."""
+        if call.remote:
+            self._program.partner(call, Signal.END, Ending.LOST.value)
+        else:
+            self._program.partner(call, Signal.TRANSFER_FAILED)
+
+
+def _as_message(person: Person) -> dict[str, str]:
+    """What another emulator needs in order to play this person."""
+    return {
+        "display_name": person.display_name,
+        "full_name": person.full_name,
+        "voice": person.voice,
+    }
+
+
+def _from_message(person: Person, fields: dict[str, Any]) -> Person:
+    """The person as another emulator played it; raises ConfigError."""
+    voice = str(fields.get("voice", "silence"))
+    make_voice(voice)
+    return replace(
+        person,
+        display_name=str(fields.get("display_name", "")),
+        full_name=str(fields.get("full_name", "")),
+        voice=voice,
+    )
 
 
 def _offline(person: Person) -> Person:

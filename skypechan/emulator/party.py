@@ -16,6 +16,7 @@ from skypechan.backends.skype.protocol.values import (
     FailureReason,
     UserStatus,
 )
+from skypechan.emulator.voicemail import ALLOWED_S, GREETING_S
 
 NO_ANSWER_S: Final = 120.0
 """Guess: an unanswered outgoing call ends after about two minutes, as MISSED."""
@@ -34,6 +35,7 @@ class Manner(StrEnum):
     IGNORE = "ignore"  # rings until the caller or the network gives up
     FAIL = "fail"  # routing ends with a FAILUREREASON
     MANUAL = "manual"  # rings until told otherwise over the control port
+    VOICEMAIL = "voicemail"  # does not answer; voicemail takes the call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,9 @@ class Person:
     `answer_s` runs from the first RINGING (or EARLYMEDIA) to the answer or the
     refusal, `no_answer_s` from the start of the call; `hang_up_s` from the answer
     to a hang-up of their own accord, None means never. `voice` is a choice of
-    `voices.make_voice`.
+    `voices.make_voice`. `reply` is what they write back, `reply_s` later, to each
+    message (`{text}` stands for it); `request` are the words of a contact request
+    that waits for an answer.
     """
 
     handle: str
@@ -58,6 +62,9 @@ class Person:
     no_answer_s: float = NO_ANSWER_S
     hang_up_s: float | None = None
     voice: str = "silence"
+    reply: str = ""
+    reply_s: float = 0.5
+    request: str = ""
 
     @property
     def telephone(self) -> bool:
@@ -77,6 +84,7 @@ class Step:
 
 _ROUTING_S: Final = 0.02
 _RINGING_S: Final = 0.08
+_BUFFERING_S: Final = 0.05
 
 
 def plan(person: Person, *, repeats: bool = True) -> tuple[Step, ...]:
@@ -136,8 +144,28 @@ def _end(person: Person) -> tuple[Step, ...]:
                 Step(_RINGING_S, None, "FAILUREREASON", reason),
                 Step(0, CallStatus.FAILED),
             )
+        case Manner.VOICEMAIL:
+            return voicemail_steps(person.answer_s)
         case Manner.IGNORE | Manner.MANUAL:
             return ()
+
+
+def voicemail_steps(delay_s: float) -> tuple[Step, ...]:
+    """What is told of a call that voicemail takes after `delay_s`."""
+    playing = CallStatus.VM_PLAYING_GREETING
+    return (
+        Step(delay_s, CallStatus.VM_BUFFERING_GREETING),
+        Step(_BUFFERING_S, None, "VM_ALLOWED_DURATION", str(ALLOWED_S)),
+        Step(0, None, "VM_DURATION", "0"),
+        Step(0, playing),
+        Step(0, playing),
+        Step(GREETING_S, CallStatus.VM_RECORDING),
+    )
+
+
+def voicemail_only() -> tuple[Step, ...]:
+    """Steps of a call that goes to voicemail without ringing."""
+    return voicemail_steps(_RINGING_S)[1:]
 
 
 def _without_repeats(steps: tuple[Step, ...]) -> list[Step]:
@@ -170,6 +198,12 @@ CONTACTS: Final = (
         buddy=BuddyStatus.NEVER,
         manner=Manner.FAIL,
         failure=FailureReason.BLOCKED,
+    ),
+    Person(
+        handle="voicemail",
+        full_name="Voice Mail",
+        manner=Manner.VOICEMAIL,
+        answer_s=0.5,
     ),
     Person(
         handle="drugdiler",

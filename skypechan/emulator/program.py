@@ -11,16 +11,25 @@ import math
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from enum import Enum, unique
 from typing import Any, Final, Protocol
 
 from skypechan.backends.skype.protocol.attachment import Outgoing
-from skypechan.backends.skype.protocol.values import CallStatus
+from skypechan.backends.skype.protocol.values import VOICEMAIL_STATUSES, CallStatus
 from skypechan.clock import Clock
 from skypechan.emulator import voices
 from skypechan.emulator.calls import Call
-from skypechan.emulator.client import Client, Prompt, Send
+from skypechan.emulator.chats import Text
+from skypechan.emulator.client import Client, Effect, Prompt, Send
 from skypechan.emulator.desk import CloseSound, OpenSound
-from skypechan.emulator.engine import Ended, Signal, StartTimer, ToPartner
+from skypechan.emulator.mixing import Mixer
+from skypechan.emulator.outputs import (
+    Ended,
+    MessageToPartner,
+    Signal,
+    StartTimer,
+    ToPartner,
+)
 from skypechan.emulator.party import GIVE_UP_S, Person
 from skypechan.emulator.sound import KEPT_S, CallSound
 from skypechan.emulator.soundports import SoundPorts
@@ -54,8 +63,28 @@ class PartnerLink(Protocol):
     def forget(self, call: Call) -> None:
         """The call has ended here."""
 
+    def send_message(self, account: str, text: str) -> None:
+        """A written message to an account at another emulator, if it is there."""
+
     def presence_may_have_changed(self) -> None:
         """Something happened; the account may have signed in or out."""
+
+
+@unique
+class _Speaker(Enum):
+    """Who is heard in a call."""
+
+    PARTNER = "the partner"
+    NETWORK = "the telephone network's ringback"
+    VOICEMAIL = "the partner's voicemail"
+
+
+def _speaker(call: Call) -> _Speaker:
+    if call.status in VOICEMAIL_STATUSES:
+        return _Speaker.VOICEMAIL
+    telephone = call.call_type.telephone and not call.call_type.incoming
+    waiting = telephone and not call.answered
+    return _Speaker.NETWORK if waiting else _Speaker.PARTNER
 
 
 @dataclass(slots=True)
@@ -86,7 +115,8 @@ class Program:
         self.timelines: dict[int, list[tuple[int, CallStatus]]] = {}
         self.network: PartnerLink | None = None
         self._kept_s = kept_s
-        self._ringback: set[int] = set()
+        self._speakers: dict[int, _Speaker] = {}
+        self._mixer = Mixer()
         self._hosts: dict[str, Host] = {}
         self._timers: dict[int, set[asyncio.TimerHandle]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -149,6 +179,12 @@ class Program:
         self.settle()
         return call
 
+    def say(self, person: Person, text: str) -> Text:
+        """A person writes to the account."""
+        message = self.client.chats.receive(person, text, self.now())
+        self.settle()
+        return message
+
     def place(self, target: str) -> Call | None:
         """The user at the client calls someone; None when that is not possible."""
         call = self.client.place_by_user(target, self.now())
@@ -157,7 +193,7 @@ class Program:
 
     def partner(self, call: Call, signal: Signal, value: str = "") -> bool:
         """The partner of a call acts; False when it cannot now."""
-        done = self.client.engine.partner(call, signal, value)
+        done = self.client.partner(call, signal, value)
         self.settle()
         return done
 
@@ -187,6 +223,8 @@ class Program:
 
         def fire() -> None:
             timers.discard(handle)
+            if not timers:
+                self._timers.pop(call_id, None)
             act()
 
         handle = asyncio.get_running_loop().call_later(delay_s, fire)
@@ -223,7 +261,7 @@ class Program:
 
     def _carry_out(
         self,
-        effect: Send | Prompt | OpenSound | CloseSound | StartTimer | Ended | ToPartner,
+        effect: Effect,
     ) -> None:
         match effect:
             case Send(key, outgoing):
@@ -240,12 +278,15 @@ class Program:
                 self._end(call_id)
             case ToPartner(call_id, signal, value):
                 call = self.client.engine.calls[call_id]
-                if call.remote and self.network is not None:
+                if self.network is not None:
                     self.network.signal(call, signal, value)
+            case MessageToPartner(account, text):
+                if self.network is not None:
+                    self.network.send_message(account, text)
 
     def _expiring(self, timer: StartTimer) -> Callable[[], None]:
         def expire() -> None:
-            self.client.engine.expired(timer.call_id, timer.purpose)
+            self.client.expired(timer.call_id, timer.purpose, self.now())
             self.settle()
 
         return expire
@@ -286,7 +327,7 @@ class Program:
         self.ports.close(call_id)
         for handle in self._timers.pop(call_id, ()):
             handle.cancel()
-        if call.remote and self.network is not None:
+        if self.network is not None:
             self.network.forget(call)
 
     def _stamp_calls(self) -> None:
@@ -300,21 +341,23 @@ class Program:
                 timeline.append((self.ports.now_ns(), status))
 
     def _follow_calls(self) -> None:
-        """Held calls are silent; whoever answers takes over from the ringback."""
+        """Held calls are silent; who takes a call takes over from the ringback."""
         for call in self.client.engine.live():
             if sound := self.sounds.get(call.call_id):
                 sound.resting = not call.audible
-                if call.answered and call.call_id in self._ringback:
-                    self._ringback.discard(call.call_id)
+                if self._speakers.get(call.call_id) is not _speaker(call):
                     sound.voice = self._voice(call)
+        self._mixer.follow(self.client.engine.live(), self.sound)
 
     def _voice(self, call: Call) -> Voice:
+        speaker = self._speakers[call.call_id] = _speaker(call)
+        match speaker:
+            case _Speaker.NETWORK:
+                return voices.Loop(voices.ringback())
+            case _Speaker.VOICEMAIL:
+                return voices.Once(voices.voicemail_greeting())
         if call.remote and self.network is not None:
             return self.network.voice(call)
-        telephone = call.call_type.telephone and not call.call_type.incoming
-        if telephone and not call.answered:
-            self._ringback.add(call.call_id)
-            return voices.Loop(voices.ringback())
         return voices.make_voice(call.person.voice)
 
     def _forget_old_sounds(self) -> None:
@@ -322,6 +365,7 @@ class Program:
         ended = [call_id for call_id in self.sounds if call_id not in live]
         for call_id in ended[: max(0, len(self.sounds) - _SOUNDS_KEPT)]:
             del self.sounds[call_id]
+            self._speakers.pop(call_id, None)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -7,6 +7,7 @@
       "protocol": 8,                   highest protocol level
       "repeats": true,                 ROUTING and RINGING twice
       "reason_14": false,              FAILUREREASON 14 when a partner hangs up
+      "silent_mode": false,            whether the client knows SILENT_MODE
       "default_contacts": true,        keep the built-in people
       "recording_s": 120,              sound kept of each direction of a call
       "contacts": [                    people to add or to change
@@ -16,13 +17,18 @@
           "display_name": "boss",
           "buddy": 3,                  0 never, 1 deleted, 2 pending, 3 friend
           "online": "ONLINE",
-          "manner": "answer",          answer, busy, refuse, ignore, fail, manual
+          "manner": "answer",          answer, busy, refuse, ignore, fail, manual,
+                                       voicemail
           "failure": 3,                FAILUREREASON of manner fail
           "answer_s": 1.0,             from ringing to answer or refusal
           "no_answer_s": 120.0,
           "hang_up_s": null,           from the answer to their hang-up
-          "voice": "tone:440"          silence, echo[:LEAD_MS], echo123, tone[:HZ],
-                                       talk[:SEED], chirp, ringback, wav:PATH
+          "voice": "tone:440",         silence, echo[:LEAD_MS], echo123, tone[:HZ],
+                                       talk[:SEED], pauses[:SEED], announce, chirp,
+                                       ringback, wav:PATH
+          "reply": "you said {text}",  written back to each message; "" is nothing
+          "reply_s": 0.5,
+          "request": ""                words of a contact request that waits
         }
       ],
       "incoming": [                    calls to the account
@@ -33,6 +39,9 @@
           "digits": "1234",            pressed one second after the answer
           "voice": "talk"              instead of the contact's
         }
+      ],
+      "messages": [                    written to the account
+        {"at_s": 1.0, "from": "boss", "text": "are you there?"}
       ]
     }
 
@@ -75,6 +84,15 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A message that the script has somebody write to the account."""
+
+    sender: str
+    text: str = ""
+    at_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
     """What the emulated world looks like."""
 
@@ -84,9 +102,11 @@ class Script:
     protocol: int = HIGHEST_LEVEL
     repeats: bool = True
     reason_14: bool = False
+    silent_mode: bool = False
     recording_s: float = KEPT_S
     people: tuple[Person, ...] = CONTACTS
     incoming: tuple[Incoming, ...] = ()
+    messages: tuple[Written, ...] = ()
 
 
 Reader = Callable[[Any], Any]
@@ -117,9 +137,21 @@ def parse_script(content: object) -> Script:
             incoming.append(Incoming(**values))
         else:
             faults.append("incoming: `from` is missing")
+    messages = []
+    for item in fields.pop("messages", []):
+        values = _read(item, _MESSAGE, "messages", faults)
+        if "sender" in values:
+            messages.append(Written(**values))
+        else:
+            faults.append("messages: `from` is missing")
     if faults:
         raise ConfigError(*faults)
-    return Script(**fields, people=tuple(people.values()), incoming=tuple(incoming))
+    return Script(
+        **fields,
+        people=tuple(people.values()),
+        incoming=tuple(incoming),
+        messages=tuple(messages),
+    )
 
 
 def change_person(person: Person, content: object) -> Person:
@@ -237,6 +269,14 @@ _PERSON: Final[Mapping[str, tuple[str, Reader]]] = {
     "no_answer_s": ("no_answer_s", _seconds),
     "hang_up_s": ("hang_up_s", _optional_seconds),
     "voice": ("voice", _voice),
+    "reply": ("reply", _text),
+    "reply_s": ("reply_s", _seconds),
+    "request": ("request", _text),
+}
+_MESSAGE: Final[Mapping[str, tuple[str, Reader]]] = {
+    "at_s": ("at_s", _seconds),
+    "from": ("sender", _handle),
+    "text": ("text", _text),
 }
 _INCOMING: Final[Mapping[str, tuple[str, Reader]]] = {
     "at_s": ("at_s", _seconds),
@@ -252,6 +292,8 @@ _SCRIPT: Final[Mapping[str, tuple[str, Reader]]] = {
     "protocol": ("protocol", _level),
     "repeats": ("repeats", _flag),
     "reason_14": ("reason_14", _flag),
+    "silent_mode": ("silent_mode", _flag),
+    "messages": ("messages", _list),
     "default_contacts": ("default_contacts", _flag),
     "recording_s": ("recording_s", _seconds),
     "contacts": ("contacts", _list),

@@ -15,6 +15,7 @@ import numpy as np
 
 from skypechan.audio.dtmf import digit_tones
 from skypechan.audio.pcm import Float32, Int16, from_bytes, to_int16
+from skypechan.emulator import speech
 from skypechan.errors import ConfigError
 
 RATE_HZ: Final = 16_000
@@ -22,6 +23,7 @@ PIECE_SAMPLES: Final = 160
 """Ten milliseconds: what Skype writes at once (Skype API: audio)."""
 
 _LONGEST_ECHO_SAMPLES: Final = RATE_HZ // 5
+_GREETING_SAMPLES: Final = 2 * RATE_HZ
 _LISTEN_SAMPLES: Final = 5 * RATE_HZ
 _LONGEST_WAV_BYTES: Final = 64 * 1024 * 1024
 
@@ -64,6 +66,23 @@ class Loop:
         return self._samples.take(places, mode="wrap")
 
 
+class Once:
+    """Says something once, then nothing more."""
+
+    def __init__(self, samples: Int16) -> None:
+        self._samples = samples
+        self._position = 0
+
+    def hear(self, samples: Int16) -> None:
+        """Pays no attention."""
+
+    def speak(self, count: int) -> Int16:
+        """The next part, silence after the end."""
+        part = self._samples[self._position : self._position + count]
+        self._position = min(self._position + count, self._samples.size)
+        return np.pad(part, (0, count - part.size))
+
+
 class Echo:
     """Gives back what it hears, at most 200 ms behind.
 
@@ -104,13 +123,12 @@ class Echo:
 
 
 class SoundTest:
-    """Skype's echo123: greets, beeps, listens for five seconds, plays it back.
-
-    The original speaks words; this greeting is speech-like sound.
-    """
+    """Skype's echo123: greets, beeps, listens for five seconds, plays it back."""
 
     def __init__(self) -> None:
-        self._script = np.concatenate([babble(2.0, seed=123), beep()])
+        greeting = words(speech.SOUND_TEST)
+        pause = np.zeros(max(0, _GREETING_SAMPLES - greeting.size), np.int16)
+        self._script = np.concatenate([greeting, pause, beep()])
         self._position = 0
         self._heard: list[Int16] = []
         self._listened = 0
@@ -145,7 +163,8 @@ class SoundTest:
 def make_voice(choice: str) -> Voice:
     """A voice by its name; ConfigError for an unknown one or a bad file.
 
-    silence, echo[:LEAD_MS], echo123, tone[:HZ], talk[:SEED], chirp, ringback, wav:PATH
+    silence, echo[:LEAD_MS], echo123, tone[:HZ], talk[:SEED], pauses[:SEED], announce,
+    chirp, ringback, wav:PATH
     """
     name, _, argument = choice.partition(":")
     match name:
@@ -160,13 +179,17 @@ def make_voice(choice: str) -> Voice:
 
 
 def make_sound(name: str, argument: str = "") -> Int16:
-    """`[samples]` by name: tone, talk, chirp, ringback, wav; ConfigError."""
+    """`[samples]` by name, as in `make_voice`; ConfigError."""
     try:
         match name:
             case "tone":
                 return tone(float(argument or 440), 1.0)
             case "talk":
                 return babble(4.0, seed=int(argument or 0))
+            case "pauses":
+                return talk_with_pauses(seed=int(argument or 0))
+            case "announce":
+                return announcement()
             case "chirp":
                 return chirp()
             case "ringback":
@@ -221,6 +244,32 @@ def babble(seconds: float, seed: int) -> Int16:
         voice += np.exp(-0.5 * distance**2).sum(axis=1) * np.sin(harmonic * phase)
     voice *= np.clip(1.3 * np.sin(np.pi * (times * 4 % 1)), 0, 1)
     return _integers(voice * 0.08 / np.sqrt(np.mean(voice**2)))
+
+
+def talk_with_pauses(seed: int) -> Int16:
+    """Half a minute of turns of one to three seconds with pauses as long."""
+    random = np.random.default_rng(seed)
+    parts: list[Int16] = []
+    while sum(part.size for part in parts) < 30 * RATE_HZ:
+        speech_s, pause_s = random.uniform(1, 3, 2)
+        parts.append(babble(float(speech_s), seed=int(random.integers(1 << 30))))
+        parts.append(np.zeros(int(pause_s * RATE_HZ), np.int16))
+    return np.concatenate(parts)
+
+
+def words(sounds: str) -> Int16:
+    """Spoken words; see `speech`."""
+    return _integers(speech.speak(sounds))
+
+
+def announcement() -> Int16:
+    """What the network says of a number, and two seconds of silence."""
+    return np.concatenate([words(speech.ANNOUNCEMENT), np.zeros(2 * RATE_HZ, np.int16)])
+
+
+def voicemail_greeting() -> Int16:
+    """What voicemail says before it listens."""
+    return words(speech.VOICEMAIL)
 
 
 def read_wav(path: Path) -> Int16:

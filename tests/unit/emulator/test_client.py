@@ -400,7 +400,7 @@ class TestErrors:
             ("SET USERSTATUS HAPPY", 28),
             ("SET MUTE MAYBE", 53),
             ("GET PRIVILEGE MOON", 40),
-            ("CALL a, b", 72),
+            ("CALL a, b", 92),
             ("CALL nobody", 92),
             ("ALTER", 526),
             ("ALTER MOON 1 RISE", 527),

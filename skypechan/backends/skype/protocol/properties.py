@@ -42,8 +42,9 @@ from skypechan.errors import LocalWireError, RemoteWireError
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """CONF_PARTICIPANT n: one member of a conference."""
+    """CONF_PARTICIPANT n: one member of a conference, counted from 1."""
 
+    number: int
     handle: str
     call_type: CallType
     status: CallStatus
@@ -174,18 +175,18 @@ def _names(separator: str) -> Codec:
 
 
 def _read_participant(text: str) -> Participant:
-    """The number of the participant is part of the property's name or value."""
-    words = text.split(" ", 3)
-    if len(words) < 3 or not words[0]:
+    words = text.split(" ", 4)
+    if len(words) < 4 or not words[1]:
         raise ValueError("no participant")
-    kind, status = CallType(words[1]), CallStatus(words[2])
-    return Participant(words[0], kind, status, words[3] if len(words) > 3 else "")
+    number, kind = _read_number(words[0]), CallType(words[2])
+    name = words[4] if len(words) > 4 else ""
+    return Participant(number, words[1], kind, CallStatus(words[3]), name)
 
 
 def _write_participant(value: Value) -> str:
     if not isinstance(value, Participant):
         raise ValueError("no participant")
-    words = (value.handle, value.call_type.value, value.status.value)
+    words = (str(value.number), value.handle, value.call_type.value, value.status.value)
     return " ".join((*words, value.display_name))
 
 

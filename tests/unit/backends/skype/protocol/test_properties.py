@@ -40,9 +40,9 @@ TABLE = [
     ("CALL", "PSTN_STATUS", "6500", GatewayFault(6500)),
     (
         "CALL",
-        "CONF_PARTICIPANT 1",
-        "bob INCOMING_P2P INPROGRESS Bob Day",
-        Participant("bob", CallType.INCOMING_P2P, CallStatus.IN_PROGRESS, "Bob Day"),
+        "CONF_PARTICIPANT",
+        "1 bob INCOMING_P2P INPROGRESS Bob Day",
+        Participant(1, "bob", CallType.INCOMING_P2P, CallStatus.IN_PROGRESS, "Bob Day"),
     ),
     ("CALL", "OUTPUT", 'PORT="4711"', (Device(DeviceKind.PORT, "4711"),)),
     ("CALL", "SEEN", "TRUE", True),
