@@ -13,7 +13,7 @@ from pathlib import Path
 from skypechan.console.commands import add_commands
 from skypechan.errors import ConfigError, SkypechanError
 
-EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 _DESCRIPTION = """\
 Puts a messenger client, or any program, on an Asterisk as a real telephone line.
@@ -22,7 +22,9 @@ Skype closed in May 2025: no call to the Skype network is possible any more. The
 Skype client here is an emulator (see `skypechan emulator --help`).
 """
 
-_EPILOG = "Exit status: 0 done, 1 a check or a call failed, 2 usage or configuration."
+_EPILOG = """\
+Exit status: 0 done, 1 a check or a call failed, 2 usage or configuration, 130 Ctrl-C.
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"skypechan: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_FAILED
     except KeyboardInterrupt:
-        return EXIT_OK
+        return EXIT_INTERRUPTED
 
 
 def _parser(arguments: list[str]) -> argparse.Namespace:

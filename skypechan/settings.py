@@ -29,6 +29,19 @@ def setting(default: Any, comment: str, **limits: Any) -> Any:
     )
 
 
+def one_line(text: str) -> None:
+    """Be content with a text that a protocol of lines can carry, else ConfigError."""
+    if not text.isprintable():
+        raise ConfigError("must not hold line breaks or control characters")
+
+
+def _is_host(text: str) -> bool:
+    try:
+        return bool(text.encode("idna")) and text.isprintable() and " " not in text
+    except UnicodeError:  # an empty or overlong part between dots
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A TCP address as the configuration writes it, `HOST:PORT`."""
@@ -43,6 +56,8 @@ class Endpoint:
         host = host.removeprefix("[").removesuffix("]")
         if not colon or not host or not port.isascii() or not port.isdigit():
             raise ConfigError(f"{text!r} is not HOST:PORT")
+        if not _is_host(host):
+            raise ConfigError(f"{text!r}: {host!r} is no name of a host")
         if int(port) > _MOST_PORT:
             raise ConfigError(f"{text!r}: there is no port {port}")
         return cls(host, int(port))

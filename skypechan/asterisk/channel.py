@@ -12,6 +12,7 @@ themselves away as soon as the call is answered.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Coroutine
@@ -41,7 +42,7 @@ from skypechan.asterisk.ami.messages import (
 )
 from skypechan.asterisk.audiosocket.server import AudioSocketServer, Connection
 from skypechan.asterisk.audiosocket.wire import DIGITS, Decoder
-from skypechan.asterisk.causes import DialledCauses
+from skypechan.asterisk.causes import DialledCauses, spoken
 from skypechan.call import events
 from skypechan.call.causes import DialStatus, HangupCause, meaning
 from skypechan.clock import Clock
@@ -396,7 +397,7 @@ class PbxLeg:
     async def _refuse(self, cause: HangupCause, reason: str) -> None:
         self._ending = (cause, reason)
         try:
-            await self._settle(meaning(cause).status, cause, reason)
+            await self._settle(meaning(cause).status, spoken(cause), reason)
         except CallError:
             _log.debug("= the caller of %s has gone already", self.uuid)
         finally:
@@ -450,6 +451,11 @@ class PbxLeg:
             if _MOVING not in error.reason:
                 raise
             await self._move_again(redirect, end_s)
+        # For a Redirect that met a Goto: see `taken` in skypechan.conf. The channel may
+        # have gone on and ended meanwhile.
+        with contextlib.suppress(CallError, LinkError):
+            step = str(dialplan.STEPS[extension])
+            await self._do(Setvar(channel, dialplan.STEP, step))
 
     async def _move_again(self, redirect: Redirect, end_s: float) -> None:
         """Repeat a Redirect until the one before it has taken effect."""

@@ -2,11 +2,16 @@
 
 Two calls to one contact have the same channel name and the same UUID. Asterisk connects
 and creates the channel in one go, so connections and channels are paired in the order
-in which they come. (Two calls within the same millisecond could be crossed.)
+in which they come. (Two calls within the same millisecond could be crossed.) A
+connection that has closed, or whose channel does not show itself within a second, is
+none of a call: it must not become the audio of the next one.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import socket
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +19,11 @@ from uuid import UUID
 
 from skypechan.asterisk.ami.messages import Channel
 from skypechan.asterisk.audiosocket.server import Connection
+
+_log = logging.getLogger(__name__)
+
+_PARTNER_S = 1.0
+_MOST_WAITING = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +60,16 @@ class ContactDoor:
 
     def connected(self, connection: Connection) -> None:
         """Take an audio connection."""
-        self._connections[connection.uuid].append(connection)
+        waiting = self._connections[connection.uuid]
+        if len(waiting) >= _MOST_WAITING:
+            _log.warning("! too many connections to contact %s wait", connection.uuid)
+            connection.socket.close()
+            return
+        waiting.append(connection)
         self._pair(connection.uuid)
+        if connection in waiting:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_PARTNER_S, self._give_up, connection)
 
     def channel_seen(self, channel: Channel) -> None:
         """Remember a channel that may call a contact, until it ends."""
@@ -82,7 +100,26 @@ class ContactDoor:
     def _pair(self, uuid: UUID) -> None:
         channels, connections = self._channels[uuid], self._connections[uuid]
         while channels and connections:
+            connection = connections.popleft()
+            if _has_closed(connection.socket):
+                connection.socket.close()
+                continue
             contact, channel = channels.popleft()
             caller = self._first_channels.get(channel.linkedid, channel)
-            connection = connections.popleft()
             self._on_call(ContactCall(contact, channel, caller, connection))
+
+    def _give_up(self, connection: Connection) -> None:
+        waiting = self._connections[connection.uuid]
+        if connection in waiting:
+            waiting.remove(connection)
+            connection.socket.close()
+
+
+def _has_closed(sock: socket.socket) -> bool:
+    """Tell whether the other end has gone. What has come is left where it is."""
+    try:
+        return sock.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

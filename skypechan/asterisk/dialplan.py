@@ -19,6 +19,7 @@ from skypechan.errors import RemoteWireError
 # Contexts and extensions of skypechan.conf.
 CONTEXT = "skypechan"
 TAKEN, RINGING, RETURN = "taken", "ringing", "return"
+STEPS = {TAKEN: 1, RINGING: 2, RETURN: 3}
 WAITING_PLACES = frozenset(
     (CONTEXT, place) for place in ("prepare", TAKEN, RINGING, "wait")
 )
@@ -42,6 +43,7 @@ WIDEBAND = "SKYPECHAN_WIDEBAND"
 SECONDS = "SKYPECHAN_SECONDS"
 AMI_USER, GATEWAY = "SKYPECHAN_AMI_USER", "SKYPECHAN_GATEWAY"
 TAKEN_BY = "SKYPECHAN_TAKEN_BY"
+STEP = "SKYPECHAN_STEP"
 STATUS, CAUSE, REASON = "SKYPECHAN_STATUS", "SKYPECHAN_CAUSE", "SKYPECHAN_REASON"
 CONTACT = "SKYPECHAN_CONTACT_"
 

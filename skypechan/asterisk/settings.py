@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from skypechan.errors import ConfigError
-from skypechan.settings import Endpoint, setting
+from skypechan.settings import Endpoint, one_line, setting
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -26,8 +26,10 @@ class AsteriskSettings:
     ami: str = setting(
         "127.0.0.1:5038", "Asterisk's manager interface, HOST:PORT", form=Endpoint.parse
     )
-    ami_username: str = setting("skypechan", "section of manager.conf")
-    ami_secret: str = setting("", "its secret; better in a file", secret=True)
+    ami_username: str = setting("skypechan", "section of manager.conf", form=one_line)
+    ami_secret: str = setting(
+        "", "its secret; better in a file", secret=True, form=one_line
+    )
     audiosocket_listen: str = setting(
         "127.0.0.1:9092",
         "where audio is taken, HOST:PORT; port 0 picks a free one",
@@ -48,7 +50,7 @@ class AsteriskSettings:
         5.0, "how long Asterisk may take over an AMI action, seconds", least=0.1
     )
     ping_seconds: float = setting(
-        10.0, "how often the AMI link is tried; two misses end it", least=0.1
+        5.0, "how often the AMI link is tried; two misses end it", least=0.1
     )
     refused_retry_seconds: float = setting(
         60.0, "when to try again after a refused login", least=0.1

@@ -1,7 +1,6 @@
 """Hangup causes: the Q.850 numbers used here and what each means to others.
 
-The SIP codes are those that Asterisk's chan_pjsip answers with for a cause; the
-words are Asterisk's DIALSTATUS.
+The words are Asterisk's DIALSTATUS.
 """
 
 from __future__ import annotations
@@ -55,42 +54,43 @@ class DialStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CauseMeaning:
-    """What a cause is called elsewhere. `sip` is a response code, 0 if none."""
+    """What a cause is called elsewhere, when a call was not answered."""
 
-    sip: int
     status: DialStatus
     text: str
 
 
 _C, _D = HangupCause, DialStatus
 
+# Asterisk's Dial, too, knows no better word than NOANSWER for a call that was cleared
+# normally before an answer (main/dial.c, apps/app_dial.c).
 MEANINGS: dict[HangupCause, CauseMeaning] = {
-    _C.UNKNOWN: CauseMeaning(603, _D.CONGESTION, "unknown cause"),
-    _C.UNALLOCATED: CauseMeaning(404, _D.CHANUNAVAIL, "no such user or number"),
-    _C.NO_ROUTE: CauseMeaning(404, _D.CHANUNAVAIL, "no route to destination"),
-    _C.NORMAL_CLEARING: CauseMeaning(0, _D.ANSWER, "normal clearing"),
-    _C.USER_BUSY: CauseMeaning(486, _D.BUSY, "busy"),
-    _C.NO_USER_RESPONSE: CauseMeaning(408, _D.NOANSWER, "no response"),
-    _C.NO_ANSWER: CauseMeaning(480, _D.NOANSWER, "no answer"),
-    _C.SUBSCRIBER_ABSENT: CauseMeaning(480, _D.CHANUNAVAIL, "user is offline"),
-    _C.CALL_REJECTED: CauseMeaning(403, _D.CONGESTION, "refused"),
+    _C.UNKNOWN: CauseMeaning(_D.CONGESTION, "unknown cause"),
+    _C.UNALLOCATED: CauseMeaning(_D.CHANUNAVAIL, "no such user or number"),
+    _C.NO_ROUTE: CauseMeaning(_D.CHANUNAVAIL, "no route to destination"),
+    _C.NORMAL_CLEARING: CauseMeaning(_D.NOANSWER, "normal clearing"),
+    _C.USER_BUSY: CauseMeaning(_D.BUSY, "busy"),
+    _C.NO_USER_RESPONSE: CauseMeaning(_D.NOANSWER, "no response"),
+    _C.NO_ANSWER: CauseMeaning(_D.NOANSWER, "no answer"),
+    _C.SUBSCRIBER_ABSENT: CauseMeaning(_D.CHANUNAVAIL, "user is offline"),
+    _C.CALL_REJECTED: CauseMeaning(_D.CONGESTION, "refused"),
     _C.DESTINATION_OUT_OF_ORDER: CauseMeaning(
-        502, _D.CHANUNAVAIL, "destination out of order"
+        _D.CHANUNAVAIL, "destination out of order"
     ),
-    _C.INVALID_NUMBER: CauseMeaning(484, _D.CHANUNAVAIL, "address not understood"),
-    _C.NORMAL_UNSPECIFIED: CauseMeaning(480, _D.CONGESTION, "unspecified"),
-    _C.CONGESTION: CauseMeaning(503, _D.CONGESTION, "no line is free"),
-    _C.NETWORK_OUT_OF_ORDER: CauseMeaning(500, _D.CHANUNAVAIL, "no gateway"),
-    _C.TEMPORARY_FAILURE: CauseMeaning(500, _D.CONGESTION, "temporary failure"),
-    _C.SWITCH_CONGESTION: CauseMeaning(503, _D.CONGESTION, "congestion"),
+    _C.INVALID_NUMBER: CauseMeaning(_D.CHANUNAVAIL, "address not understood"),
+    _C.NORMAL_UNSPECIFIED: CauseMeaning(_D.CONGESTION, "unspecified"),
+    _C.CONGESTION: CauseMeaning(_D.CONGESTION, "no line is free"),
+    _C.NETWORK_OUT_OF_ORDER: CauseMeaning(_D.CHANUNAVAIL, "no gateway"),
+    _C.TEMPORARY_FAILURE: CauseMeaning(_D.CONGESTION, "temporary failure"),
+    _C.SWITCH_CONGESTION: CauseMeaning(_D.CONGESTION, "congestion"),
     _C.REQUESTED_CHANNEL_UNAVAILABLE: CauseMeaning(
-        503, _D.CHANUNAVAIL, "the line is not available"
+        _D.CHANUNAVAIL, "the line is not available"
     ),
-    _C.BEARER_UNAVAILABLE: CauseMeaning(488, _D.CHANUNAVAIL, "no common codec"),
-    _C.INTERWORKING: CauseMeaning(500, _D.CONGESTION, "interworking"),
+    _C.BEARER_UNAVAILABLE: CauseMeaning(_D.CHANUNAVAIL, "no common codec"),
+    _C.INTERWORKING: CauseMeaning(_D.CONGESTION, "interworking"),
 }
 
 
 def meaning(cause: HangupCause) -> CauseMeaning:
-    """Return what a cause is called in SIP, in the dialplan and in words."""
+    """Return what the cause of an unanswered call is called elsewhere."""
     return MEANINGS[cause]

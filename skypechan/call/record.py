@@ -63,6 +63,7 @@ class CallRecord:
     released_by: Side | None = None
     digits_to_pbx: int = 0
     digits_to_line: int = 0
+    digits_dropped: int = 0
     audio: Mapping[str, float | int] = field(default_factory=dict)
 
     def end(self, side: Side, cause: HangupCause, reason: str, when: datetime) -> None:
@@ -101,4 +102,6 @@ def _plain(value: Any) -> Any:
         return value.isoformat(timespec="milliseconds")
     if isinstance(value, HangupCause):
         return int(value)
+    if isinstance(value, StrEnum):
+        return value.value
     return dict(value) if isinstance(value, Mapping) else value

@@ -21,7 +21,7 @@ class Target:
         """Read `EXTENSION@CONTEXT`. Raises ConfigError for anything else."""
         extension, at, context = text.partition("@")
         words = (extension, context)
-        if not at or not all(word and _is_plain(word) for word in words):
+        if not at or not all(map(_is_plain, words)):
             raise ConfigError(f"{text!r} is not EXTENSION@CONTEXT")
         return cls(extension, context)
 
@@ -29,8 +29,14 @@ class Target:
         return f"{self.extension}@{self.context}"
 
 
+def plain_word(text: str) -> None:
+    """Be content with a word that a dialplan takes as it is, else ConfigError."""
+    if not _is_plain(text):
+        raise ConfigError(f"{text!r} holds what a dialplan takes for its own")
+
+
 def _is_plain(word: str) -> bool:
-    return word.isprintable() and not set(word) & set(" @,/&()|;\"'")
+    return bool(word) and word.isprintable() and not set(word) & set(" @,/&()|;\"'")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -164,8 +165,9 @@ def _parse(
     lines = tuple(_lines(reader, _table(reader, tables, "lines")))
     if not lines and not old_files:
         reader.fault("", "", "there is no line: write at least one [lines.NAME]")
-    routes = tuple(_routes(reader, tables, {line.name for line in lines}))
-    contacts = dict(_contacts(reader, _table(reader, tables, "contacts")))
+    names = {line.name for line in lines}
+    routes = tuple(_routes(reader, tables, names))
+    contacts = dict(_contacts(reader, _table(reader, tables, "contacts"), names))
     _check_clashes(reader, lines)
     reader.finish()
     return Config(
@@ -295,27 +297,33 @@ def _routes(
 
 
 def _contacts(
-    reader: TableReader, tables: Mapping[str, Any]
+    reader: TableReader, tables: Mapping[str, Any], lines: set[str]
 ) -> Iterator[tuple[str, Contact]]:
     """Yield what the plain form of the dialplan may dial, by name."""
+    taken: dict[UUID, str] = {}
     for name, values in tables.items():
+        fault = partial(reader.fault, "contacts", name)
         if not isinstance(values, dict):
-            reader.fault(
-                "contacts", name, f"{name} must be {{ uuid = ..., line = ... }}"
-            )
+            fault(f"{name} must be {{ uuid = ..., line = ... }}")
             continue
+        if not _LINE_NAME.match(name):
+            fault(f"a contact cannot be called {name!r}: letters, digits, . _ - only")
         known = ("uuid", "line", "address")
         for key in values:
             if key not in known:
-                hint = did_you_mean(key, known)
-                reader.fault("contacts", name, f"{name} knows no {key!r}{hint}")
+                fault(f"{name} knows no {key!r}{did_you_mean(key, known)}")
+        line, address = str(values.get("line", "ANY")), str(values.get("address", name))
+        if line not in lines and line not in SELECTORS:
+            hint = did_you_mean(line, sorted(lines))
+            fault(f"{name}: there is no line {line!r}{hint}")
         try:
             number = UUID(str(values.get("uuid", "")))
         except ValueError:
-            example = contact_uuid(name)
-            reader.fault("contacts", name, f'{name}: uuid must be one, as "{example}"')
+            fault(f'{name}: uuid must be one, as "{contact_uuid(name)}"')
             continue
-        line, address = str(values.get("line", "ANY")), str(values.get("address", name))
+        if number in taken:
+            fault(f"{name}: its uuid is that of {taken[number]}")
+        taken[number] = name
         yield name, Contact(number, line, address)
 
 

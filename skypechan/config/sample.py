@@ -12,9 +12,9 @@ from skypechan.gateway.lines import LineSettings
 from skypechan.settings import Endpoint
 
 _HEAD = """\
-# skypechan: the whole configuration, each key with its default.
-# A key that keeps its default may be left out. Every key can be set by the
-# environment as well: SKYPECHAN_ASTERISK__AMI_USERNAME, SKYPECHAN_LINES__NAME__KEY.
+# skypechan: the whole configuration. Each key has its default, but for the account and
+# the extension of the line; a key that keeps its default may be left out. The
+# environment goes before: SKYPECHAN_ASTERISK__AMI_USERNAME, SKYPECHAN_LINES__NAME__KEY.
 """
 
 _LINE_NAME = "skypeclient"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 
 from skypechan.demo.parts.desktop import TRANSPORTS
@@ -12,24 +13,40 @@ from skypechan.demo.steps import SCENE_STEPS, STAGE_STEPS
 from skypechan.errors import SkypechanError
 
 _STEP_S = 60.0
+_INTERRUPTED = 130
 
 Sabotage = Callable[[Scene], Awaitable[None]]
 
 
 def run(*, once: bool, as_json: bool) -> int:
-    """Run the demonstration; return 0 if every step passed, else 1."""
+    """Run the demonstration.
+
+    Returns 0 if every step passed, 1 if not, 130 if it was interrupted before the end.
+    """
     return asyncio.run(_run(once=once, as_json=as_json))
 
 
 async def _run(*, once: bool, as_json: bool) -> int:
+    _stop_in_order()
     tell("starting Asterisk, the phone, the messenger's emulator and the gateway ...")
     try:
         async with stage() as on:
             report = await rehearse(on, stay=not once, show_json=as_json)
-    except SkypechanError as error:
+    except (SkypechanError, OSError) as error:
         tell(f"skypechan demo: {error}")
         return 1
+    except asyncio.CancelledError:
+        tell("interrupted")
+        return _INTERRUPTED
     return 0 if report.passed else 1
+
+
+def _stop_in_order() -> None:
+    """Let Ctrl-C and SIGTERM end this task, so that everything is put away."""
+    task = asyncio.current_task()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if task is not None:
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 async def rehearse(
@@ -78,7 +95,13 @@ async def _stay(playing: Scene) -> None:
     tell(f"the page: {playing.gateway.url}/   Ctrl-C ends everything")
     tell(f"your own phone: sipphone at 127.0.0.1:{settings.sip_port}, its password:")
     tell(f"  {settings.sip_secret}")
-    await asyncio.get_running_loop().create_future()
+    task = asyncio.current_task()
+    try:
+        await asyncio.get_running_loop().create_future()
+    except asyncio.CancelledError:
+        # This is how it is left: the report stands.
+        if task is not None:
+            task.uncancel()
 
 
 async def _outcome(name: str, transport: str, step: Awaitable[Figures]) -> StepResult:

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from skypechan.audio.pcm import ulaw_decode
 from skypechan.audio.probe import TimedSound
+from skypechan.errors import LinkDownError
 
 TAP_HOST = "127.0.0.2"
 ASTERISK_HOST = "127.0.0.1"
@@ -69,8 +70,12 @@ class RtpTap:
         self.since_ns = time.monotonic_ns()
 
     async def __aenter__(self) -> Self:
-        for port in self._ports:
-            await self._open(port)
+        try:
+            for port in self._ports:
+                await self._open(port)
+        except OSError as error:
+            self._close()
+            raise LinkDownError(f"the tap on {TAP_HOST}: {error}") from error
         return self
 
     async def __aexit__(
@@ -79,9 +84,12 @@ class RtpTap:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._close()
+        await asyncio.sleep(0)
+
+    def _close(self) -> None:
         for transport in self._sockets:
             transport.close()
-        await asyncio.sleep(0)
 
     async def _open(self, port: int) -> None:
         """Join the tap's side of one port with Asterisk's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import uuid
 from collections import Counter, deque
@@ -37,6 +38,7 @@ from skypechan.media.engine import Engine
 _log = logging.getLogger(__name__)
 
 _MOST_RECORDS = 1_000
+_MOST_NAME = 256  # characters kept of what strangers call themselves
 
 
 def _ignore(_: Event) -> None:
@@ -63,6 +65,7 @@ class Gateway:
         self._records: deque[CallRecord] = deque(maxlen=_MOST_RECORDS)
         self._totals: Counter[str] = Counter()
         self._tasks: asyncio.TaskGroup | None = None
+        self._closing = ""
         self._self_test = SelfTest(clock, self._offer)
 
     async def run(self) -> None:
@@ -88,7 +91,8 @@ class Gateway:
             await self._clock.sleep(backoff.next_s())
 
     async def release_all(self, reason: str, within_s: float) -> None:
-        """End every live call, as at a shutdown, and wait for the ends."""
+        """End every live call, let no new one in, and wait for the ends."""
+        self._closing = reason
         for call in list(self._calls.values()):
             call.post(HangupRequested(HangupCause.NORMAL_CLEARING, reason))
         with suppress(TimeoutError):
@@ -148,10 +152,11 @@ class Gateway:
 
     def _offered(self, line: Line, offer: Offer) -> EventSink:
         target = find(self._routes, line.name, offer.caller, line.settings.target)
-        if line.call_id is None:
+        if line.call_id is None and not self._closing:
             return self._offer(line, offer, target).post
         record = self._record_of(line, offer)
-        self._turn_away(record, HangupCause.USER_BUSY, "the line is in use")
+        reason = self._closing or "the line is in use"
+        self._turn_away(record, HangupCause.USER_BUSY, reason)
         self._spawn(self._release_offer(offer), record.call)
         return _ignore
 
@@ -160,8 +165,8 @@ class Gateway:
             call=str(uuid.uuid4()),
             direction=Direction.TO_PBX,
             line=line.name,
-            caller=offer.caller,
-            caller_name=offer.caller_name,
+            caller=offer.caller[:_MOST_NAME],
+            caller_name=offer.caller_name[:_MOST_NAME],
             line_call=offer.leg.leg_id,
             placed=self._clock.wall(),
         )
@@ -180,8 +185,8 @@ class Gateway:
                     call=record.call,
                     line=line.name,
                     account=line.account,
-                    caller=offer.caller,
-                    caller_name=offer.caller_name,
+                    caller=record.caller,
+                    caller_name=record.caller_name,
                     kind=offer.kind,
                     language=settings.language,
                     ring_seconds=settings.ring_seconds,
@@ -206,8 +211,8 @@ class Gateway:
             direction=Direction.TO_LINE,
             line=request.line,
             address=request.address,
-            caller=request.caller,
-            caller_name=request.caller_name,
+            caller=request.caller[:_MOST_NAME],
+            caller_name=request.caller_name[:_MOST_NAME],
             uuid=request.uuid,
             uniqueid=request.uniqueid,
             linkedid=request.linkedid,
@@ -215,7 +220,7 @@ class Gateway:
             placed=self._clock.wall(),
         )
         try:
-            line = self._lines.select(request.line)
+            line = self._select(request.line)
         except CallError as error:
             cause = HangupCause.of(error.cause)
             self._turn_away(record, cause, error.reason)
@@ -231,6 +236,11 @@ class Gateway:
         request.leg.ring_seconds = ring_s
         request.leg.report_to(call.post)
         self._start(call, PbxOffered())
+
+    def _select(self, selector: str) -> Line:
+        if self._closing:
+            raise CallError(HangupCause.NETWORK_OUT_OF_ORDER, self._closing)
+        return self._lines.select(selector)
 
     async def _refuse(
         self, request: PbxRequest, cause: HangupCause, reason: str
@@ -261,7 +271,7 @@ class Gateway:
         finally:
             self._calls.pop(call.record.call, None)
             call.line.free(call.record.call)
-        self._file(call.record)
+            self._file(call.record)
 
     def _turn_away(self, record: CallRecord, cause: HangupCause, reason: str) -> None:
         record.end(Side.GATEWAY, cause, reason, self._clock.wall())
@@ -270,7 +280,7 @@ class Gateway:
     def _file(self, record: CallRecord) -> None:
         self._records.append(record)
         self._totals[f"{record.direction}/{record.status}"] += 1
-        _log.info("record %s", record.as_json())
+        _log.info("record %s", json.dumps(record.as_json(), ensure_ascii=False))
 
     def _spawn(self, work: Coroutine[Any, Any, None], call_id: str) -> None:
         if self._tasks is None:

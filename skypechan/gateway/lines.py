@@ -10,7 +10,7 @@ from datetime import datetime
 from skypechan.backends.base import Backend, LineState, Offer
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink
-from skypechan.call.routes import Target
+from skypechan.call.routes import Target, plain_word
 from skypechan.clock import Clock
 from skypechan.errors import CallError
 from skypechan.settings import setting
@@ -26,8 +26,12 @@ class LineSettings:
     """What the gateway must know of a line, whatever its backend."""
 
     backend: str = setting("skype", "the kind of client", choices=("skype", "echo"))
-    context: str = setting("from-skypechan", "where incoming calls go: the context")
-    extension: str = setting("s", "where incoming calls go: the extension")
+    context: str = setting(
+        "from-skypechan", "where incoming calls go: the context", form=plain_word
+    )
+    extension: str = setting(
+        "s", "where incoming calls go: the extension", form=plain_word
+    )
     language: str = setting("en", "language of Asterisk's prompts on the line")
     playback_boost_db: float = setting(
         0.0, "gain towards the line, dB", least=-40, most=40

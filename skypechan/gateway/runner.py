@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from skypechan.asterisk.channel import PbxLeg
 from skypechan.backends.base import LineLeg
@@ -23,7 +23,9 @@ from skypechan.call.events import (
     LineAnswered,
     LineDigit,
     LineEarlyMedia,
+    LineHeld,
     LineReleased,
+    LineResumed,
     LineRinging,
     MediaEnded,
     PbxAnswered,
@@ -48,6 +50,7 @@ _Leg = TypeVar("_Leg")
 
 _ANSWER_S = 10.0
 _RELEASE_S = 5.0
+_MEDIA_GRACE_S = 0.1
 _MOST_WAITING_DIGITS = 256
 
 
@@ -88,6 +91,9 @@ class CallRunner:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._timer: Timer | None = None
         self._timer_task: asyncio.Task[None] | None = None
+        self._placing: asyncio.Task[None] | None = None
+        self._joining: asyncio.Task[None] | None = None
+        self._work: set[asyncio.Task[None]] = set()
         self._log = CallLog(_log, record.call)
         self._hands: dict[Action, Callable[[Event], Awaitable[None]]] = {
             Action.ORIGINATE_PBX: self._originate_pbx,
@@ -113,7 +119,9 @@ class CallRunner:
         """
         is_digit = isinstance(event, LineDigit | PbxDigit)
         if is_digit and self._events.qsize() >= _MOST_WAITING_DIGITS:
-            self._log.warning("! too many digits at once, dropped %s", event)
+            if not self.record.digits_dropped:
+                self._log.warning("! too many digits at once: some are dropped")
+            self.record.digits_dropped += 1
             return
         self._events.put_nowait(event)
 
@@ -124,6 +132,8 @@ class CallRunner:
                 await self._obey(await self._events.get())
         finally:
             self._set_timer(None)
+            for task in self._work:
+                task.cancel()
             await self._stop_media(None)
         return self.record
 
@@ -133,8 +143,10 @@ class CallRunner:
             Side.GATEWAY, HangupCause.TEMPORARY_FAILURE, reason, self._clock.wall()
         )
         for leg_end in (self._release_line, self._release_pbx):
-            with suppress(SkypechanError):
+            try:
                 await leg_end(HangupRequested(HangupCause.TEMPORARY_FAILURE, reason))
+            except Exception:  # noqa: BLE001 - the other leg is still to be released
+                self._log.exception("! a leg could not be released")
 
     async def _obey(self, event: Event) -> None:
         if isinstance(event, TimedOut) and event.timer is not self._timer:
@@ -154,10 +166,37 @@ class CallRunner:
         try:
             await self._hands[action](event)
         except SkypechanError as error:
-            self._log.warning("! could not %s: %s", action, error)
-            self.post(_failure(action, *_cause_of_error(error)))
+            self._fail(action, error)
             return False
         return True
+
+    def _fail(self, action: Action, error: SkypechanError) -> None:
+        self._log.warning("! could not %s: %s", action, error)
+        self.post(_failure(action, *_cause_of_error(error)))
+
+    def _begin(
+        self, action: Action, work: Callable[[], Awaitable[None]]
+    ) -> asyncio.Task[None]:
+        """Do what may take its time beside the events; a failure becomes an event."""
+
+        async def done() -> None:
+            try:
+                await work()
+            except SkypechanError as error:
+                self._fail(action, error)
+            except Exception:  # noqa: BLE001 - nobody else would hear of it
+                self._log.exception("! could not %s", action)
+                cause = HangupCause.TEMPORARY_FAILURE
+                self.post(_failure(action, cause, "a fault in the gateway"))
+
+        return self._start(done())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Let something go on beside the events; it ends with the call."""
+        task = asyncio.create_task(work, name=f"call {self.record.call}")
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        return task
 
     # The record.
 
@@ -174,6 +213,8 @@ class CallRunner:
                 record.answered = record.answered or now
             case LineReleased():
                 record.end(Side.LINE, *cause_of(event), now)
+                # Its client is free for the next call, whatever the PBX leg still does.
+                self.line.free(record.call)
             case PbxReleased():
                 record.end(Side.PBX, *cause_of(event), now)
             case MediaEnded(side):
@@ -193,9 +234,7 @@ class CallRunner:
             self._timer_task = None
         seconds = self._seconds_of(timer)
         if timer is not None and seconds:
-            self._timer_task = asyncio.create_task(
-                self._expire(timer, seconds), name=f"{self.record.call} {timer} timer"
-            )
+            self._timer_task = self._start(self._post_later(TimedOut(timer), seconds))
 
     def _seconds_of(self, timer: Timer | None) -> float:
         match timer:
@@ -209,10 +248,6 @@ class CallRunner:
                 return _RELEASE_S
             case None:
                 return 0.0
-
-    async def _expire(self, timer: Timer, seconds: float) -> None:
-        await self._clock.sleep(seconds)
-        self.post(TimedOut(timer))
 
     # The PBX leg.
 
@@ -246,6 +281,14 @@ class CallRunner:
     # The line leg.
 
     async def _place_line(self, _: Event) -> None:
+        """Begin to place the call.
+
+        A client may be slow to say that it dials: what the caller does meanwhile must
+        not wait for that.
+        """
+        self._placing = self._begin(Action.PLACE_LINE, self._place)
+
+    async def _place(self) -> None:
         self.line_leg = await self.line.backend.place(self.record.address, self.post)
         self.record.line_call = self.line_leg.leg_id
 
@@ -253,6 +296,8 @@ class CallRunner:
         await _present(self.line_leg).answer()
 
     async def _release_line(self, _: Event) -> None:
+        # A call that comes into being all the same is ended by the backend.
+        await _cancelled(self._placing)
         if self.line_leg is None:
             self.post(LineReleased(HangupCause.NORMAL_CLEARING))
             return
@@ -270,8 +315,14 @@ class CallRunner:
     # Media.
 
     async def _start_media(self, _: Event) -> None:
+        """Begin to join the audio; a client may be slow to open its sound."""
+        self._joining = self._begin(Action.START_MEDIA, self._join)
+
+    async def _join(self) -> None:
         settings = self.line.settings
         with ExitStack() as opened:
+            if self._placing is not None:
+                await asyncio.wait([self._placing])
             port = await _present(self.line_leg).open_audio()
             opened.callback(port.close)
             connection = await _present(self.pbx_leg).audio()
@@ -294,15 +345,23 @@ class CallRunner:
             opened.pop_all()  # the engine has them now
 
     def _media_ended(self, end: MediaEnd) -> None:
-        """Turn the end of a stream into an event of the call."""
-        in_order = end.reason in (EndReason.CLOSED, EndReason.TERMINATED)
-        cause = (
-            HangupCause.NORMAL_CLEARING if in_order else HangupCause.TEMPORARY_FAILURE
-        )
-        reason = f"audio {end.reason} by the {end.side} {end.detail}".strip()
-        self.post(MediaEnded(end.side, cause, reason))
+        """Turn the end of a stream into an event of the call.
+
+        The leg's own release, which is mostly on its way, says more: it gets a moment.
+        """
+        if end.reason in (EndReason.CLOSED, EndReason.TERMINATED):
+            event = MediaEnded(end.side, HangupCause.NORMAL_CLEARING, "hung up")
+        else:
+            reason = f"audio {end.reason}: {end.detail}"
+            event = MediaEnded(end.side, HangupCause.TEMPORARY_FAILURE, reason)
+        self._start(self._post_later(event, _MEDIA_GRACE_S))
+
+    async def _post_later(self, event: Event, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self.post(event)
 
     async def _stop_media(self, _: Event | None) -> None:
+        await _cancelled(self._joining)
         if self.media is None:
             return
         self.record.audio = self.media.figures().as_record()
@@ -355,7 +414,14 @@ def _failure(action: Action, cause: HangupCause, reason: str) -> Event:
 
 
 def _side_of(event: Event) -> Side:
-    return Side.LINE if type(event).__name__.startswith("Line") else Side.PBX
+    return Side.LINE if isinstance(event, LineHeld | LineResumed) else Side.PBX
+
+
+async def _cancelled(task: asyncio.Task[None] | None) -> None:
+    """End a task that may not have begun, or be done."""
+    if task is not None and not task.done():
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def _present(leg: _Leg | None) -> _Leg:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -27,11 +28,12 @@ class Script:
 
 
 class ScriptedLineLeg:
-    """A line leg; its far audio end is `far`."""
+    """A line leg; its far audio end is `far`, opened only once `slow` is set."""
 
     def __init__(self, script: Script) -> None:
         self.leg_id = "42"
         self.far: socket.socket | None = None
+        self.slow: asyncio.Event | None = None
         self._script = script
 
     async def answer(self) -> None:
@@ -45,18 +47,22 @@ class ScriptedLineLeg:
 
     async def open_audio(self) -> AudioPort:
         self._script.ask("line.audio")
+        if self.slow is not None:
+            await self.slow.wait()
         near, self.far = socket.socketpair()
         near.setblocking(False)
         return AudioPort(near, near)
 
 
 class ScriptedBackend:
-    """A line backend whose one leg is `leg`."""
+    """A line backend whose one leg is `leg`; it dials only once `slow` is set."""
 
     def __init__(self, script: Script) -> None:
         self.capabilities = Capabilities()
         self.leg = ScriptedLineLeg(script)
         self.sink: EventSink | None = None
+        self.slow: asyncio.Event | None = None
+        self.cancelled = False
         self._script = script
 
     async def run(self, observer: LineObserver) -> None:
@@ -65,6 +71,12 @@ class ScriptedBackend:
     async def place(self, address: str, sink: EventSink) -> ScriptedLineLeg:
         self._script.ask(f"line.place {address}")
         self.sink = sink
+        if self.slow is not None:
+            try:
+                await self.slow.wait()
+            except asyncio.CancelledError:
+                self.cancelled = True
+                raise
         return self.leg
 
 

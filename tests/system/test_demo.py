@@ -10,6 +10,9 @@ from skypechan.demo.command import Sabotage, rehearse
 from skypechan.demo.report import StepResult
 from skypechan.demo.stage import CHECKOUT, Scene, Stage, stage
 
+# Sound of Asterisk's own, and not what was sent.
+PLAYBACK = "n,Playtones(440)\n same => n,Wait(60)"
+
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -37,7 +40,7 @@ async def playback_instead_of_echo(playing: Scene) -> None:
     asterisk = playing.stage.asterisk
     sample = (CHECKOUT / "asterisk-conf" / "extensions.conf").read_text()
     assert "n,Echo()" in sample
-    asterisk.replace_file("extensions.conf", sample.replace("n,Echo()", "n,Wait(60)"))
+    asterisk.replace_file("extensions.conf", sample.replace("n,Echo()", PLAYBACK))
     await asterisk.cli("dialplan reload")
 
 

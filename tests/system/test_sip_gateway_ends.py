@@ -26,6 +26,19 @@ async def test_ordered_end_takes_leave_of_both_sides(
     assert call.ended_by is EndedBy.THEM
 
 
+async def test_ordered_end_answers_no_call_that_rings(
+    start_gateway: Starter, phone: SipAgent, skype: SkypeTranscript
+) -> None:
+    gateway = await asyncio.to_thread(start_gateway)
+    call = phone.call("dial-30-noanswer")
+    await call.response(180, 5)
+    os.kill(gateway.process.pid, signal.SIGTERM)
+    final = await call.final_response(5)
+    assert final.status == 480
+    assert 200 not in call.statuses
+    await skype.status("CANCELLED", 3)
+
+
 async def test_killed_gateway_ends_the_call_at_the_phone_at_once(
     start_gateway: Starter, phone: SipAgent, emulator: Emulator
 ) -> None:

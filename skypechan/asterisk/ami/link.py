@@ -27,6 +27,7 @@ import asyncio
 import codecs
 import itertools
 import logging
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -215,6 +216,7 @@ class AmiLink:
             self._set_state(LinkState.DOWN, await self._watch(manager.protocol))
         except LinkRefusedError as error:
             self._set_state(LinkState.REFUSED, str(error))
+            _log.error("! %s", error)  # each time: nothing works until this is mended
             return self._settings.refused_retry_seconds
         except LinkError as error:
             self._set_state(LinkState.DOWN, str(error))
@@ -231,7 +233,8 @@ class AmiLink:
             raise LinkDownError(f"no answer from AMI at {self._endpoint}") from None
         except OSError as error:
             raise LinkDownError(
-                f"no AMI at {self._endpoint}: {error.strerror or error}"
+                f"no AMI at {self._endpoint}: {_why(error)}; does Asterisk run, and is"
+                " manager.conf enabled with this address?"
             ) from error
 
     async def _log_in(self) -> None:
@@ -279,7 +282,7 @@ class AmiLink:
         self.state, self.reason = state, reason
         if changed:
             self.since = self._clock.wall()
-        level = logging.ERROR if state is LinkState.REFUSED else logging.INFO
+        level = logging.INFO if state is LinkState.UP else logging.WARNING
         _log.log(level, "= AMI link %s%s", state.value, reason and f": {reason}")
         if self.on_state is not None:
             self.on_state()
@@ -292,6 +295,11 @@ class AmiLink:
             self.on_event(event)
         except Exception:  # noqa: BLE001 - the next events must still arrive
             _log.exception("! AMI: an event was not handled: %s", event)
+
+
+def _why(error: OSError) -> str:
+    """Return the system's word for a failed connection, without asyncio's around it."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _merged(pairs: list[tuple[str, str]]) -> dict[str, str | list[str]]:

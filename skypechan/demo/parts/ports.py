@@ -67,4 +67,5 @@ def _hold(held: ExitStack, kind: socket.SocketKind, port: int) -> None:
     if kind is socket.SOCK_STREAM:
         # A connection of the past in TIME_WAIT does not hinder a server.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    probe.bind((HOST, port))
+    # On every address: another demonstration may have it on another loopback address.
+    probe.bind(("", port))

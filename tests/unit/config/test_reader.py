@@ -10,6 +10,7 @@ from skypechan.config.reader import Config, find_file, load, parse
 from skypechan.errors import ConfigError
 from skypechan.settings import Endpoint
 
+UUID_1 = "2f9d8f52-5f0e-4a4a-9d7c-9b3d3cf5f3a1"
 MINIMAL = "[lines.first]\n"
 
 
@@ -92,6 +93,21 @@ def test_every_fault_is_named_at_once_with_its_line() -> None:
         ("routes = 1\n[lines.a]", "routes are written [[routes]]"),
         ("[lines.a]\nring_seconds = true", "must be a number"),
         ('[lines.a]\nbackend = "jami"', "must be one of skype, echo"),
+        ('[lines.a]\ncontext = "a,b"', "takes for its own"),
+        ('[lines.a]\nextension = "1)&x"', "takes for its own"),
+        ('[asterisk]\nami = "foo..bar:5038"\n[lines.a]', "is no name of a host"),
+        ('[asterisk]\nami_secret = "a\\nb"\n[lines.a]', "line breaks"),
+        (
+            f'[lines.a]\n[contacts]\nx = {{ uuid = "{UUID_1}", line = "b" }}',
+            "no line 'b'",
+        ),
+        (f'[lines.a]\n[contacts]\n"x,y" = {{ uuid = "{UUID_1}" }}', "cannot be called"),
+        ("[lines.a]\n[contacts]\nx = { line = 'a' }", "uuid must be one"),
+        (
+            "[lines.a]\n[contacts]\n"
+            + "".join(f'{name} = {{ uuid = "{UUID_1}" }}\n' for name in "xy"),
+            "its uuid is that of x",
+        ),
     ],
 )
 def test_a_wrong_file_is_told_in_one_sentence(text: str, said: str) -> None:

@@ -147,7 +147,8 @@ async def test_the_lines_cause_is_the_callers_answer(
     engine: Engine, cause: HangupCause, status: DialStatus
 ) -> None:
     async with stage(engine, Direction.TO_LINE) as on:
-        await on.happens(PbxOffered(), LineReleased(cause, "as the client says"))
+        await on.happens(PbxOffered())
+        await on.happens(LineReleased(cause, "as the client says"))
         assert on.asked[-1] == f"pbx.release {cause.name}"
         await on.happens(PbxReleased(cause))
     record = on.running.result()
@@ -272,7 +273,9 @@ async def test_a_flood_of_digits_is_bounded_and_loses_nothing_else(
         on.call.post(LineReleased(CLEARING))
         on.call.post(PbxReleased(CLEARING))
         await on.running
-    assert on.running.result().digits_to_pbx == 256
+    record = on.running.result()
+    assert record.digits_to_pbx == 256
+    assert record.digits_dropped == 744
 
 
 async def test_who_holds_a_call_is_known(engine: Engine) -> None:
@@ -295,13 +298,61 @@ async def test_audio_that_closes_on_one_side_ends_both_legs(
         leg.far.close()
         async with asyncio.timeout(5):
             # The engine sees the end when the kernel tells it: let the loop turn.
-            while on.call.state is CallState.ESTABLISHED:  # noqa: ASYNC110
+            while on.call.state is CallState.ESTABLISHED:
                 await asyncio.sleep(0)
+                await on.clock.advance(0.1)
         assert on.call.state is CallState.RELEASING_BOTH
         await on.happens(LineReleased(CLEARING), PbxReleased(CLEARING))
     record = on.running.result()
     assert record.released_by == closing_side
     assert record.cause is CLEARING
+
+
+async def test_a_caller_gives_up_while_the_client_is_slow_to_dial(
+    engine: Engine,
+) -> None:
+    async with stage(engine, Direction.TO_LINE) as on:
+        on.backend.slow = asyncio.Event()
+        await on.happens(PbxOffered())
+        await on.happens(LineRinging())
+        assert on.asked == ["pbx.take", "line.place echo123", "pbx.ring"]
+        await on.happens(PbxReleased(CLEARING))
+        assert on.backend.cancelled
+    assert on.running.result().status is DialStatus.CANCEL
+
+
+async def test_the_line_is_free_as_soon_as_its_leg_is(engine: Engine) -> None:
+    async with stage(engine, Direction.TO_LINE) as on:
+        on.call.line.seize("c1")
+        await on.happens(PbxOffered())
+        await on.happens(LineReleased(HangupCause.USER_BUSY))
+        assert on.call.line.call_id is None
+        await on.happens(PbxReleased(CLEARING))
+
+
+async def test_a_hangup_does_not_wait_for_a_client_that_is_slow_with_its_sound(
+    engine: Engine,
+) -> None:
+    async with stage(engine, Direction.TO_LINE) as on:
+        on.backend.leg.slow = asyncio.Event()
+        await on.happens(PbxOffered(), LineAnswered(), PbxAnswered())
+        assert on.asked[-1] == "line.audio"
+        await on.happens(PbxReleased(CLEARING))
+        assert on.asked[-1] == "line.release"
+        await on.happens(LineReleased(CLEARING))
+
+
+async def test_an_answer_before_the_client_said_that_it_dials_is_an_answer(
+    engine: Engine,
+) -> None:
+    async with stage(engine, Direction.TO_LINE) as on:
+        on.backend.slow = asyncio.Event()
+        await on.happens(PbxOffered(), LineAnswered(), PbxAnswered())
+        assert on.call.media is None
+        on.backend.slow.set()
+        await settle()
+        assert on.call.media is not None
+        await on.happens(LineReleased(CLEARING), PbxReleased(CLEARING))
 
 
 async def test_an_abandoned_call_releases_what_is_left(engine: Engine) -> None:
