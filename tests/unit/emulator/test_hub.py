@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from skypechan.emulator.engine import Ending, Signal
 from skypechan.emulator.hub import Hub, _Member, read_line, write_line
+from skypechan.emulator.outputs import Ending, Signal
 
 
 class Wire:
