@@ -49,6 +49,8 @@ class ClockFit:
         """What 99.5 % of the last half minute's arrivals did not exceed, once known."""
         self.outlier_s = np.zeros(capacity)
         """The same of 99.9 %."""
+        self.is_judged = np.zeros(capacity, np.bool_)
+        """Whether enough has come to call a source rough or not."""
         self._started_s = np.zeros(capacity)
         self._received_s = np.zeros(capacity)
         self._line_s = np.zeros(capacity)  # the line's height at `_fitted_s`
@@ -70,6 +72,7 @@ class ClockFit:
         for table in (
             *(self.lateness_s, self.outlier_s, self._received_s, self._line_s),
             *(self._slope, self._moved_s, self._landing_s, self._histogram),
+            self.is_judged,
         ):
             table[row] = 0
         self._started_s[row] = self._fitted_s[row] = now_s
@@ -169,12 +172,13 @@ class ClockFit:
             self._fit(heard, now_s)
         self._histogram[rows] *= _FORGET
         total = np.cumsum(self._histogram[rows], axis=1)
+        self.is_judged[rows] = total[:, -1] >= _JUDGED
         for share, table in zip(
             _QUANTILES, (self.lateness_s, self.outlier_s), strict=True
         ):
             beyond = total < share * total[:, -1:]
             late_s = np.count_nonzero(beyond, axis=1) * _BIN_S
-            table[rows] = np.where(total[:, -1] >= _JUDGED, late_s, 0)
+            table[rows] = np.where(self.is_judged[rows], late_s, 0)
 
     def _fit(self, rows: Rows, now_s: float) -> None:
         known = np.isfinite(self._minima_s[rows])

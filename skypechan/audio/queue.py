@@ -20,6 +20,7 @@ _SECONDS = 4  # of which the least counts
 _TIME_CONSTANT_S = 6.0
 _MOST_CORRECTION = 1000e-6
 _SLEW = 60e-6  # a frame
+_RISE_S = 0.010
 
 
 class QueueModel:
@@ -29,6 +30,8 @@ class QueueModel:
         self._level_s = np.zeros(capacity)
         self._clock_s = np.zeros(capacity)
         self._least_s = np.full((capacity, _SECONDS), np.inf)
+        self.recent_s = np.zeros(capacity)
+        """What was left before the last writes: falls at once, rises in some frames."""
         self.ratio = np.ones(capacity)
         """Samples to write for each that comes."""
 
@@ -37,6 +40,7 @@ class QueueModel:
         self._level_s[row] = 0
         self._clock_s[row] = clock_s
         self._least_s[row] = np.inf
+        self.recent_s[row] = 0
         self.ratio[row] = 1
 
     def level_s(self, rows: Rows, clock_s: Float64) -> Float64:
@@ -52,6 +56,7 @@ class QueueModel:
         self._level_s[rows] = left_s + seconds
         self._clock_s[rows] = clock_s
         self._least_s[rows, 0] = np.minimum(self._least_s[rows, 0], left_s)
+        self.recent_s[rows] = np.minimum(self.recent_s[rows] + _RISE_S, left_s)
 
     def least_s(self, rows: Rows) -> Float64:
         """The least that was left before a write in the last seconds, or nothing."""
@@ -65,7 +70,8 @@ class QueueModel:
 
     def removed(self, rows: Rows, seconds: Float64) -> None:
         """So much was cut out before it was written: the least has shrunk by it."""
-        self._least_s[rows] -= seconds[:, None]
+        self._least_s[rows] = np.maximum(self._least_s[rows] - seconds[:, None], 0)
+        self.recent_s[rows] = np.maximum(self.recent_s[rows] - seconds, 0)
 
     def refit(self, rows: Rows, forgotten_s: float = 0) -> None:
         """Close the second that has passed. To be called once a second.

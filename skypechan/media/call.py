@@ -29,6 +29,7 @@ class Call:
     capture_muted: bool = False
     payload: Payload = Payload.LINEAR
     digits: int = 0
+    flushing: bool = False
     final: MediaFigures | None = None  # once it has been stopped
 
     def note_payload(self, payload: Payload) -> None:

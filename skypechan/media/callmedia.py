@@ -57,7 +57,10 @@ class CallMedia:
         self._engine.tap(self._call, path, most_s)
 
     def flush(self) -> None:
-        """Throw away what a bursty line has sent and nobody has heard yet."""
+        """Throw away what a bursty line has sent and nobody has heard yet.
+
+        Ends with the first 20 ms in which nothing more comes; not for paced lines.
+        """
         self._engine.flush(self._call)
 
     def figures(self) -> MediaFigures:

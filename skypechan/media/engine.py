@@ -50,7 +50,7 @@ from skypechan.media.streams import (
     PbxInlet,
     PcmInlet,
     end_of,
-    prepare,
+    prepare_all,
 )
 from skypechan.media.tap import Taps
 from skypechan.media.timing import Timing
@@ -186,7 +186,8 @@ class Engine:
         counts = self._to_line.process(rows, pcm, rate_hz, output, ratio)
         timing.shorten(rows, output, counts, LINE_RATE_HZ, now_s)
         lengths = counts.tolist()
-        frames = map(_first_samples, self._line_views, lengths)
+        views = zip(self._line_views, lengths, strict=False)
+        frames = (view[: 2 * length] for view, length in views)
         self._send(Side.LINE, self._line_outlets, rows, frames, now_s)
         timing.written(rows, counts / LINE_RATE_HZ, now_s)
         if self._taps:
@@ -297,6 +298,9 @@ class Engine:
         ]:
             if self._line_outlets[call.row] is None:
                 continue
+            if call.flushing:
+                call.flushing = call.line_inlet.discard()
+                continue
             try:
                 while not call.line_inlet.receive():
                     pass
@@ -339,8 +343,7 @@ class Engine:
             check_start(start)
             if not self._free:
                 raise CallError(HangupCause.CONGESTION, "the media engine is full")
-            for sock in sockets:
-                prepare(sock)
+            prepare_all(start)
         except (CallError, ValueError, OSError):
             for sock in sockets:
                 sock.close()
@@ -459,7 +462,7 @@ class Engine:
 
     def flush(self, call: Call) -> None:
         """Throw away what a line that is ahead of time has sent."""
-        call.line_inlet.discard()
+        call.flushing = call.start.line_is_bursty
 
     def apply_gain(self, call: Call) -> None:
         """Let the call's gains and mutes take effect within a frame."""
@@ -492,8 +495,3 @@ class Engine:
             payload=call.payload,
             digits=call.digits,
         )
-
-
-def _first_samples(frame: memoryview, count: int) -> memoryview:
-    """The bytes of a frame's first samples."""
-    return frame[: 2 * count]

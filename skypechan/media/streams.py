@@ -26,7 +26,7 @@ from skypechan.audio.pcm import PcmFormat
 from skypechan.audio.resampler import NARROW_RATE_HZ
 from skypechan.errors import RemoteWireError
 from skypechan.media.payload import AMBIGUOUS_BYTES
-from skypechan.media.values import EndReason
+from skypechan.media.values import EndReason, MediaStart
 
 HEADER_BYTES = 3
 TERMINATE = 0x00
@@ -49,13 +49,24 @@ _TERMINATE_MESSAGE = bytes(HEADER_BYTES)
 _KERNEL_BUFFER_BYTES = 8192  # 256 ms at 16 kHz: what no one may queue without a limit
 
 
-def prepare(sock: socket.socket) -> None:
-    """Make a socket fit for media: non-blocking, small buffers, no Nagle."""
+def prepare(sock: socket.socket, *, is_bursty: bool = False) -> None:
+    """Make a socket fit for media: non-blocking, small buffers, no Nagle.
+
+    What a bursty sender is ahead of time waits in the kernel, so its buffer is left.
+    """
     sock.setblocking(False)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER_BYTES)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BUFFER_BYTES)
+    if not is_bursty:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BUFFER_BYTES)
     if is_tcp(sock):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def prepare_all(start: MediaStart) -> None:
+    """Make the sockets of a call fit for media. Raises OSError."""
+    prepare(start.pbx)
+    for sock in {start.line_receive, start.line_send}:
+        prepare(sock, is_bursty=start.line_is_bursty)
 
 
 def acknowledgement(sock: socket.socket) -> Callable[[], None]:
@@ -155,14 +166,19 @@ class PcmInlet:
         self._fill = 0
         return True
 
-    def discard(self) -> None:
-        """Throw away all that waits in the socket, whole samples of it.
+    def discard(self) -> bool:
+        """Throw away what has come; whether there was anything.
 
         The end of the stream is left for `receive` to find.
         """
+        before = self._fill
         with contextlib.suppress(OSError, EOFError):
             for _ in range(_MOST_DISCARDED):
                 self.receive()
+                before = -1
+        found = self._fill != before
+        self._fill &= 1  # half a sample stays: the other half is still to come
+        return found
 
     def is_arriving(self) -> bool:
         """Whether more of a frame has come since this was last asked."""

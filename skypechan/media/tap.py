@@ -10,14 +10,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import wave
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from skypechan.audio.chain import LINE_RATE_HZ
-from skypechan.audio.pcm import Int16, Rows
+from skypechan.audio.pcm import SAMPLE_BYTES, Int16, Rows
 
 _MOST_SKEW = LINE_RATE_HZ // 2
 _WRITE = LINE_RATE_HZ // 5  # samples at once: few writes, little lost in a crash
@@ -35,11 +35,9 @@ class Tap:
     def __init__(self, path: Path, most_s: float) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self.path = path
-        self._file = os.fdopen(descriptor, "wb")
-        self._wave = wave.open(self._file, "wb")  # noqa: SIM115 - see close
-        self._wave.setnchannels(2)
-        self._wave.setsampwidth(2)
-        self._wave.setframerate(LINE_RATE_HZ)
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
+        self._written = 0
+        self._file.write(_head(0))
         self._room = int(most_s * LINE_RATE_HZ)
         self._waiting = [np.zeros(0, np.int16), np.zeros(0, np.int16)]
 
@@ -70,13 +68,25 @@ class Tap:
         sides = np.stack([waiting[:length] for waiting in self._waiting], axis=1)
         self._waiting = [waiting[length:] for waiting in self._waiting]
         self._room -= length
-        self._wave.writeframes(sides.astype("<i2").tobytes())
+        self._written += self._file.write(sides.astype("<i2").tobytes()) or 0
 
     def close(self) -> None:
         """Write what waits and close the file. Raises OSError as the disk does."""
         with self._file:
             self._write()
-            self._wave.close()
+            self._file.seek(0)
+            self._file.write(_head(self._written))
+
+
+def _head(size: int) -> bytes:
+    """The head of a WAV file with `size` bytes of stereo PCM."""
+    frame = 2 * SAMPLE_BYTES
+    form = struct.pack(
+        "<HHIIHH", 1, 2, LINE_RATE_HZ, LINE_RATE_HZ * frame, frame, 8 * SAMPLE_BYTES
+    )
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form
+    body += b"data" + struct.pack("<I", size)
+    return b"RIFF" + struct.pack("<I", len(body) + size) + body
 
 
 class Taps:

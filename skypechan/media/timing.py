@@ -25,7 +25,7 @@ _LATE_S = 0.010
 _DUE_S = 0.0005  # what is due this soon need not wait for a timer of its own
 _MISSED_S = 0.040
 _SEAM_S = 0.004
-_CROWDED_S = 0.030
+_CROWDED_S, _SPACIOUS_S = 0.030, 0.008
 _SPLICE_EVERY_S = 0.080
 _FORGOTTEN_S = 0.001  # a second: phones get rid of delay by themselves
 
@@ -173,9 +173,14 @@ class Timing:
         self, rows: Rows, pcm: Int16, counts: Counts, rate_hz: int, now_s: float
     ) -> None:
         """Splice what goes to receivers whose queues have grown, in place."""
-        crowded = self._crowded[rows] & (
-            now_s - self._spliced_s[rows] >= _SPLICE_EVERY_S
-        )
+        left_s = self.queue.recent_s[rows]
+        if left_s.max(initial=0) < _SPACIOUS_S:
+            return
+        left_s = left_s - np.where(self._rough[rows], 0, self.clock.outlier_s[rows])
+        self._crowded[rows] &= left_s > _SPACIOUS_S
+        self._crowded[rows] |= self.clock.is_judged[rows] & (left_s > _CROWDED_S)
+        waited = now_s - self._spliced_s[rows] >= _SPLICE_EVERY_S
+        crowded = self._crowded[rows] & waited
         for i in np.flatnonzero(crowded).tolist():
             shorter = spliced(pcm[i, : counts[i]], rate_hz)
             removed = int(counts[i]) - len(shorter)
@@ -191,9 +196,6 @@ class Timing:
     def steer(self, rows: Rows) -> None:
         """Choose the ratio to the receivers' clocks. For each frame's time."""
         self.queue.steer(rows, self._receiver.drift(rows) - self.clock.drift(rows))
-        self._crowded[rows] = self.queue.steady(rows) & (
-            self.queue.least_s(rows) > _CROWDED_S
-        )
 
     def refit(self, rows: Rows, now_s: float) -> None:
         """Close the second that has passed, and see which sources have become rough."""

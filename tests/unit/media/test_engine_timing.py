@@ -1,0 +1,173 @@
+"""Clocks that drift, sources that are late or stall, lines ahead of time: no growth."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from skypechan.media.engine import EngineSettings
+from tests.doubles.media_talk import StartTalk
+from tests.doubles.pcm_peers import message
+from tests.doubles.virtual_call import VirtualCall
+from tests.unit.audio.signals import voice
+
+SPEECH = voice(1.0).reshape(-1, 320)
+STEEPEST = np.abs(np.diff(SPEECH.ravel().astype(int))).max()
+
+
+def speech(number: int) -> np.ndarray:
+    return SPEECH[number % len(SPEECH)]
+
+
+def well(rng: np.random.Generator, _: float) -> float:
+    return 0.0005 + min(rng.exponential(0.0003), 0.001)
+
+
+def burst40(rng: np.random.Generator, at_s: float) -> float:
+    late_s = rng.uniform(0, 0.040) if rng.random() < 0.05 else 0.0
+    return well(rng, at_s) + late_s
+
+
+def stalled_once(rng: np.random.Generator, at_s: float) -> float:
+    return well(rng, at_s) + (max(0.0, 20.3 - at_s) if at_s >= 20 else 0.0)
+
+
+@contextmanager
+def call_of(*args: Any, **more: Any) -> Iterator[VirtualCall]:
+    call = VirtualCall(*args, **more)
+    try:
+        yield call
+    finally:
+        call.close()
+
+
+def heard_by_line(call: VirtualCall) -> np.ndarray:
+    return np.frombuffer(b"".join(call.heard_by_line), "<i2").astype(int)
+
+
+def heard_by_pbx(call: VirtualCall) -> np.ndarray:
+    return np.frombuffer(b"".join(call.heard_by_pbx), "<i2").astype(int)
+
+
+@pytest.mark.parametrize(("line_ppm", "pbx_ppm"), [(200, 0), (-1000, 0), (-50, 150)])
+def test_a_client_s_clock_is_followed_and_nothing_is_lost(
+    line_ppm: float, pbx_ppm: float
+) -> None:
+    with call_of(line_ppm, well, well, pbx_ppm) as call:
+        call.run(60)
+        figures = call.media.figures()
+        early_ms = 1000 * call.least_queue_s(15, 25)
+        assert 1000 * call.least_queue_s(50, 60) == pytest.approx(early_ms, abs=1)
+        assert early_ms <= 2
+    assert figures.to_pbx.drift_ppm == pytest.approx(line_ppm, abs=5)
+    assert figures.to_line.drift_ppm == pytest.approx(pbx_ppm, abs=5)
+    for way in (figures.to_pbx, figures.to_line):
+        assert (way.dropped, way.concealed_ms, way.skipped_ms) == (0, 0, 0)
+        assert not way.smoothed
+        assert way.gaps == 0
+
+
+def test_a_client_with_a_clock_of_its_own_for_playing_is_not_followed() -> None:
+    settings = EngineSettings(follow_line_clock=False)
+    with call_of(-1000, well, well, settings=settings) as call:
+        call.run(30)
+        # As much as the PBX sent; the client here does not keep up with it.
+        assert call.least_queue_s(25, 30) >= 0.020
+
+
+def test_a_rough_source_is_smoothed_and_says_so() -> None:
+    with call_of(-200, burst40, burst40, audio=speech) as call:
+        call.run(60)
+        figures = call.media.figures()
+        gaps_s = np.diff([at_s for at_s, _ in call.to_pbx if at_s >= 1_020])
+    for way in (figures.to_pbx, figures.to_line):
+        assert way.smoothed
+        assert 36 <= way.delay_ms <= 65
+        assert way.concealed_ms <= 100
+        assert way.late > 100
+    assert np.abs(gaps_s - 0.020).max() <= 0.001
+
+
+def test_a_stall_leaves_no_delay_and_no_click() -> None:
+    with call_of(-200, stalled_once, stalled_once, audio=speech) as call:
+        call.run(25)
+        figures = call.media.figures()
+        assert 1000 * call.least_queue_s(19, 20) <= 2
+        after = [q for at_s, q in call.queues_s if at_s >= 1_021.3]
+        assert max(after) <= 0.010
+        messages = sum(count for _, count in call.to_pbx)
+        assert abs(messages - 25 * 50) <= 2
+        for heard in (heard_by_line(call), heard_by_pbx(call)):
+            assert np.abs(np.diff(heard)).max() <= 1.5 * STEEPEST
+    for way in (figures.to_pbx, figures.to_line):
+        assert way.gaps == 1
+        assert 100 <= way.skipped_ms <= 320
+
+
+def test_a_pause_of_either_side_is_no_stall_and_no_lateness() -> None:
+    with call_of(0, well, well, audio=speech) as call:
+        for _ in range(4):
+            call.run(4)
+            call.line_pauses = call.pbx_pauses = True
+            call.run(1.313)
+            call.line_pauses = call.pbx_pauses = False
+        call.run(3)
+        figures = call.media.figures()
+        assert max(q for at_s, q in call.queues_s if at_s >= 1_022) <= 0.030
+        for heard in (heard_by_line(call), heard_by_pbx(call)):
+            assert np.abs(np.diff(heard)).max() <= 1.5 * STEEPEST
+    for way in (figures.to_pbx, figures.to_line):
+        assert way.gaps == 4
+        assert way.late <= 4
+        assert not way.smoothed
+        assert way.drift_ppm == pytest.approx(0, abs=5)
+
+
+async def test_a_line_ahead_of_time_is_paced_and_can_be_flushed(
+    start_talk: StartTalk,
+) -> None:
+    talk = start_talk(settings=EngineSettings(), line_is_bursty=True)
+    loop = asyncio.get_running_loop()
+    frame = np.full(320, 8_000, "<i2").tobytes()
+    sending = asyncio.create_task(talk.line.send(frame * 100))
+    begun_s = loop.time()
+    while (await talk.pbx.audio())[-2:] != frame[-2:]:
+        pass
+    for _ in range(15):
+        assert (await talk.pbx.audio())[-2:] == frame[-2:]
+    assert loop.time() - begun_s >= 15 * 0.020 - 0.005
+    assert talk.media.figures().to_pbx.dropped == 0
+    await sending
+    talk.media.flush()
+    for _ in range(8):
+        heard = (await talk.pbx.message())[1]
+    assert not any(heard)
+    await talk.line.send(frame * 2)
+    assert (await talk.pbx.audio())[-2:] == frame[-2:]
+
+
+async def test_a_line_ahead_of_time_that_hangs_up_has_ended(
+    start_talk: StartTalk,
+) -> None:
+    talk = start_talk(settings=EngineSettings(), line_is_bursty=True)
+    talk.line.close()
+    async with asyncio.timeout(10):
+        assert (await talk.ends.get()).reason == "closed"
+
+
+async def test_a_backlog_of_the_pbx_is_skipped_beyond_what_is_kept(
+    start_talk: StartTalk,
+) -> None:
+    talk = start_talk(settings=EngineSettings(gap_ms=60_000, backlog_ms=80))
+    await talk.pbx.send(*[message(0x12, frame.tobytes()) for frame in SPEECH[:30]])
+    await talk.line.receive(5 * 640 - 20)
+    await talk.line.send(bytes(640))  # a pass later all has been taken
+    assert await talk.pbx.message()
+    figures = talk.media.figures().to_line
+    assert figures.skipped_ms >= 300
+    assert figures.frames * 20 + figures.skipped_ms == pytest.approx(600)
