@@ -495,10 +495,8 @@ def _without_backlog(connection: Connection) -> Connection:
     while True:
         try:
             piece = connection.socket.recv(_CHUNK_BYTES)
-        except BlockingIOError:
-            break
         except OSError:
-            break  # whoever takes the connection sees that it is broken
+            break  # that was all; or it is broken: whoever takes it sees that
         if not piece:
             break
         decoder.feed(piece)
