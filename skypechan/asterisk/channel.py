@@ -218,10 +218,7 @@ class PbxLeg:
         return dataclasses.replace(_without_backlog(connection), rate_hz=rate_hz)
 
     async def stay_alive(self) -> None:
-        """Keep an originated call alive in Asterisk until it has its audio.
-
-        From then on the audio connection tells Asterisk of our death.
-        """
+        """Keep an originated call alive until its audio connection can tell our end."""
         await self._wait_for_birth()
         while self.phase is not Phase.ENDED:
             up = self.phase is Phase.UP
@@ -233,10 +230,9 @@ class PbxLeg:
         """Let the call live so long; False if Asterisk could not be told."""
         try:
             await self._link.send(AbsoluteTimeout(self.channel.uniqueid, seconds))
-        except CommandError as error:
-            _log.debug("= %s has gone its way: %s", self.channel.uniqueid, error)
-        except LinkError as error:
-            _log.debug("! %s: %s", self.uuid, error)
+        except CommandError:
+            return True  # it has ended, or has gone its way as the call's audio
+        except LinkError:
             return False
         return True
 
