@@ -450,7 +450,7 @@ class PbxLeg:
         # For a Redirect that met a Goto: see `taken` in skypechan.conf. The channel may
         # have gone on and ended meanwhile.
         with contextlib.suppress(CallError, LinkError):
-            step = str(dialplan.STEPS[extension])
+            step = f"{self.uuid}/{dialplan.STEPS[extension]}"
             await self._do(Setvar(channel, dialplan.STEP, step))
 
     async def _move_again(self, redirect: Redirect, end_s: float) -> None:

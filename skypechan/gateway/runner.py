@@ -92,7 +92,6 @@ class CallRunner:
         self._timer: Timer | None = None
         self._timer_task: asyncio.Task[None] | None = None
         self._placing: asyncio.Task[None] | None = None
-        self._joining: asyncio.Task[None] | None = None
         self._work: set[asyncio.Task[None]] = set()
         self._log = CallLog(_log, record.call)
         self._hands: dict[Action, Callable[[Event], Awaitable[None]]] = {
@@ -132,9 +131,11 @@ class CallRunner:
                 await self._obey(await self._events.get())
         finally:
             self._set_timer(None)
+            await self._stop_media(None)
             for task in self._work:
                 task.cancel()
-            await self._stop_media(None)
+            if self._work:
+                await asyncio.wait(self._work)
         return self.record
 
     async def abandon(self, reason: str) -> None:
@@ -296,8 +297,10 @@ class CallRunner:
         await _present(self.line_leg).answer()
 
     async def _release_line(self, _: Event) -> None:
-        # A call that comes into being all the same is ended by the backend.
-        await _cancelled(self._placing)
+        if self._placing is not None and not self._placing.done():
+            # A call that comes into being all the same is ended by the backend.
+            self._placing.cancel()
+            await asyncio.wait([self._placing])
         if self.line_leg is None:
             self.post(LineReleased(HangupCause.NORMAL_CLEARING))
             return
@@ -316,7 +319,7 @@ class CallRunner:
 
     async def _start_media(self, _: Event) -> None:
         """Begin to join the audio; a client may be slow to open its sound."""
-        self._joining = self._begin(Action.START_MEDIA, self._join)
+        self._begin(Action.START_MEDIA, self._join)
 
     async def _join(self) -> None:
         settings = self.line.settings
@@ -327,6 +330,8 @@ class CallRunner:
             opened.callback(port.close)
             connection = await _present(self.pbx_leg).audio()
             opened.callback(connection.socket.close)
+            if self.state is not CallState.ESTABLISHED:
+                return  # it has ended while the client was opening its sound
             self.media = self._engine.start(
                 MediaStart(
                     call_id=self.record.call,
@@ -361,7 +366,6 @@ class CallRunner:
         self.post(event)
 
     async def _stop_media(self, _: Event | None) -> None:
-        await _cancelled(self._joining)
         if self.media is None:
             return
         self.record.audio = self.media.figures().as_record()
@@ -415,13 +419,6 @@ def _failure(action: Action, cause: HangupCause, reason: str) -> Event:
 
 def _side_of(event: Event) -> Side:
     return Side.LINE if isinstance(event, LineHeld | LineResumed) else Side.PBX
-
-
-async def _cancelled(task: asyncio.Task[None] | None) -> None:
-    """End a task that may not have begun, or be done."""
-    if task is not None and not task.done():
-        task.cancel()
-        await asyncio.wait([task])
 
 
 def _present(leg: _Leg | None) -> _Leg:

@@ -184,11 +184,6 @@ async def test_calls_that_are_not_taken(
     assert call.status == "MISSED"
 
 
-@pytest.mark.xfail(
-    strict=False,  # a race: on a slow machine it can be won
-    reason="the line counts as busy until Asterisk confirms the end of its half, some "
-    "ms after the dialplan has gone on: the next attempt gets cause 34",
-)
 @before([("dbus", "none")])
 async def test_a_dialplan_tries_one_contact_after_another(
     phone: SipAgent, skype: Standin

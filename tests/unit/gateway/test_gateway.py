@@ -131,6 +131,7 @@ async def test_a_self_test_without_asterisk_fails_with_the_reason(
     house: House,
 ) -> None:
     verdict = await house.gateway.self_test()
+    await settle()
     assert not verdict.passed
     assert "no AMI" in verdict.reason
     assert house.gateway.last_self_test == verdict
