@@ -33,6 +33,8 @@ _ORDER = 6
 _MARGIN = 0.05  # the polynomials hold a little beyond one sample, for a block's ends
 _BLOCK = 40
 _COLUMNS = _BLOCK + 1  # a fast row gives one more sample than a block has
+_EVERY_COLUMN = np.arange(_COLUMNS, dtype=np.float32)
+_EDGES = np.arange(1_000) * _BLOCK  # of the blocks of up to 2 s
 
 
 @functools.cache
@@ -109,7 +111,7 @@ class RateMatcher:
     ) -> tuple[Float64, Counts, Counts]:
         """Place and number of each block's first sample, samples of each row."""
         place = self._place[rows]
-        edges = np.minimum(np.arange(blocks + 1) * _BLOCK, length)
+        edges = np.minimum(_EDGES[: blocks + 1], length)
         begin = np.ceil((edges - place[:, None]) / step[:, None]).astype(np.intp)
         np.maximum(begin, 0, out=begin)
         first = place[:, None] + begin[:, :-1] * step[:, None] - edges[:-1]
@@ -127,8 +129,8 @@ def _interpolate(work: Float32, blocks: int, first: Float64, step: Float64) -> F
     )
     flat = windows.reshape(len(work) * blocks, TAPS - 1 + _BLOCK)
     powers = (flat @ _matrix()).reshape(-1, _ORDER + 1, _COLUMNS)
-    slide = np.arange(_COLUMNS) * (step - 1)[:, None]
-    place = (first[:, :, None] - 0.5 + slide[:, None, :]).astype(np.float32)
+    slide = (step - 1).astype(np.float32)[:, None, None] * _EVERY_COLUMN
+    place = (first - 0.5).astype(np.float32)[:, :, None] + slide
     place = place.reshape(-1, _COLUMNS)
     value = powers[:, _ORDER] * place
     for power in range(_ORDER - 1, 0, -1):
@@ -141,11 +143,15 @@ def _interpolate(work: Float32, blocks: int, first: Float64, step: Float64) -> F
 def _gathered(produced: Float32, begin: Counts, counts: Counts) -> Float32:
     """`[k, most]`: what counts of each block, without the holes between."""
     rows, blocks, _ = produced.shape
-    regular = np.minimum(np.arange(blocks + 1) * _BLOCK, begin.max(initial=0))
     length = blocks * _BLOCK
+    regular = np.minimum(_EDGES[: blocks + 1], begin.max(initial=0))
+    slipping = (begin != regular).any(axis=1)
+    if not slipping.any():
+        every = produced[:, :, :_BLOCK].reshape(rows, length)
+        return every[:, : regular[-1]]
     gathered = np.empty((rows, max(int(counts.max(initial=0)), length)), np.float32)
     gathered[:, :length].reshape(rows, blocks, _BLOCK)[:] = produced[:, :, :_BLOCK]
-    for row in np.flatnonzero((begin != regular).any(axis=1)).tolist():
+    for row in np.flatnonzero(slipping).tolist():
         edges = begin[row].tolist()
         for block, (start, end) in enumerate(itertools.pairwise(edges)):
             gathered[row, start:end] = produced[row, block, : end - start]
