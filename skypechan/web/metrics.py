@@ -126,24 +126,46 @@ def _of_media(now: GatewaySnapshot) -> Iterator[Family]:
     for name, meaning, figure in _SUMS:
         sums = {way: sum(map(figure, every)) for way, every in ways.items()}
         yield _by_direction(name, f"{meaning}, sum of the live calls.", sums)
-    yield _by_direction(
-        "longest_queue_seconds",
-        "Audio that waits unsent before its receiver, longest of the live calls.",
-        {way: max(map(_queue_s, every), default=0) for way, every in ways.items()},
-    )
+    for name, meaning, figure in _WORST:
+        worst = {way: max(map(figure, every), default=0) for way, every in ways.items()}
+        yield _by_direction(name, f"{meaning} of the live calls.", worst)
 
 
-_SUMS: tuple[tuple[str, str, Callable[[DirectionFigures], int]], ...] = (
+_SUMS: tuple[tuple[str, str, Callable[[DirectionFigures], float]], ...] = (
     ("frames", "Frames of 20 ms that came in", lambda one: one.frames),
     ("dropped_frames", "Frames without room at the receiver", lambda one: one.dropped),
     ("gaps", "Pauses of the source that were bridged", lambda one: one.gaps),
     ("filled_frames", "Frames of silence sent in gaps", lambda one: one.filled),
     ("clipped_samples", "Samples that saturated", lambda one: one.level.clipped),
+    ("late_frames", "Frames more than 10 ms late", lambda one: one.late),
+    (
+        "concealed_seconds",
+        "Missing audio that was made up",
+        lambda one: one.concealed_ms / 1000,
+    ),
+    (
+        "skipped_seconds",
+        "Audio that came too late and was cut out",
+        lambda one: one.skipped_ms / 1000,
+    ),
 )
-
-
-def _queue_s(figures: DirectionFigures) -> float:
-    return figures.queue_ms / 1000
+_WORST: tuple[tuple[str, str, Callable[[DirectionFigures], float]], ...] = (
+    (
+        "longest_queue_seconds",
+        "Audio that waits unsent before its receiver, longest",
+        lambda one: one.queue_ms / 1000,
+    ),
+    (
+        "longest_delay_seconds",
+        "Delay against late audio, longest",
+        lambda one: one.delay_ms / 1000,
+    ),
+    (
+        "largest_drift_ratio",
+        "How far the source's clock is from ours, largest",
+        lambda one: abs(one.drift_ppm) / 1e6,
+    ),
+)
 
 
 def _by_direction(name: str, meaning: str, values: Mapping[Direction, float]) -> Family:

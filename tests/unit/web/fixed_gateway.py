@@ -36,6 +36,12 @@ def figures(queue_ms: float = 12.5, level_dbfs: float = -23.4) -> MediaFigures:
         filled=3,
         queue_ms=0.0,
         level=Level(level_dbfs, -25.0, -9.0, clipped=2, limited=7),
+        delay_ms=42.0,
+        drift_ppm=-200.0,
+        late=6,
+        concealed_ms=40.0,
+        skipped_ms=20.0,
+        smoothed=True,
     )
     to_line = DirectionFigures(
         frames=498,
