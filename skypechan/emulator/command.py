@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from skypechan.emulator.engine import CallEngine
 from skypechan.emulator.hosts import Hosts, open_hosts
 from skypechan.emulator.network import Network
 from skypechan.emulator.party import stranger
+from skypechan.emulator.profile import Profile
 from skypechan.emulator.program import Program
 from skypechan.emulator.script import Incoming, Script, Written, read_script
 from skypechan.emulator.voices import make_voice
@@ -31,6 +32,19 @@ from skypechan.errors import ConfigError, LinkError
 _DIGITS_AFTER_S = 1.0
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who wants to sign in, and the password given."""
+
+    name: str
+    password: str
+
+    def succeeds(self, password: str) -> bool:
+        """True with a possible name and the right password; "" takes any."""
+        right = self.password == password if password else bool(self.password)
+        return right and HANDLE.fullmatch(self.name) is not None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,15 +85,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def run(args: argparse.Namespace) -> int:
+async def run(
+    args: argparse.Namespace,
+    *,
+    login: Login | None = None,
+    profile: Profile | None = None,
+) -> int:
     """Run until SIGTERM or SIGINT; 0 then, 1 when bus or display is lost, 2 for misuse.
 
-    One JSON line on standard output says when everything is ready.
+    One JSON line on standard output says when everything is ready. A profile makes it
+    behave as the client does: nobody is signed in without a `login`, and what the user
+    wants remembered is kept there.
     """
     if args.trace:
         logging.getLogger("skypechan.emulator").setLevel(logging.DEBUG)
     try:
         script = _script(args)
+        if profile is not None:
+            script = _signed_in(script, login)
         network = _address(args.network)
     except ConfigError as error:
         return _misuse(error)
@@ -89,7 +112,7 @@ async def run(args: argparse.Namespace) -> int:
         loop.add_signal_handler(number, stopping.set)
     try:
         async with AsyncExitStack() as stack:
-            return await _serve(args, script, network, stack, stopping)
+            return await _serve(args, script, network, profile, stack, stopping)
     except (ConfigError, LinkError, OSError) as error:
         return _misuse(error)
     finally:
@@ -101,11 +124,14 @@ async def _serve(
     args: argparse.Namespace,
     script: Script,
     network: tuple[str, int] | None,
+    profile: Profile | None,
     stack: AsyncExitStack,
     stopping: asyncio.Event,
 ) -> int:
     program = _program(script)
     stack.push_async_callback(program.stop)
+    if profile is not None:
+        _remember(program, profile, stack)
     hosts = await open_hosts(program, stack, dbus=args.dbus, display=args.display)
     if network is not None:
         partners = Network(program, program.clock, *network)
@@ -171,6 +197,19 @@ def _script(args: argparse.Namespace) -> Script:
     if args.authorise is not None:
         script = replace(script, permission=Permission(args.authorise))
     return script
+
+
+def _signed_in(script: Script, login: Login | None) -> Script:
+    if login is None or not login.succeeds(script.password):
+        return replace(script, signed_in=False)
+    return replace(script, account=login.name, signed_in=True)
+
+
+def _remember(program: Program, profile: Profile, stack: AsyncExitStack) -> None:
+    """Know what the account's user has decided; keep it when the client is quit."""
+    client = program.client
+    program.decisions.update(profile.decisions(client.account))
+    stack.callback(lambda: profile.save(client.account, program.decisions))
 
 
 def _address(text: str | None) -> tuple[str, int] | None:

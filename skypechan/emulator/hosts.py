@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from skypechan.emulator.host import DbusHost
 from skypechan.emulator.host_x11 import ATOMS, X11Host
 from skypechan.emulator.program import Program
-from skypechan.errors import LinkDownError
+from skypechan.errors import LinkDownError, LinkRefusedError
 from skypechan.links.dbus import DbusLink
 from skypechan.links.x11.link import X11Link
 
@@ -63,6 +63,7 @@ async def _appear_in_session(
     bus = os.environ.get("DBUS_SESSION_BUS_ADDRESS", "")
     screen = os.environ.get("DISPLAY", "")
     faults: list[str] = []
+    # Several clients of one session have a display each, and one of them the bus.
     await _try(lambda: _appear_on_bus(program, stack, hosts, bus), faults)
     await _try(lambda: _appear_on_display(program, stack, hosts, screen), faults)
     if not hosts.links:
@@ -74,7 +75,7 @@ async def _appear_in_session(
 async def _try(appear: Callable[[], Awaitable[None]], faults: list[str]) -> None:
     try:
         await appear()
-    except LinkDownError as error:
+    except (LinkDownError, LinkRefusedError) as error:
         faults.append(str(error))
 
 

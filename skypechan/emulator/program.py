@@ -31,6 +31,7 @@ from skypechan.emulator.outputs import (
     ToPartner,
 )
 from skypechan.emulator.party import GIVE_UP_S, Person
+from skypechan.emulator.profile import remembered
 from skypechan.emulator.sound import KEPT_S, CallSound
 from skypechan.emulator.soundports import SoundPorts
 from skypechan.emulator.voices import Voice
@@ -103,7 +104,11 @@ class Faults:
 
 
 class Program:
-    """Everything one emulator process holds together. Belongs to one event loop."""
+    """Everything one emulator process holds together. Belongs to one event loop.
+
+    `decisions` are what the user wanted remembered about programs, by their names.
+    `watchers` are called whenever something may have changed.
+    """
 
     def __init__(self, client: Client, clock: Clock, kept_s: float = KEPT_S) -> None:
         self.client = client
@@ -114,6 +119,8 @@ class Program:
         self.sounds: dict[int, CallSound] = {}
         self.timelines: dict[int, list[tuple[int, CallStatus]]] = {}
         self.network: PartnerLink | None = None
+        self.decisions: dict[str, bool] = {}
+        self.watchers: list[Callable[[], None]] = []
         self._kept_s = kept_s
         self._speakers: dict[int, _Speaker] = {}
         self._mixer = Mixer()
@@ -155,6 +162,8 @@ class Program:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
+        for watcher in self.watchers:
+            watcher()
 
     async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Wait for a condition that `settle` can change; False after the timeout."""
@@ -268,6 +277,9 @@ class Program:
                 self._deliver(key, outgoing)
             case Prompt(key, friendly):
                 self._trace(f"= {key} {friendly!r} waits for permission")
+                known = self.decisions.get(remembered(friendly))
+                if known is not None:
+                    self.client.decide(key, allowed=known)
             case OpenSound():
                 self._start(self._open_sound(effect))
             case CloseSound(call_id, direction):

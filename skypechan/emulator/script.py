@@ -3,6 +3,7 @@
     {
       "account": "skypet123",          the name signed in
       "signed_in": true,
+      "password": "",                  the only one that signs in; "": any does
       "authorise": "yes",              yes, ask, no
       "protocol": 8,                   highest protocol level
       "repeats": true,                 ROUTING and RINGING twice
@@ -98,6 +99,7 @@ class Script:
 
     account: str = DEFAULT_ACCOUNT
     signed_in: bool = True
+    password: str = ""
     permission: Permission = Permission.YES
     protocol: int = HIGHEST_LEVEL
     repeats: bool = True
@@ -288,6 +290,7 @@ _INCOMING: Final[Mapping[str, tuple[str, Reader]]] = {
 _SCRIPT: Final[Mapping[str, tuple[str, Reader]]] = {
     "account": ("account", _account),
     "signed_in": ("signed_in", _flag),
+    "password": ("password", _text),
     "authorise": ("permission", Permission),
     "protocol": ("protocol", _level),
     "repeats": ("repeats", _flag),
