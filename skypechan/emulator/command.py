@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from skypechan.backends.skype.protocol.attachment import Permission
 from skypechan.clock import SystemClock
 from skypechan.emulator.client import Client
 from skypechan.emulator.control import ControlPort
+from skypechan.emulator.desktop import Desktop
 from skypechan.emulator.directory import HANDLE
 from skypechan.emulator.engine import CallEngine
+from skypechan.emulator.entrance import Entrance, Login
 from skypechan.emulator.hosts import Hosts, open_hosts
 from skypechan.emulator.network import Network
 from skypechan.emulator.party import stranger
@@ -32,19 +34,6 @@ from skypechan.errors import ConfigError, LinkError
 _DIGITS_AFTER_S = 1.0
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Who wants to sign in, and the password given."""
-
-    name: str
-    password: str
-
-    def succeeds(self, password: str) -> bool:
-        """True with a possible name and the right password; "" takes any."""
-        right = self.password == password if password else bool(self.password)
-        return right and HANDLE.fullmatch(self.name) is not None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the user says to an application that asks (default: yes)",
     )
     parser.add_argument(
+        "--dbpath",
+        type=Path,
+        metavar="DIR",
+        help="the client's profile, where the user's decisions are kept",
+    )
+    parser.add_argument(
         "--network",
         metavar="HOST:PORT",
         help="meet other emulators there; the first one hosts",
@@ -89,19 +84,17 @@ async def run(
     args: argparse.Namespace,
     *,
     login: Login | None = None,
-    profile: Profile | None = None,
 ) -> int:
     """Run until SIGTERM or SIGINT; 0 then, 1 when bus or display is lost, 2 for misuse.
 
-    One JSON line on standard output says when everything is ready. A profile makes it
-    behave as the client does: nobody is signed in without a `login`, and what the user
-    wants remembered is kept there.
+    One JSON line on standard output says when everything is ready. With a `login` its
+    owner is signed in, or nobody if it is wrong.
     """
     if args.trace:
         logging.getLogger("skypechan.emulator").setLevel(logging.DEBUG)
     try:
         script = _script(args)
-        if profile is not None:
+        if login is not None:
             script = _signed_in(script, login)
         network = _address(args.network)
     except ConfigError as error:
@@ -112,7 +105,7 @@ async def run(
         loop.add_signal_handler(number, stopping.set)
     try:
         async with AsyncExitStack() as stack:
-            return await _serve(args, script, network, profile, stack, stopping)
+            return await _serve(args, script, network, login, stack, stopping)
     except (ConfigError, LinkError, OSError) as error:
         return _misuse(error)
     finally:
@@ -124,15 +117,17 @@ async def _serve(
     args: argparse.Namespace,
     script: Script,
     network: tuple[str, int] | None,
-    profile: Profile | None,
+    login: Login | None,
     stack: AsyncExitStack,
     stopping: asyncio.Event,
 ) -> int:
     program = _program(script)
     stack.push_async_callback(program.stop)
-    if profile is not None:
-        _remember(program, profile, stack)
+    entrance = _entrance(program, script, args, login)
+    stack.callback(entrance.keep)
     hosts = await open_hosts(program, stack, dbus=args.dbus, display=args.display)
+    if hosts.x11 is not None:
+        await Desktop(program, hosts.x11.link, entrance).start()
     if network is not None:
         partners = Network(program, program.clock, *network)
         program.network = partners
@@ -199,17 +194,21 @@ def _script(args: argparse.Namespace) -> Script:
     return script
 
 
-def _signed_in(script: Script, login: Login | None) -> Script:
-    if login is None or not login.succeeds(script.password):
+def _signed_in(script: Script, login: Login) -> Script:
+    if not login.succeeds(script.password):
         return replace(script, signed_in=False)
     return replace(script, account=login.name, signed_in=True)
 
 
-def _remember(program: Program, profile: Profile, stack: AsyncExitStack) -> None:
-    """Know what the account's user has decided; keep it when the client is quit."""
-    client = program.client
-    program.decisions.update(profile.decisions(client.account))
-    stack.callback(lambda: profile.save(client.account, program.decisions))
+def _entrance(
+    program: Program, script: Script, args: argparse.Namespace, login: Login | None
+) -> Entrance:
+    profile = Profile(args.dbpath) if args.dbpath else None
+    entrance = Entrance(program, script.password, profile)
+    entrance.recall()
+    if login is not None and login.name and not script.signed_in:
+        entrance.tried = login
+    return entrance
 
 
 def _address(text: str | None) -> tuple[str, int] | None:

@@ -38,7 +38,7 @@ class X11Host:
 
     def __init__(self, program: Program, link: X11Link) -> None:
         self._program = program
-        self._link = link
+        self.link = link
         self._joiner = Joiner()
         self._known: set[int] = set()
         self.window_there = True
@@ -47,26 +47,26 @@ class X11Host:
     async def start(self) -> None:
         """Appear on the display; LinkRefusedError when another Skype is there."""
         if await self._taken():
-            raise LinkRefusedError(f"another Skype is on the {self._link.described}")
+            raise LinkRefusedError(f"another Skype is on the {self.link.described}")
         self._program.add_host(self.PREFIX, self)
-        self._link.on_message(self._take)
+        self.link.on_message(self._take)
         self.show(window=True, instance=True)
-        await self._link.sync()
+        await self.link.sync()
 
     async def stop(self) -> None:
         """Leave the display as a client that is quit does."""
-        if not self._link.connected:
+        if not self.link.connected:
             return
         try:
             self.show(window=False, instance=False)
-            await self._link.sync()
+            await self.link.sync()
         except LinkError as error:
             logger.debug("! %s", error)
 
     @property
     def window(self) -> int:
         """Number of the window that the property names, there or not."""
-        return self._link.window
+        return self.link.window
 
     def show(self, *, window: bool, instance: bool) -> None:
         """Have the window and the property there, or not; LinkDownError.
@@ -75,15 +75,15 @@ class X11Host:
         that comes back is another one.
         """
         if self.window_there and not window:
-            self._link.destroy_window()
+            self.link.destroy_window()
             self._forget_all()
         elif window and not self.window_there:
-            self._link.create_window()
+            self.link.create_window()
         self.window_there = window
         if instance:
-            self._link.set_root_property(INSTANCE_PROPERTY, self._link.window)
+            self.link.set_root_property(INSTANCE_PROPERTY, self.link.window)
         elif self.property_there:
-            self._link.delete_root_property(INSTANCE_PROPERTY)
+            self.link.delete_root_property(INSTANCE_PROPERTY)
         self.property_there = instance
 
     def send(self, key: str, outgoing: Outgoing) -> None:
@@ -94,19 +94,19 @@ class X11Host:
             if len(chunks) > 1 and self._program.faults.swap_slices > 0:
                 self._program.faults.swap_slices -= 1
                 chunks[:2] = chunks[1::-1]
-            self._link.send(window, map(_message, chunks))
+            self.link.send(window, map(_message, chunks))
         except (LinkDownError, LocalWireError) as error:
             logger.debug("! window 0x%x not reached: %s", window, error)
 
     async def _taken(self) -> bool:
         """True when the property names a window that is there, and not ours."""
-        window = await self._link.root_property(INSTANCE_PROPERTY)
-        if not window or self._link.is_ours(window):
+        window = await self.link.root_property(INSTANCE_PROPERTY)
+        if not window or self.link.is_ours(window):
             return False
         dead: list[int] = []
-        self._link.watch_window(window, lambda: dead.append(window))
-        await self._link.sync()
-        self._link.unwatch_window(window)
+        self.link.watch_window(window, lambda: dead.append(window))
+        await self.link.sync()
+        self.link.unwatch_window(window)
         return not dead
 
     def _take(self, sender: int, atom: str, content: bytes) -> None:
@@ -114,7 +114,7 @@ class X11Host:
             return
         if sender not in self._known:
             self._known.add(sender)
-            self._link.watch_window(sender, lambda: self._gone(sender))
+            self.link.watch_window(sender, lambda: self._gone(sender))
         joined = self._joiner.take(sender, Chunk(atom == BEGIN_ATOM, content))
         if joined.trouble:
             logger.info("! from window 0x%x: %s", sender, joined.trouble)
@@ -130,7 +130,7 @@ class X11Host:
 
     def _forget_all(self) -> None:
         for sender in tuple(self._known):
-            self._link.unwatch_window(sender)
+            self.link.unwatch_window(sender)
             self._gone(sender)
 
     def _key(self, sender: int) -> str:

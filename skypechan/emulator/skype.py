@@ -2,11 +2,11 @@
 
     echo 'name password' | DISPLAY=:11 skype --dbpath=DIR --pipelogin
 
-signs in with what comes on standard input and stands on $DISPLAY, and on the session
-bus if there is one. Without `--dbpath` the profile is `$HOME/.Skype`. A script (as
-`skypechan emulator -c` takes) is read from `emulator.json` in the profile, if it is
-there. The options of `skypechan emulator` work too, those of the real client that
-change nothing here are passed over.
+signs in with what comes on standard input (a window asks for what is wrong or missing)
+and stands on $DISPLAY, and on the session bus if there is one. Without `--dbpath` the
+profile is `$HOME/.Skype`. A script (as `skypechan emulator -c` takes) is read from
+`emulator.json` in the profile, if it is there. The options of `skypechan emulator` work
+too, those of the real client that change nothing here are passed over.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from pathlib import Path
 from typing import Final, TextIO
 
 from skypechan import log
-from skypechan.emulator.command import Login, add_arguments, run
+from skypechan.emulator.command import add_arguments, run
+from skypechan.emulator.entrance import Login
 from skypechan.emulator.profile import Profile
 
 SCRIPT: Final = "emulator.json"
@@ -29,14 +29,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the client and return its exit status."""
     args = _parse(sys.argv[1:] if arguments is None else arguments)
     log.set_up(log.LogSettings())
-    profile = Profile.of(args.dbpath)
-    script = profile.folder / SCRIPT
+    args.dbpath = Profile.of(args.dbpath).folder
+    script = args.dbpath / SCRIPT
     if args.script is None and script.is_file():
         args.script = script
     if args.control is None:
         args.control = 0
-    login = _piped(sys.stdin) if args.pipelogin else None
-    return asyncio.run(run(args, login=login, profile=profile))
+    login = _piped(sys.stdin) if args.pipelogin else Login("", "")
+    return asyncio.run(run(args, login=login))
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -45,9 +45,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--pipelogin", action="store_true", help="name and password on standard input"
-    )
-    parser.add_argument(
-        "--dbpath", type=Path, metavar="DIR", help="the profile (default: ~/.Skype)"
     )
     add_arguments(parser)
     args, others = parser.parse_known_args(arguments)

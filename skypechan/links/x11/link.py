@@ -9,13 +9,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from skypechan.errors import DeadlineError, LinkDownError
+from skypechan.links.x11.asked import Asked
+from skypechan.links.x11.canvas import Canvas, Exposed, Input, Pressed, Typed
 from skypechan.links.x11.display import DisplayName, display_of_session
 from skypechan.links.x11.server import (
     MOST_UNSENT_BYTES,
-    Asked,
     Attempt,
     Happening,
     Made,
@@ -41,6 +42,8 @@ MessageHandler = Callable[[int, str, bytes], None]
 
 Told = Callable[[int], None]
 
+_Drawn = TypeVar("_Drawn")
+
 
 class X11Link:
     """One connection to a display. Made by `connect`, ended by `close` or by loss.
@@ -62,6 +65,7 @@ class X11Link:
         self._windows: dict[int, Callable[[], None]] = {}
         self._properties: dict[int, Told] = {}
         self._on_message: MessageHandler = _unheard
+        self._on_input: Callable[[Input], None] = _unseen
         self._pulse_s = pulse_s
         self._pulses_missed = 0
         self.described = made.server.way.described
@@ -117,6 +121,26 @@ class X11Link:
     def on_message(self, handler: MessageHandler) -> None:
         """Have the messages to our window told, if their atom is one of ours."""
         self._on_message = handler
+
+    def on_input(self, handler: Callable[[Input], None]) -> None:
+        """Have what the user does in windows opened by `draw` told."""
+        self._on_input = handler
+
+    def draw(self, paint: Callable[[Canvas], _Drawn]) -> _Drawn:
+        """Paint, and return what that returns. Raises LinkDownError."""
+        self._check_up()
+        drawn = paint(self._server.canvas)
+        self._flush()
+        return drawn
+
+    async def ask(
+        self,
+        question: Callable[[Canvas], Asked],
+        timeout_s: float = CONNECT_TIMEOUT_S,
+    ) -> int:
+        """Ask what painting needs to know. Raises LinkDownError and DeadlineError."""
+        self._check_up()
+        return await self._answer(question(self._server.canvas), timeout_s)
 
     def send(self, target: int, messages: Iterable[tuple[str, bytes]]) -> None:
         """Send client messages, each an atom and 20 bytes, to a window.
@@ -276,6 +300,8 @@ class X11Link:
             case PropertyChanged(atom):
                 if told := self._properties.get(atom):
                     self._ask(self._server.ask_root_property(atom), told)
+            case Exposed() | Pressed() | Typed():
+                _tell(self._on_input, item)
             case WindowGone(window):
                 if gone := self._windows.pop(window, None):
                     _tell(gone)
@@ -324,3 +350,7 @@ def _tell(told: Callable[..., None], *what: Any) -> None:
 
 def _unheard(sender: int, atom: str, content: bytes) -> None:
     logger.debug("< 0x%x %s %r (nobody listens)", sender, atom, content)
+
+
+def _unseen(happened: Input) -> None:
+    logger.debug("< %s (nobody looks)", happened)

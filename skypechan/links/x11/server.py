@@ -1,4 +1,4 @@
-"""An X server as python-xlib speaks to it: the only module that names Xlib.
+"""An X server as python-xlib speaks to it; with canvas.py all that names Xlib.
 
 python-xlib 0.33 is guarded where experiments showed faults: it waited for ever on a
 server that had stopped, read events where only sending was asked and then never told
@@ -11,7 +11,6 @@ parsing are used. The guards reach into private names, hence the pinned version.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +22,8 @@ from Xlib.protocol.display import Display
 from Xlib.support import connect
 
 from skypechan.errors import DeadlineError, LinkDownError, LinkRefusedError
+from skypechan.links.x11.asked import Asked
+from skypechan.links.x11.canvas import Canvas, Input
 from skypechan.links.x11.display import DisplayName, Way, open_way
 
 MOST_UNSENT_BYTES: Final = 2 * 1024 * 1024
@@ -55,7 +56,7 @@ class WindowGone:
     window: int
 
 
-Happening = Message | PropertyChanged | WindowGone
+Happening = Message | PropertyChanged | WindowGone | Input
 
 
 class _Prepared(str):
@@ -154,6 +155,7 @@ class Server:
         self._connection: Any = _Connection(way)
         self._connection.set_error_handler(self._on_error)
         self._missing: list[WindowGone] = []
+        self.canvas = Canvas(self._connection)
         info = self._connection.info
         self.root = int(info.roots[self._connection.default_screen].root)
         self._id_base = int(info.resource_id_base)
@@ -294,30 +296,14 @@ class Server:
             return PropertyChanged(item.atom)
         elif isinstance(item, event.DestroyNotify):
             return WindowGone(item.window)
+        else:
+            return self.canvas.happened(item)
         return None
 
     def _on_error(self, error: XError, _: object) -> None:
         """Called while the library parses; what it raised would be swallowed."""
         if error.code == X.BadWindow:
             self._missing.append(WindowGone(int(error.resource_id)))
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question to the server that has perhaps been answered."""
-
-    _request: Any
-    _read: Callable[[Any], int]
-
-    @property
-    def answered(self) -> bool:
-        """True once the answer was received."""
-        data: object = self._request._data  # noqa: SLF001 - no other way to it
-        return data is not None
-
-    def answer(self) -> int:
-        """The answer."""
-        return self._read(self._request)
 
 
 @dataclass(frozen=True, slots=True)
