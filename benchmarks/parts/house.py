@@ -6,14 +6,19 @@ them, and a SIP phone that keeps an exact time of every packet.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from skypechan.demo.parts.asterisk import LocalAsterisk, installation
+from skypechan.demo.parts.asterisk import (
+    AsteriskSettings,
+    LocalAsterisk,
+    installation,
+)
 from skypechan.demo.parts.desktop import Desktop, desktop
 from skypechan.demo.parts.emulated import ACCOUNT, Emulator, emulator
 from skypechan.demo.parts.gateway import Gateway, gateway
@@ -45,7 +50,18 @@ extension = "600"
 [[routes]]
 caller = "{to_phone}"
 to = "555@from-skypechan"
-"""
+{more}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """Both ends without a phone; `folder` is readable for every program in it."""
+
+    folder: Path
+    user: User | None
+    asterisk: LocalAsterisk
+    skype: Emulator
+    gateway: Gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +76,64 @@ class House:
 
 
 @asynccontextmanager
-async def house(transport: str) -> AsyncIterator[House]:
-    """Bring everything up. Raises SkypechanError for what cannot be started."""
+async def house(
+    transport: str, *, recorded_s: float = 120, more: str = ""
+) -> AsyncIterator[House]:
+    """Bring everything up. Raises SkypechanError for what cannot be started.
+
+    The emulator keeps `recorded_s` of each call; `more` is added to the gateway's
+    configuration.
+    """
+    async with (
+        bridge(transport, recorded_s=recorded_s, more=more) as at,
+        _phone(at.asterisk) as phone,
+    ):
+        yield House(at.folder, at.asterisk, at.skype, at.gateway, phone)
+
+
+@asynccontextmanager
+async def bridge(
+    transport: str,
+    *,
+    recorded_s: float = 120,
+    more: str = "",
+    settings: AsteriskSettings | None = None,
+    files: Mapping[str, str] | None = None,
+) -> AsyncIterator[Bridge]:
+    """Bring up what stands between a Skype user and a phone; options as in `house`.
+
+    `settings` and `files` are for Asterisk.
+    """
     found = installation(CHECKOUT, os.environ)
     needed = (Path(found.command[0]), found.modules, CHECKOUT / "skypechan", PYTHON)
     user = unprivileged_user(*needed)
     with workspace(user) as folder:
-        configuration = CHECKOUT / "asterisk-conf"
-        asterisk = LocalAsterisk(found, folder / "asterisk", configuration, user=user)
+        script = folder / "people.json"
+        script.write_text(json.dumps({"recording_s": recorded_s}))
+        script.chmod(0o644)
+        asterisk = LocalAsterisk(
+            found,
+            folder / "asterisk",
+            CHECKOUT / "asterisk-conf",
+            settings=settings,
+            files=files,
+            user=user,
+        )
         async with (
             asterisk,
             desktop(folder, transport, user) as meeting,
-            _programs(meeting, asterisk, folder, user) as (skype, ours),
-            _phone(asterisk) as phone,
+            _programs(meeting, asterisk, folder, user, more) as (skype, ours),
         ):
-            yield House(folder, asterisk, skype, ours, phone)
+            yield Bridge(folder, user, asterisk, skype, ours)
 
 
 @asynccontextmanager
 async def _programs(
-    meeting: Desktop, asterisk: LocalAsterisk, folder: Path, user: User | None
+    meeting: Desktop,
+    asterisk: LocalAsterisk,
+    folder: Path,
+    user: User | None,
+    more: str,
 ) -> AsyncIterator[tuple[Emulator, Gateway]]:
     web_port = free_port()
     config = _CONFIG.format(
@@ -90,8 +144,10 @@ async def _programs(
         account=ACCOUNT,
         transport=meeting.settings,
         to_phone=TO_PHONE,
+        more=more,
     )
-    options = ("--account", ACCOUNT, *meeting.options)
+    script = ("-c", str(folder / "people.json"))
+    options = (*script, "--account", ACCOUNT, *meeting.options)
     async with (
         emulator(
             folder / "client", options, user=user, environment=meeting.environment
