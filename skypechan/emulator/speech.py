@@ -22,7 +22,8 @@ _FRAME: Final = 80
 _SMOOTH_FRAMES: Final = 9
 _LEVEL: Final = 0.1  # RMS of full scale, -20 dBFS
 _BANDWIDTHS_HZ: Final = np.array([70.0, 100.0, 150.0])
-_FORMANT_GAINS: Final = np.array([1.0, 0.6, 0.3])
+_VOICE_GAINS: Final = np.array([1.0, 0.6, 0.3])
+_BREATH_GAINS: Final = np.array([0.05, 0.3, 1.0])
 _HIGHEST_HZ: Final = 4_500.0
 
 Samples = NDArray[np.float64]
@@ -114,12 +115,12 @@ def _tracks(sounds: list[_Sound]) -> Samples:
     return np.stack(columns, axis=1)
 
 
-def _gains(frequencies: Samples, formants: Samples) -> Samples:
+def _gains(frequencies: Samples, formants: Samples, loud: Samples) -> Samples:
     """How much each frequency is let through: `[frames, frequencies]`."""
     gains = np.zeros((len(formants), frequencies.shape[-1]))
     for place in range(3):
         distance = (frequencies - formants[:, place, None]) / _BANDWIDTHS_HZ[place]
-        gains += _FORMANT_GAINS[place] / (1 + distance**2)
+        gains += loud[place] / (1 + distance**2)
     return gains
 
 
@@ -128,7 +129,7 @@ def _voiced(formants: Samples, voice: Samples, pitch_hz: float, count: int) -> S
     frames = np.arange(len(formants))
     pitch = pitch_hz * (1.1 - 0.2 * frames / len(frames) + 0.02 * np.sin(frames / 12))
     numbers = np.arange(1, int(_HIGHEST_HZ / pitch.max()))
-    gains = _gains(pitch[:, None] * numbers, formants) * voice[:, None]
+    gains = _gains(pitch[:, None] * numbers, formants, _VOICE_GAINS) * voice[:, None]
     places = np.arange(count) / _FRAME
     phase = 2 * np.pi * np.cumsum(np.interp(places, frames, pitch)) / RATE_HZ
     spoken = np.zeros(count)
@@ -146,7 +147,7 @@ def _breathed(
     """Noise through the formants, frame by frame with overlap."""
     size = 2 * _FRAME
     frequencies = np.fft.rfftfreq(size, 1 / RATE_HZ)[None, :].astype(np.float64)
-    gains = _gains(frequencies, formants) * breath[:, None]
+    gains = _gains(frequencies, formants, _BREATH_GAINS) * breath[:, None]
     noise = np.fft.rfft(random.standard_normal((len(formants), size)), axis=1)
     shaped = np.fft.irfft(noise * gains, axis=1) * np.hanning(size)
     spoken = np.zeros((len(formants) + 1) * _FRAME)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
+import numpy as np
 import pytest
 
 from skypechan.demo.parts.bus import PrivateBus
@@ -170,3 +171,134 @@ async def test_network_lives_on_when_its_host_goes_away(both, stack, tmp_path, p
     await bob.knows("carol")
     await carol.knows("bob")
     await connected(carol, bob)
+
+
+@pytest.fixture
+async def three(both, stack, tmp_path, port):
+    carol = await join(stack, tmp_path / "carol", "carol", port)
+    alice, bob = both
+    await alice.knows("bob", "carol")
+    await bob.knows("alice", "carol")
+    await carol.knows("alice", "bob")
+    return alice, bob, carol
+
+
+@pytest.mark.parametrize("answered", [False, True])
+async def test_call_is_sent_on_to_a_third_account_with_its_sound(three, answered):
+    alice, bob, carol = three
+    here = await alice.application.place("bob")
+    there = await bob.application.ringing()
+    if answered:
+        await bob.application.say(f"ALTER CALL {there} ANSWER")
+    can = await bob.application.say(f"GET CALL {there} CAN_TRANSFER carol")
+    assert can.endswith("carol TRUE")
+    await bob.application.say(f"ALTER CALL {there} TRANSFER carol")
+    last = await carol.application.ringing()
+    caller = await carol.application.say(f"GET CALL {last} PARTNER_HANDLE")
+    by = await carol.application.say(f"GET CALL {last} TRANSFERRED_BY")
+    assert (caller.split()[-1], by.split()[-1]) == ("alice", "bob")
+    await carol.application.say(f"ALTER CALL {last} ANSWER")
+    await bob.application.hears(
+        f"CALL {there} STATUS TRANSFERRING", f"CALL {there} STATUS TRANSFERRED"
+    )
+    await alice.application.hears(f"CALL {here} STATUS INPROGRESS")
+    async with (
+        sound_of(alice.application, here) as (to_carol, _),
+        sound_of(carol.application, last) as (_, from_alice),
+    ):
+        await to_carol.write(tone(600))
+        heard = from_alice.samples()[-8_000:-3_200]
+        assert pitch_hz(heard) == pytest.approx(600, abs=5)
+    await carol.application.say(f"ALTER CALL {last} HANGUP")
+    await alice.application.hears(f"CALL {here} STATUS FINISHED")
+
+
+async def test_call_that_the_third_account_refuses_comes_back(three):
+    alice, bob, carol = three
+    here = await alice.application.place("bob")
+    there = await bob.application.ringing()
+    await bob.application.say(f"ALTER CALL {there} TRANSFER carol")
+    last = await carol.application.ringing()
+    await carol.application.say(f"ALTER CALL {last} END HANGUP")
+    await bob.application.hears(
+        f"CALL {there} STATUS TRANSFERRING", f"CALL {there} STATUS RINGING"
+    )
+    await bob.application.say(f"ALTER CALL {there} ANSWER")
+    await alice.application.hears(f"CALL {here} STATUS INPROGRESS")
+
+
+async def test_caller_who_is_only_data_is_sent_on_and_goes_on_talking(both):
+    alice, bob = both
+    ringing = await alice.emulator.post(
+        "/calls", **{"from": "dora"}, display_name="Dora", voice="tone:800"
+    )
+    here = ringing["call"]
+    await alice.application.say(f"ALTER CALL {here} TRANSFER bob")
+    there = await bob.application.ringing()
+    name = await bob.application.say(f"GET CALL {there} PARTNER_DISPNAME")
+    assert name.endswith("Dora")
+    await bob.application.say(f"ALTER CALL {there} ANSWER")
+    await alice.application.hears(f"CALL {here} STATUS TRANSFERRED")
+    async with sound_of(bob.application, there) as (to_dora, from_dora):
+        await to_dora.write(tone(500))
+        heard = from_dora.samples()[-8_000:-3_200]
+        assert pitch_hz(heard) == pytest.approx(800, abs=5)
+
+
+async def test_caller_who_is_only_data_gives_up_while_sent_on(both):
+    alice, bob = both
+    here = (await alice.emulator.post("/calls", **{"from": "dora"}))["call"]
+    await alice.application.say(f"ALTER CALL {here} TRANSFER bob")
+    there = await bob.application.ringing()
+    await alice.emulator.post(f"/calls/{here}/hang_up")
+    await alice.application.hears(f"CALL {here} STATUS MISSED")
+    await bob.application.hears(f"CALL {there} STATUS MISSED")
+
+
+async def test_message_is_written_and_read(both):
+    alice, bob = both
+    sent = await alice.application.say("MESSAGE bob are you there?")
+    ident = sent.split()[1]
+    await alice.application.hears(f"CHATMESSAGE {ident} STATUS SENT")
+    (message,) = await bob.emulator.get("/messages?until=1&timeout_s=10")
+    assert (message["from"], message["text"]) == ("alice", "are you there?")
+    await bob.application.hears(f"CHATMESSAGE {message['message']} STATUS RECEIVED")
+
+
+async def test_conference_of_two_accounts_hears_itself(three):
+    alice, bob, carol = three
+    first = await alice.application.place("bob, carol")
+    to_bob = await bob.application.ringing()
+    to_carol = await carol.application.ringing()
+    for side, ident in ((bob, to_bob), (carol, to_carol)):
+        await side.application.say(f"ALTER CALL {ident} ANSWER")
+    await alice.application.hears(f"CALL {first} STATUS INPROGRESS")
+    await alice.application.hears(f"CALL {first + 3} STATUS INPROGRESS")
+    async with (
+        sound_of(alice.application, first) as (to_all, from_all),
+        sound_of(bob.application, to_bob) as (from_bob, bob_hears),
+        sound_of(carol.application, to_carol) as (from_carol, carol_hears),
+    ):
+        await asyncio.gather(
+            to_all.write(tone(400)),
+            from_bob.write(tone(700)),
+            from_carol.write(tone(1100)),
+        )
+        for end, wanted in (
+            (from_all, {700, 1100}),
+            (bob_hears, {400, 1100}),
+            (carol_hears, {400, 700}),
+        ):
+            assert pitches(end.samples()[-8_000:-3_200]) == wanted
+
+
+def pitches(samples):
+    """Which of the tones of the test are heard."""
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(samples.size)))
+    strongest = float(spectrum.max())
+    near = {hz: round(hz * samples.size / 16_000) for hz in (400, 700, 1100)}
+    return {
+        hz
+        for hz, place in near.items()
+        if spectrum[place - 2 : place + 3].max() > 0.2 * strongest
+    }

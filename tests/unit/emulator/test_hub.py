@@ -147,3 +147,100 @@ async def test_nonsense_reads_as_the_end():
     for line in (b"", b"[]\n", b"{\n", b"\xff\n", ConnectionResetError()):
         assert await read_line(Reader(line)) == {}
     assert await read_line(Reader(b'{"a": 1}\n')) == {"a": 1}
+
+
+def sent_on(*accounts, targets):
+    """Alice calls bob, who sends the call on."""
+    meeting = Meeting("alice", "bob", *accounts)
+    alice, bob = meeting.members[:2]
+    meeting.signal(alice, Signal.INVITE, "bob")
+    meeting.signal(bob, Signal.TRANSFER, targets)
+    alice.writer.take()
+    bob.writer.take()
+    return meeting
+
+
+def test_first_target_to_answer_has_the_call_and_the_others_stop():
+    meeting = sent_on("carol", "dave", "eve", targets="carol,Dave")
+    alice, bob, carol, dave, eve = meeting.members
+    (invite,) = carol.writer.take()
+    assert (invite["value"], invite["by"]) == ("alice", "bob")
+    assert meeting.heard(eve) == []
+    meeting.signal(carol, Signal.RINGING)
+    dave.writer.take()
+    meeting.signal(dave, Signal.ANSWER)
+    assert meeting.heard(carol) == [(Signal.END, Ending.CANCELLED)]
+    assert meeting.heard(bob) == [(Signal.TRANSFERRED, "dave")]
+    assert meeting.heard(alice) == [(Signal.ANSWER, "")]
+    sound = {"type": "sound", "call": "t", "pcm": "AAAA"}
+    meeting.say(alice, **sound)
+    assert dave.writer.take() == [sound]
+    assert bob.writer.take() == []
+    meeting.signal(dave, Signal.END, Ending.FINISHED)
+    assert meeting.heard(alice) == [(Signal.END, Ending.FINISHED)]
+
+
+def test_call_that_no_target_takes_stays_where_it_was():
+    meeting = sent_on("carol", "dave", targets="carol,dave")
+    alice, bob, carol, dave = meeting.members
+    meeting.signal(carol, Signal.END, Ending.REFUSED)
+    assert meeting.heard(bob) == []
+    meeting.hub._leave(dave)
+    assert bob.writer.take()[0]["signal"] == Signal.TRANSFER_FAILED
+    meeting.signal(bob, Signal.ANSWER)
+    assert (Signal.ANSWER, "") in [
+        (item.get("signal"), item.get("value")) for item in alice.writer.take()
+    ]
+
+
+@pytest.mark.parametrize("targets", ["nobody", "", "alice", "bob"])
+def test_transfer_to_nobody_fails_at_once(targets):
+    meeting = Meeting("alice", "bob")
+    alice, bob = meeting.members
+    meeting.signal(alice, Signal.INVITE, "bob")
+    bob.writer.take()
+    meeting.signal(bob, Signal.TRANSFER, targets)
+    assert meeting.heard(bob) == [(Signal.TRANSFER_FAILED, "")]
+
+
+@pytest.mark.parametrize(("who", "signal"), [(0, Signal.END), (1, Signal.END)])
+def test_targets_stop_ringing_when_the_call_ends(who, signal):
+    meeting = sent_on("carol", targets="carol")
+    carol = meeting.members[2]
+    carol.writer.take()
+    meeting.signal(meeting.members[who], signal, Ending.CANCELLED)
+    assert meeting.heard(carol) == [(Signal.END, Ending.CANCELLED)]
+    assert meeting.hub._routes == {}
+
+
+def test_caller_of_data_moves_to_the_target():
+    meeting = Meeting("bob", "carol")
+    bob, carol = meeting.members
+    person = {"voice": "tone:700"}
+    wish = {"call": "t", "signal": Signal.TRANSFER, "value": "carol"}
+    meeting.say(bob, type="signal", **wish, person=person, **{"from": "dora"})
+    (invite,) = carol.writer.take()
+    assert (invite["value"], invite["by"], invite["person"]) == ("dora", "bob", person)
+    meeting.signal(carol, Signal.ANSWER)
+    assert meeting.heard(bob) == [(Signal.TRANSFERRED, "carol")]
+    assert meeting.hub._routes == {}
+    meeting.signal(carol, Signal.END, Ending.FINISHED)
+    assert bob.writer.take() == []
+
+
+def test_transfer_that_is_not_wanted_any_more_ends():
+    meeting = sent_on("carol", targets="carol")
+    _, bob, carol = meeting.members
+    carol.writer.take()
+    meeting.signal(bob, Signal.TRANSFER_FAILED)
+    assert meeting.heard(carol) == [(Signal.END, Ending.CANCELLED)]
+    assert meeting.hub._routes["t"].transfer is None
+
+
+def test_message_reaches_every_instance_of_an_account():
+    meeting = Meeting("alice", "bob", "bob")
+    alice, first, second = meeting.members
+    meeting.say(alice, type="message", to="Bob", text="hi")
+    expected = [{"type": "message", "from": "alice", "text": "hi"}]
+    assert first.writer.take() == second.writer.take() == expected
+    assert alice.writer.take() == []
