@@ -10,13 +10,16 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from skypechan.backends.base import LineState
 from skypechan.backends.skype.backend import SkypeBackend
+from skypechan.backends.skype.protocol.values import HIGHEST_LEVEL, MessageStatus
 from skypechan.backends.skype.settings import SkypeSettings
-from skypechan.call.events import LineAnswered, LineReleased
+from skypechan.call.causes import HangupCause
+from skypechan.call.events import LineAnswered, LineHeld, LineReleased
 from skypechan.emulator.client import Client as EmulatedClient
 from skypechan.emulator.client import Send
 from skypechan.emulator.engine import CallEngine
@@ -34,8 +37,10 @@ APP = "app"
 class Joined:
     """The emulated client as the gateway's client, and the wire between them."""
 
-    def __init__(self) -> None:
-        self.emulated = EmulatedClient("alice", PEOPLE, engine=CallEngine())
+    def __init__(self, level: int = HIGHEST_LEVEL) -> None:
+        self.emulated = EmulatedClient(
+            "alice", PEOPLE, engine=CallEngine(), highest_level=level
+        )
         self.commands: deque[str] = deque()
         self.replies: deque[str] = deque()
         self.notices: deque[str] = deque()
@@ -142,9 +147,9 @@ _SIGNALS = {
 
 
 class Play:
-    def __init__(self) -> None:
+    def __init__(self, level: int = HIGHEST_LEVEL) -> None:
         self.clock = FakeClock()
-        self.client = Joined()
+        self.client = Joined(level)
         self.desktop = ScriptedDesktop()
         self.observer = RecordingObserver()
         self.backend = SkypeBackend(SkypeSettings(), self.clock, self.desktop.open)
@@ -216,8 +221,8 @@ class Play:
         await settle()
 
 
-async def play(acts) -> Play:
-    theatre = Play()
+async def play(acts, level: int = HIGHEST_LEVEL) -> Play:
+    theatre = Play(level)
     running = await theatre.start()
     try:
         for what, how in acts:
@@ -245,3 +250,40 @@ def test_both_ends_come_to_the_same_end(acts):
         call = theatre.client.calls[leg.call_id]
         assert bool(events.of(LineAnswered)) <= call.answered
         event(f"{call.status.value}, answered {call.answered}")
+
+
+LEVELS = range(1, HIGHEST_LEVEL + 1)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("beginning", [BEGINNINGS[2], BEGINNINGS[4]])
+async def test_call_is_held_and_ends_at_every_level(level, beginning):
+    acts = (*beginning, ("partner", "hold"), *_ROUND, ("partner", "end"), *_ROUND)
+    theatre = await play(acts, level)
+    ((_, events),) = theatre.legs()
+    kinds = [type(happened) for happened in events.all if type(happened) in _KINDS]
+    assert kinds == [LineAnswered, LineHeld, LineReleased]
+    assert events.released.cause is HangupCause.NORMAL_CLEARING
+
+
+@pytest.mark.parametrize("level", LEVELS)
+async def test_message_is_read_at_every_level(level):
+    theatre = Play(level)
+    running = await theatre.start()
+    messages = []
+    theatre.backend.on_message = messages.append
+    theatre.client.emulated.chats.receive(stranger("carol", "Carol"), "psst", NOW)
+    theatre.client.settle()
+    for _ in range(4):
+        theatre.client.flush()
+        await settle()
+    running.cancel()
+    await theatre.clock.advance(3.0)
+    assert [(m.sender, m.sender_name, m.text) for m in messages] == [
+        ("carol", "Carol", "psst")
+    ]
+    (text,) = theatre.client.emulated.chats.texts.values()
+    assert text.status is MessageStatus.READ
+
+
+_KINDS = {LineAnswered, LineHeld, LineReleased}
