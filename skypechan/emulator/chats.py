@@ -32,6 +32,7 @@ from skypechan.backends.skype.protocol.values import (
     MessageType,
 )
 from skypechan.emulator.book import CREATE_FAILED, DELETE_FAILED, found, number_of
+from skypechan.emulator.directory import one_line
 from skypechan.emulator.engine import CallEngine
 from skypechan.emulator.outputs import MessageToPartner, Purpose, StartTimer
 from skypechan.emulator.party import Person
@@ -110,8 +111,8 @@ class Text:
             "CHATNAME": self.chat,
             "FROM_HANDLE": self.sender.handle,
             "PARTNER_HANDLE": self.sender.handle,
-            "FROM_DISPNAME": name,
-            "PARTNER_DISPNAME": name,
+            "FROM_DISPNAME": one_line(name),
+            "PARTNER_DISPNAME": one_line(name),
             "BODY": self.body,
             "LEAVEREASON": "",
             "USERS": "",
@@ -170,7 +171,8 @@ class ChatBook:
     def receive(self, person: Person, body: str, now: int) -> Text:
         """Somebody writes to the account."""
         chat = self._dialog(person.handle, now)
-        text = self._new_text(chat, person, body, MessageStatus.RECEIVED, now)
+        received = MessageStatus.RECEIVED
+        text = self._new_text(chat, person, one_line(body), received, now)
         self._engine.tell(text.told)
         return text
 

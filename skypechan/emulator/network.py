@@ -165,7 +165,7 @@ class Network:
             case "accounts":
                 self._meet(message.get("accounts"))
             case "signal":
-                value = str(message.get("value", ""))
+                value = one_line(str(message.get("value", "")))
                 if message.get("signal") == Signal.INVITE:
                     self._ring(token, value, message)
                 elif call := self._calls.get(token):
@@ -226,7 +226,7 @@ class Network:
         if ending is None:
             remote = not isinstance(moved, dict)
             call = client.engine.ring(person, self._program.now(), remote=remote)
-            call.properties["TRANSFERRED_BY"] = str(message.get("by", ""))
+            call.properties["TRANSFERRED_BY"] = one_line(str(message.get("by", "")))
             self._remember(call, token)
             self._program.settle()
         elif self._writer is not None:

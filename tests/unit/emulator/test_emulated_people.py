@@ -414,3 +414,18 @@ def test_manner_of_every_kind_can_be_called():
         desktop = Desktop(people=[Person(handle="x", manner=manner)])
         desktop.place("x")
         desktop.walk()
+
+
+def test_line_breaks_of_the_world_do_not_reach_the_protocol():
+    desktop = Desktop()
+    eve = stranger("eve", "Eve\nIl")
+    text = desktop.client.chats.receive(eve, "two\r\nlines\0", NOW)
+    desktop.client.ask_contact(eve, "let\nme in")
+    desktop.settle()
+    (body,) = desktop.say(f"GET CHATMESSAGE {text.ident} BODY")
+    assert body.split(" ", 3)[3].split() == ["two", "lines"]
+    assert desktop.say("GET USER eve RECEIVEDAUTHREQUEST") == [
+        "USER eve RECEIVEDAUTHREQUEST let me in"
+    ]
+    (name,) = desktop.say(f"GET CHATMESSAGE {text.ident} FROM_DISPNAME")
+    assert "Eve" in name
