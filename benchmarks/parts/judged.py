@@ -57,6 +57,7 @@ def mean_score(pairs: Iterable[tuple[Int16, Int16]], rate_hz: int) -> float:
 
 def ideal_8k(samples: Int16) -> Int16:
     """16 to 8 kHz with a filter that ends at 4000 Hz, by the whole spectrum."""
+    samples = samples[: len(samples) // 4 * 4]
     spectrum = np.fft.rfft(samples)
     half = np.fft.irfft(spectrum[: len(samples) // 4 + 1], len(samples) // 2) / 2
     return rounded(half)
