@@ -96,7 +96,11 @@ class LineLeg(Protocol):
         """Send one digit to the far end."""
 
     async def open_audio(self) -> AudioPort:
-        """Connect the audio of an answered leg."""
+        """Connect the audio of an answered leg, once.
+
+        Where `early_media` is a capability also before the answer, from
+        `LineEarlyMedia` on; the same port then serves the answered leg.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
+import numpy as np
 import pytest
 
 from skypechan.backends.base import LineState, Presence
@@ -14,6 +15,7 @@ from skypechan.call.causes import HangupCause
 from skypechan.call.events import (
     LineAnswered,
     LineDigit,
+    LineEarlyMedia,
     LineHeld,
     LineReleased,
     LineResumed,
@@ -22,7 +24,7 @@ from skypechan.clock import SystemClock
 from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.ports import free_port
 from skypechan.errors import CallError
-from tests.doubles.emulated import emulator_at
+from tests.doubles.emulated import emulator_at, pitch_hz
 from tests.doubles.line_observer import Events, RecordingObserver
 
 SECONDS = 10.0
@@ -197,3 +199,33 @@ async def test_conference_is_one_leg_and_ends_as_one(lines):
     for item in (bob, carol):
         _, theirs = await item.offered()
         await theirs.first(LineReleased)
+
+
+async def test_ringback_of_a_telephone_is_heard_before_the_answer(lines):
+    alice, _, _ = lines
+    await alice.emulator.put("/contacts/+4912345678", answer_s=1.5, voice="tone:900")
+    events = Events()
+    leg = await alice.backend.place("+4912345678", events)
+    await events.first(LineEarlyMedia)
+    port = await leg.open_audio()
+    with port.from_line, port.to_line:
+        assert events.of(LineAnswered) == []
+        assert pitch_hz(await hear(port, 8_000)) == pytest.approx(425, abs=5)
+        await events.first(LineAnswered)
+        await hear(port, 8_000)  # what had been sent before the answer
+        assert pitch_hz(await hear(port, 8_000)) == pytest.approx(900, abs=5)
+        assert leg.price is not None
+        await leg.release()
+        await events.first(LineReleased)
+
+
+async def hear(port, count):
+    """The next samples from the line."""
+    content = b""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(SECONDS):
+        while len(content) < 2 * count:
+            piece = await loop.sock_recv(port.from_line, 2 * count - len(content))
+            assert piece, "the line has closed"
+            content += piece
+    return np.frombuffer(content, "<i2")

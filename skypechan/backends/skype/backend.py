@@ -72,6 +72,7 @@ class SkypeBackend:
     def capabilities(self) -> Capabilities:
         """What a Skype client can do."""
         return Capabilities(
+            early_media=True,
             hold=True,
             transfer=True,
             conference=True,
