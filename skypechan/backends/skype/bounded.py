@@ -50,13 +50,16 @@ class BoundedWork(Generic[T]):
             self._known.popitem(last=False)
         self._waiting.append(item)
         if self._workers < _AT_ONCE:
-            self._workers += 1
-            self._spawn(self._work())
+            self._start()
         return True
 
     def forget(self, item: T) -> None:
         """Let an item be taken again."""
         self._known.pop(item, None)
+
+    def _start(self) -> None:
+        self._workers += 1
+        self._spawn(self._work())
 
     async def _work(self) -> None:
         try:
@@ -64,3 +67,5 @@ class BoundedWork(Generic[T]):
                 await self._do(self._waiting.popleft())
         finally:
             self._workers -= 1
+            if self._waiting and not self._workers:
+                self._start()  # one item that fails does not hold up the others
