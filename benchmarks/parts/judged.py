@@ -73,13 +73,14 @@ def rounded(samples: NDArray[np.floating]) -> Int16:
     return np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
 
 
-def rows(clips: list[Clip], rivals: list[Resampler]) -> list[Row]:
+def rows(clips: list[Clip], rivals: list[Resampler], *, quick: bool) -> list[Row]:
     """Judge everything. Raises ConfigError where PESQ is not installed."""
     require_pesq()
+    drifts_ppm = (200, -200) if quick else (200, -200, 1000, -1000)
     return [
         *_narrow(clips, rivals),
         _wide(clips),
-        *(_drifting(clips, ppm) for ppm in (200, -200, 1000, -1000)),
+        *(_drifting(clips, ppm) for ppm in drifts_ppm),
         *(_lossy(clips, share, least) for share, least in LOSSES),
         _boosted(clips),
     ]

@@ -33,14 +33,14 @@ def at_least(
     what: str, unit: str, least: float, ours: float, beside: Mapping[str, float]
 ) -> Row:
     """Return the row of a figure that should not be smaller."""
-    return Row(what, unit, f">= {least:g}", ours, ours >= least, beside)
+    return Row(what, unit, f">= {least:g}", float(ours), bool(ours >= least), beside)
 
 
 def at_most(
     what: str, unit: str, most: float, ours: float, beside: Mapping[str, float]
 ) -> Row:
     """Return the row of a figure that should not be larger."""
-    return Row(what, unit, f"<= {most:g}", ours, ours <= most, beside)
+    return Row(what, unit, f"<= {most:g}", float(ours), bool(ours <= most), beside)
 
 
 def as_table(rows: list[Row]) -> str:

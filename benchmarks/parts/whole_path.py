@@ -2,16 +2,12 @@
 
 The phone is baresip: its file is the microphone, its recording the ear. Beside it, in
 the same run, the same phone hears itself by Asterisk's own Echo(), which has the same
-codec in the way and no gateway. Before and behind each clip there is a chirp, so what
-was heard is cut exactly where the clip lies. Matching the clocks of two ends warps
-time, which nobody hears and PESQ charges dearly; so the reference is played at the
-speed that the two chirps tell. Cuts and gaps remain in what is judged.
+codec in the way and no gateway.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,15 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.parts.chirps import write_wav
+from benchmarks.parts.cuts import between_chirps, scores
 from benchmarks.parts.house import TO_PHONE, Bridge, bridge
-from benchmarks.parts.judged import NARROW_RATE_HZ, ideal_8k, score, warped
+from benchmarks.parts.judged import NARROW_RATE_HZ, ideal_8k
 from benchmarks.parts.rows import Row
 from benchmarks.parts.speech import RATE_HZ, Clip
-from skypechan.audio.probe import CHIRP_S, chirp, found_chirps
 from skypechan.demo.parts.baresip import Baresip, EventType, SipAccount
 from skypechan.demo.parts.users import give
 from skypechan.demo.report import tell
-from skypechan.errors import DeadlineError
 
 Int16 = NDArray[np.int16]
 
@@ -40,11 +35,8 @@ ALONE = "phone - Asterisk Echo() - phone"
 TO_PHONE_WAY = "Skype - gateway - phone"
 TO_SKYPE_WAY = "phone - gateway - Skype"
 
-_LEAD_S, _PAUSE_S, _TAIL_S = 1.5, 0.3, 0.5
 _ANSWER_S, _CALM_S = 10.0, 1.5
 _ECHO = "600"
-_MOST_WARP = 0.01
-_ALIKE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +76,11 @@ async def _judge(at: Bridge, codec: str, clips: list[Clip]) -> Judged:
     rate_hz = CODECS[codec]
     judged = Judged(codec)
     spoken = [_at_rate(clip.samples, rate_hz) for clip in clips]
-    async with _phone(at, codec, _speech(spoken, rate_hz)) as phone:
+    async with _phone(at, codec, between_chirps(spoken, rate_hz)) as phone:
         tell(f"quality: {codec}: {ALONE}")
         judged.scores[ALONE] = await _alone(phone, spoken, rate_hz)
         tell(f"quality: {codec}: through the gateway, both ways at once")
-        scores = await _through(at, phone, clips, spoken, rate_hz)
-        judged.scores.update(scores)
+        judged.scores.update(await _through(at, phone, clips, spoken, rate_hz))
         judged.figures.update((await at.gateway.record())["audio"])
     return judged
 
@@ -120,7 +111,7 @@ async def _alone(phone: Baresip, spoken: list[Int16], rate_hz: int) -> list[floa
     await asyncio.sleep(_seconds(spoken, rate_hz))
     await phone.hang_up()
     await phone.event(EventType.CLOSED, since=mark, within_s=_ANSWER_S)
-    return _scores(_recorded(phone.heard()), spoken, rate_hz)
+    return scores(_recorded(phone.heard()), spoken, rate_hz)
 
 
 async def _through(
@@ -135,7 +126,7 @@ async def _through(
     await at.skype.call(number, "INPROGRESS", _ANSWER_S)
     said = [clip.samples for clip in clips]
     file = at.folder / f"speech-skype-{number}.wav"
-    write_wav(file, _speech(said, RATE_HZ), RATE_HZ)
+    write_wav(file, between_chirps(said, RATE_HZ), RATE_HZ)
     await at.skype.post(f"/calls/{number}/play", {"sound": f"wav:{file}"})
     await asyncio.sleep(_seconds(said, RATE_HZ))
     listened = (await at.skype.sound(number, "heard")).samples
@@ -144,22 +135,13 @@ async def _through(
     await at.gateway.idle()
     heard = _recorded(phone.heard())
     return {
-        TO_PHONE_WAY: _scores(heard, spoken, rate_hz),
-        TO_SKYPE_WAY: _scores(listened, said, RATE_HZ, judged_hz=rate_hz),
+        TO_PHONE_WAY: scores(heard, spoken, rate_hz),
+        TO_SKYPE_WAY: scores(listened, said, RATE_HZ, judged_hz=rate_hz),
     }
 
 
-def _speech(clips: list[Int16], rate_hz: int) -> Int16:
-    parts = [np.zeros(round(_LEAD_S * rate_hz), np.int16)]
-    for samples in clips:
-        parts += [chirp(rate_hz), np.zeros(round(_PAUSE_S * rate_hz), np.int16)]
-        parts += [samples, np.zeros(round(_TAIL_S * rate_hz), np.int16)]
-    tail = np.zeros(round(_LEAD_S * rate_hz), np.int16)
-    return np.concatenate([*parts, chirp(rate_hz), tail])
-
-
 def _seconds(clips: list[Int16], rate_hz: int) -> float:
-    return len(_speech(clips, rate_hz)) / rate_hz + _CALM_S
+    return len(between_chirps(clips, rate_hz)) / rate_hz + _CALM_S
 
 
 def _at_rate(samples: Int16, rate_hz: int) -> Int16:
@@ -169,46 +151,3 @@ def _at_rate(samples: Int16, rate_hz: int) -> Int16:
 def _recorded(path: Path) -> Int16:
     with wave.open(str(path), "rb") as file:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
-
-
-def _scores(
-    heard: Int16, spoken: list[Int16], rate_hz: int, judged_hz: int | None = None
-) -> list[float]:
-    """Score every clip in what was heard. Raises DeadlineError if one is not in it."""
-    length = len(spoken[0])
-    before, behind = (CHIRP_S + _PAUSE_S) * rate_hz, _TAIL_S * rate_hz
-    places = [found.position for found in found_chirps(heard, rate_hz)]
-    parts = []
-    for first, second in itertools.pairwise(places):
-        ratio = (second - first) / (before + length + behind)
-        if abs(ratio - 1) < _MOST_WARP:
-            begin = round(first + before * ratio)
-            parts.append((ratio, heard[begin : begin + round(length * ratio)]))
-    return [
-        _best_score(samples, parts, judged_hz or rate_hz, rate_hz) for samples in spoken
-    ]
-
-
-def _best_score(
-    samples: Int16, parts: list[tuple[float, Int16]], judged_hz: int, rate_hz: int
-) -> float:
-    """Score the part that holds a clip."""
-    likeness = [_alike(samples, part, rate_hz) for _, part in parts]
-    if max(likeness, default=0) < _ALIKE:
-        raise DeadlineError(f"a clip is not in what was heard: {likeness}")
-    ratio, part = parts[int(np.argmax(likeness))]
-    pair = warped(samples, ratio), part
-    if judged_hz != rate_hz:
-        pair = ideal_8k(pair[0]), ideal_8k(part)
-    return score(*pair, judged_hz)
-
-
-def _alike(one: Int16, other: Int16, rate_hz: int) -> float:
-    """How well the loudness of two sounds agrees over time, 1 at best."""
-    frame = rate_hz // 50
-    count = min(len(one), len(other)) // frame
-    loudness = [
-        np.abs(sound[: count * frame].astype(np.float64)).reshape(count, -1).mean(1)
-        for sound in (one, other)
-    ]
-    return float(np.corrcoef(*loudness)[0, 1])
