@@ -23,6 +23,7 @@ ACCEPT = 0.5  # speech alone scores at most 0.18
 _ZOOM = 32
 _NEAR = 32
 _SINE_STEPS = 4
+_EARLY_NS = 20_000_000
 
 Signal = NDArray[np.float64]
 
@@ -59,8 +60,13 @@ class TimedSound:
         return TimedSound(samples, starts, self.at_ns[first:], self.rate_hz)
 
     def time_ns(self, position: float) -> float:
-        """Return when a sample passed, counted from the time of its piece."""
-        index = max(int(np.searchsorted(self.starts, position, side="right")) - 1, 0)
+        """Return when a sample passed, counted from the time of its piece.
+
+        A place a little before a piece's first sample is that sample's: a chirp that
+        begins with a piece is found there to a fraction of a sample.
+        """
+        nearest = round(position)
+        index = max(int(np.searchsorted(self.starts, nearest, side="right")) - 1, 0)
         offset = (position - float(self.starts[index])) / self.rate_hz
         return float(self.at_ns[index]) + offset * 1e9
 
@@ -173,14 +179,15 @@ def crossings(
     """Return each chirp's way, from a sample's sending to the same one's arrival.
 
     The first chirp heard after one was sent and before the next was is its echo; a
-    chirp that never came is left out.
+    chirp that never came is left out. An echo may seem to come up to a piece early: a
+    chirp that a resampler has moved by a sample is timed by the piece before.
     """
     gone = _times_ns(sent, up)
     came = _times_ns(received, up)
     found = []
     for index, start in enumerate(gone):
         end = gone[index + 1] if index + 1 < len(gone) else np.inf
-        echoes = [at for at in came if start <= at < end]
+        echoes = [at for at in came if start <= at + _EARLY_NS < end]
         if echoes:
             found.append(Crossing(start, echoes[0]))
     return found

@@ -21,6 +21,7 @@ _TIME_CONSTANT_S = 6.0
 _MOST_CORRECTION = 1000e-6
 _SLEW = 60e-6  # a frame
 _RISE_S = 0.010
+_MOST_STARVED_S = 0.200
 
 
 class QueueModel:
@@ -30,6 +31,8 @@ class QueueModel:
         self._level_s = np.zeros(capacity)
         self._clock_s = np.zeros(capacity)
         self._least_s = np.full((capacity, _SECONDS), np.inf)
+        self.starved_s = np.zeros(capacity)
+        """How long they had nothing to play lately."""
         self.recent_s = np.zeros(capacity)
         """What was left before the last writes: falls at once, rises in some frames."""
         self.ratio = np.ones(capacity)
@@ -40,7 +43,7 @@ class QueueModel:
         self._level_s[row] = 0
         self._clock_s[row] = clock_s
         self._least_s[row] = np.inf
-        self.recent_s[row] = 0
+        self.recent_s[row] = self.starved_s[row] = 0
         self.ratio[row] = 1
 
     def level_s(self, rows: Rows, clock_s: Float64) -> Float64:
@@ -52,7 +55,10 @@ class QueueModel:
 
     def written(self, rows: Rows, seconds: Float64 | float, clock_s: Float64) -> None:
         """Take note that so much was written to each."""
-        left_s = self.level_s(rows, clock_s)
+        owed_s = clock_s - self._clock_s[rows] - self._level_s[rows]
+        left_s = np.maximum(-owed_s, 0)
+        starved_s = self.starved_s[rows] + np.maximum(owed_s, 0)
+        self.starved_s[rows] = np.minimum(starved_s, _MOST_STARVED_S)
         self._level_s[rows] = left_s + seconds
         self._clock_s[rows] = clock_s
         self._least_s[rows, 0] = np.minimum(self._least_s[rows, 0], left_s)
@@ -79,6 +85,7 @@ class QueueModel:
         A receiver that rids itself of delay does so by `forgotten_s` a second.
         """
         self._level_s[rows] = np.maximum(self._level_s[rows] - forgotten_s, 0)
+        self.starved_s[rows] /= 2
         self._least_s[rows] = np.roll(self._least_s[rows], 1, axis=1)
         self._least_s[rows, 0] = np.inf
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -52,6 +52,11 @@ class Flow:
         self._arrived_s[rows] = now_s
         self._rate_hz[rows] = rate_hz
         self._heard_ms[rows] += pcm.shape[1] * 1000 / rate_hz
+
+    def touch(self, rows: Collection[int], now_s: float) -> None:
+        """The sources speak, though what they said was skipped: no silence for them."""
+        if rows:
+            self._arrived_s[list(rows)] = now_s
 
     def pausing(self, rows: Rows, now_s: float) -> Rows:
         """Return which of `rows` need silence now, and count each pause once."""

@@ -1,14 +1,15 @@
 """When the audio of one direction goes on: at once, late, or not at all.
 
 Audio of a well-behaved source passes when it comes. Three things are exceptions, and
-all are rare: a source that is rough gets a playout buffer; what a stall piled up is
-skipped, cross-faded; and towards the line a client whose queue has grown is spliced
-back. In the usual case `admit` only notes the arrival and looks at two tables.
+all are rare: a source that is rough gets a playout buffer; what a stall piled up
+beyond what its receiver was short of is skipped, cross-faded; and towards the line a
+client whose queue has grown is spliced back. In the usual case `admit` only notes the
+arrival and looks at two tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ _DUE_S = 0.0005  # what is due this soon need not wait for a timer of its own
 _MISSED_S = 0.040
 _SEAM_S = 0.004
 _CROWDED_S, _SPACIOUS_S = 0.030, 0.008
-_SPLICE_EVERY_S = 0.080
+_SPLICE_EVERY_S = 0.060
 _FORGOTTEN_S = 0.001  # a second: phones get rid of delay by themselves
 
 
@@ -67,6 +68,11 @@ class Timing:
         self._playouts: dict[int, Playout] = {}
         self._seams: dict[int, Int16] = {}
 
+    @property
+    def skipping(self) -> Collection[int]:
+        """The calls of which audio is skipped until their receivers have caught up."""
+        return self._seams.keys()
+
     def reset(self, row: int, now_s: float) -> None:
         """Start a call."""
         self.clock.reset(row, now_s)
@@ -92,7 +98,7 @@ class Timing:
         late_s = self.clock.note(rows, pcm.shape[1] / rate_hz, now_s)
         self._late[rows] += late_s > _LATE_S
         level_s = self.queue.level_s(rows, self._receiver.clock_s(rows, now_s))
-        piled_up = level_s > self._backlog_s
+        piled_up = level_s > self._backlog_s + self.queue.starved_s[rows]
         special = self._special[rows] | piled_up
         if not special.any():
             return rows, pcm

@@ -31,7 +31,9 @@ class EngineSettings:
         15, "a source of which 0.5 % comes later than this is smoothed", least=5
     )
     backlog_ms: int = setting(
-        80, "what comes at once behind a stall is skipped beyond this", least=20
+        40,
+        "of what a stall held back, so much more than was missing is passed on",
+        least=20,
     )
     stall_seconds: float = setting(
         10.0, "a receiver that takes no audio for so long has ended the call", least=1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skypechan.audio.probe import (
+    TimedSound,
     chirp,
     delays_ms,
     found_chirps,
@@ -81,3 +82,12 @@ def test_chirp_that_never_came_has_no_delay() -> None:
     heard[:3200] = 0
     sent = sound_of(packets_of(signal, 0))
     assert len(delays_ms(sent, sound_of(packets_of(heard, 5_000_000)))) == 1
+
+
+def test_a_chirp_that_begins_with_a_piece_has_that_piece_s_time() -> None:
+    pieces = [np.zeros(160, np.int16)] * 4
+    # The second piece came late: its first sample did not pass 20 ms after the first.
+    sound = TimedSound.of(pieces, [0, 27_000_000, 40_000_000, 60_000_000], 8_000)
+    assert sound.time_ns(159.9) == pytest.approx(27_000_000, abs=20_000)
+    assert sound.time_ns(160.1) == pytest.approx(27_000_000, abs=20_000)
+    assert sound.time_ns(150.0) == pytest.approx(18_750_000)

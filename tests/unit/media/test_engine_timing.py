@@ -98,7 +98,7 @@ def test_a_stall_leaves_no_delay_and_no_click() -> None:
         call.run(25)
         figures = call.media.figures()
         assert 1000 * call.least_queue_s(19, 20) <= 2
-        after = [q for at_s, q in call.queues_s if at_s >= 1_021.3]
+        after = [q for at_s, q in call.queues_s if at_s >= 1_021.4]
         assert max(after) <= 0.010
         messages = sum(count for _, count in call.to_pbx)
         assert abs(messages - 25 * 50) <= 2
@@ -107,6 +107,25 @@ def test_a_stall_leaves_no_delay_and_no_click() -> None:
     for way in (figures.to_pbx, figures.to_line):
         assert way.gaps == 1
         assert 100 <= way.skipped_ms <= 320
+
+
+@pytest.mark.parametrize("held_s", [0.05, 0.09, 0.13, 0.211, 0.305, 0.5])
+@pytest.mark.parametrize("turn", [0, 1])
+def test_after_a_stall_of_any_length_the_source_is_heard_again(
+    held_s: float, turn: int
+) -> None:
+    def late(rng: np.random.Generator, at_s: float) -> float:
+        begun_s = 3.0 + 0.007 * turn
+        held = max(0.0, begun_s + held_s - at_s) if at_s >= begun_s else 0.0
+        return well(rng, at_s) + held
+
+    with call_of(200, late, late, audio=speech, seed=turn) as call:
+        call.run(6)
+        figures = call.media.figures()
+        assert call.least_queue_s(5.5, 6) <= 0.060
+    for way in (figures.to_pbx, figures.to_line):
+        assert way.skipped_ms <= 1000 * held_s + 60  # splices included
+        assert way.filled <= 50 * held_s + 2
 
 
 def test_a_pause_of_either_side_is_no_stall_and_no_lateness() -> None:
