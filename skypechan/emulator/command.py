@@ -28,6 +28,7 @@ from skypechan.emulator.party import stranger
 from skypechan.emulator.profile import Profile
 from skypechan.emulator.program import Program
 from skypechan.emulator.script import Incoming, Script, Written, read_script
+from skypechan.emulator.trace import TraceFile
 from skypechan.emulator.voices import make_voice
 from skypechan.errors import ConfigError, LinkError
 
@@ -76,7 +77,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="meet other emulators there; the first one hosts",
     )
     parser.add_argument(
-        "--trace", action="store_true", help="log every line of the conversation"
+        "--seed", type=int, default=1, metavar="N", help="of all that is left to chance"
+    )
+    parser.add_argument(
+        "--trace",
+        type=Path,
+        metavar="FILE",
+        help="write every line of the conversation there (trace.py tells the format)",
     )
 
 
@@ -90,8 +97,6 @@ async def run(
     One JSON line on standard output says when everything is ready. With a `login` its
     owner is signed in, or nobody if it is wrong.
     """
-    if args.trace:
-        logging.getLogger("skypechan.emulator").setLevel(logging.DEBUG)
     try:
         script = _script(args)
         if login is not None:
@@ -121,8 +126,10 @@ async def _serve(
     stack: AsyncExitStack,
     stopping: asyncio.Event,
 ) -> int:
-    program = _program(script)
+    program = _program(script, args.seed)
     stack.push_async_callback(program.stop)
+    if args.trace is not None:
+        _record(program, args.trace, stack)
     entrance = _entrance(program, script, args, login)
     stack.callback(entrance.keep)
     hosts = await open_hosts(program, stack, dbus=args.dbus, display=args.display)
@@ -134,7 +141,7 @@ async def _serve(
         _in_background(stack, partners.run())
     control = None
     if args.control is not None:
-        port = ControlPort(program, hosts.x11)
+        port = ControlPort(program, hosts.x11, hosts.bus)
         stack.push_async_callback(port.stop)
         control = await port.start(args.control)
     _announce(control=control, display=hosts.display, dbus=hosts.dbus)
@@ -168,7 +175,7 @@ def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> No
     stack.push_async_callback(end)
 
 
-def _program(script: Script) -> Program:
+def _program(script: Script, seed: int) -> Program:
     engine = CallEngine(repeats=script.repeats, reason_14=script.reason_14)
     client = Client(
         script.account,
@@ -179,7 +186,7 @@ def _program(script: Script) -> Program:
         signed_in=script.signed_in,
         silent_mode=script.silent_mode,
     )
-    return Program(client, SystemClock(), script.recording_s)
+    return Program(client, SystemClock(), script.recording_s, seed)
 
 
 def _script(args: argparse.Namespace) -> Script:
@@ -192,6 +199,14 @@ def _script(args: argparse.Namespace) -> Script:
     if args.authorise is not None:
         script = replace(script, permission=Permission(args.authorise))
     return script
+
+
+def _record(program: Program, path: Path, stack: AsyncExitStack) -> None:
+    clock = program.clock
+    trace = TraceFile(path, clock.monotonic_s())
+    stack.callback(trace.close)
+    program.recorders.append(lambda line: trace.write(clock.monotonic_s(), line))
+    stack.callback(program.recorders.clear)
 
 
 def _signed_in(script: Script, login: Login) -> Script:

@@ -30,8 +30,19 @@ what was heard. Stamps are nanoseconds of the machine's monotonic clock.
     GET  /calls/ID/heard, sent     pieces as [stamp_ns, first_sample, samples], marks
     GET  /calls/ID/heard.wav, sent.wav, heard.pcm, sent.pcm
     GET  /faults    POST /faults   {"drop_replies": N, "drop_notifications": N,
-                                    "reply_delay_s": S, "sound_ppm": P,
-                                    "swap_slices": N}
+                                    "double_replies": N, "reply_delay_s": S,
+                                    "swap_slices": N, "slow_s": S, "hang": bool,
+                                    "refuse_sound": bool, "sound_ppm": P,
+                                    "sound_lateness":
+                                    "none|well|burst40|full40|stall"}
+    POST /calls/ID/sound           {"direction": "INPUT|OUTPUT|CAPTURE_MIC" (without:
+                                    all), "ppm": P, "lateness": as above, "close":
+                                    bool, "half_open": bool}: one stream's lot;
+                                    half open it is there and carries nothing
+    POST /notifications            {"text": line, "bytes": N, "per_s": N, "for_s": S}:
+                                    any line to all, filled up to a size, again and
+                                    again
+    POST /bus                      {"name": bool}: the bus name is there, or lost
     GET  /display   POST /display  {"window": bool, "property": bool}: what can be
                                    found on the display; a property without its
                                    window is stale, a window that comes back is new
@@ -59,7 +70,9 @@ from skypechan.backends.skype.protocol.values import (
 )
 from skypechan.emulator.calls import Call
 from skypechan.emulator.control_texts import text_routes
+from skypechan.emulator.control_trouble import trouble_routes
 from skypechan.emulator.desk import Direction
+from skypechan.emulator.host import DbusHost
 from skypechan.emulator.host_x11 import X11Host
 from skypechan.emulator.outputs import Ending, Signal
 from skypechan.emulator.party import GIVE_UP_S, Person, stranger
@@ -78,9 +91,15 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class ControlPort:
     """The HTTP server of one emulator."""
 
-    def __init__(self, program: Program, x11: X11Host | None = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        x11: X11Host | None = None,
+        bus: DbusHost | None = None,
+    ) -> None:
         self._program = program
         self._x11 = x11
+        self._bus = bus
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int) -> int:
@@ -108,6 +127,7 @@ class ControlPort:
             web.get("/contacts", self._contacts),
             web.put("/contacts/{handle}", self._put_contact),
             *text_routes(self._program),
+            *trouble_routes(self._program, self._bus),
             web.get("/calls", self._calls),
             web.post("/calls", self._ring),
             web.post("/place", self._place),
@@ -119,8 +139,6 @@ class ControlPort:
             web.get("/calls/{call}/{which:heard|sent}", self._pieces),
             web.get("/calls/{call}/{which:heard|sent}.{form:wav|pcm}", self._sound),
             web.post("/calls/{call}/{act}", self._act),
-            web.get("/faults", self._get_faults),
-            web.post("/faults", self._set_faults),
             web.get("/display", self._get_display),
             web.post("/display", self._set_display),
             web.post("/die", self._die),
@@ -281,22 +299,6 @@ class ControlPort:
             return web.Response(body=content, content_type="application/octet-stream")
         return web.Response(body=_wav(content), content_type="audio/wav")
 
-    async def _get_faults(self, _: web.Request) -> web.Response:
-        return self._faults()
-
-    async def _set_faults(self, request: web.Request) -> web.Response:
-        wish = await _body(
-            request,
-            drop_replies=int,
-            drop_notifications=int,
-            reply_delay_s=float,
-            swap_slices=int,
-            sound_ppm=float,
-        )
-        self._program.ports.ppm = wish.pop("sound_ppm", self._program.ports.ppm)
-        self._program.faults = replace(self._program.faults, **wish)
-        return self._faults()
-
     async def _get_display(self, _: web.Request) -> web.Response:
         host = self._host()
         answer = {
@@ -360,15 +362,6 @@ class ControlPort:
             "authorise": client.permission.value,
             "applications": applications,
             "network": sorted(client.network_accounts),
-        }
-        return web.json_response(answer)
-
-    def _faults(self) -> web.Response:
-        ports = self._program.ports
-        answer = asdict(self._program.faults) | {
-            "sound_ppm": ports.ppm,
-            "pieces_late": ports.pieces_late,
-            "pieces_lost": ports.pieces_lost,
         }
         return web.json_response(answer)
 

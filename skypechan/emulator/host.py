@@ -60,6 +60,13 @@ class DbusHost:
         await self._link.watch_departures(self._on_departure)
         await self._link.own_name(BUS_NAME)
 
+    async def own_name(self, wanted: bool) -> None:
+        """Have the bus name, or lose it while the client runs on. LinkError."""
+        if wanted:
+            await self._link.own_name(BUS_NAME)
+        else:
+            await self._link.release_name(BUS_NAME)
+
     def send(self, key: str, outgoing: Outgoing) -> None:
         """Text for an application: the return value it waits for, or Notify."""
         name = key.removeprefix(f"{self.PREFIX} ")
@@ -79,11 +86,14 @@ class DbusHost:
             return False
         if call.interface not in {"", INTERFACE}:
             return False
+        self._program.serve(lambda: self._serve(call))
+        return True
+
+    def _serve(self, call: IncomingCall) -> None:
         key = f"{self.PREFIX} {call.sender}"
         number = self._program.receive(key, call.text)
         self._unanswered[key, number] = call
         self._program.settle()
-        return True
 
     def _on_departure(self, name: str) -> None:
         key = f"{self.PREFIX} {name}"

@@ -8,6 +8,7 @@ that is killed leaves it behind, as the real one did.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Final
 
 from skypechan.backends.skype.protocol.attachment import Outgoing
@@ -91,8 +92,7 @@ class X11Host:
         window = int(key.removeprefix(f"{self.PREFIX} "), 16)
         try:
             chunks = list(cut(outgoing.text))
-            if len(chunks) > 1 and self._program.faults.swap_slices > 0:
-                self._program.faults.swap_slices -= 1
+            if len(chunks) > 1 and self._program.swaps_slices():
                 chunks[:2] = chunks[1::-1]
             self.link.send(window, map(_message, chunks))
         except (LinkDownError, LocalWireError) as error:
@@ -119,6 +119,10 @@ class X11Host:
         if joined.trouble:
             logger.info("! from window 0x%x: %s", sender, joined.trouble)
         for text in joined.texts:
+            self._program.serve(partial(self._serve, sender, text))
+
+    def _serve(self, sender: int, text: str) -> None:
+        if sender in self._known:
             self._program.receive(self._key(sender), text)
             self._program.settle()
 

@@ -26,6 +26,7 @@ class Hosts:
     dbus: str | None = None
     display: str | None = None
     x11: X11Host | None = None
+    bus: DbusHost | None = None
     links: list[DbusLink | X11Link] = field(default_factory=list)
 
     async def wait_lost(self) -> None:
@@ -84,7 +85,8 @@ async def _appear_on_bus(
 ) -> None:
     link = await DbusLink.connect(address)
     stack.callback(link.close)
-    await DbusHost(program, link).start()
+    hosts.bus = DbusHost(program, link)
+    await hosts.bus.start()
     hosts.dbus = address or os.environ["DBUS_SESSION_BUS_ADDRESS"]
     hosts.links.append(link)
 

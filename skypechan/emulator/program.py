@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import random
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import replace
 from enum import Enum, unique
 from typing import Any, Final, Protocol
 
@@ -22,6 +23,7 @@ from skypechan.emulator.calls import Call
 from skypechan.emulator.chats import Text
 from skypechan.emulator.client import Client, Effect, Prompt, Send
 from skypechan.emulator.desk import CloseSound, OpenSound
+from skypechan.emulator.faults import Faults
 from skypechan.emulator.mixing import Mixer
 from skypechan.emulator.outputs import (
     Ended,
@@ -41,6 +43,7 @@ wire = logging.getLogger(f"{__name__}.wire")
 
 _TRACE_LINES: Final = 2_000
 _SOUNDS_KEPT: Final = 40
+_ASLEEP_MOST: Final = 100_000
 DIGIT_S: Final = 0.16
 """Tone and pause of one digit, so the pace of fingers."""
 
@@ -88,32 +91,20 @@ def _speaker(call: Call) -> _Speaker:
     return _Speaker.NETWORK if waiting else _Speaker.PARTNER
 
 
-@dataclass(slots=True)
-class Faults:
-    """Trouble on request.
-
-    The next `drop_replies` replies and `drop_notifications` notifications vanish;
-    replies come `reply_delay_s` late. On a display the next `swap_slices` lines of
-    several slices arrive with the first two in the wrong order.
-    """
-
-    drop_replies: int = 0
-    drop_notifications: int = 0
-    reply_delay_s: float = 0.0
-    swap_slices: int = 0
-
-
 class Program:
     """Everything one emulator process holds together. Belongs to one event loop.
 
     `decisions` are what the user wanted remembered about programs, by their names.
-    `watchers` are called whenever something may have changed.
+    `watchers` are called whenever something may have changed, `recorders` with each
+    line of the conversation.
     """
 
-    def __init__(self, client: Client, clock: Clock, kept_s: float = KEPT_S) -> None:
+    def __init__(
+        self, client: Client, clock: Clock, kept_s: float = KEPT_S, seed: int = 1
+    ) -> None:
         self.client = client
         self.clock = clock
-        self.ports = SoundPorts(clock)
+        self.ports = SoundPorts(clock, random.Random(seed))  # noqa: S311 - repeatable
         self.faults = Faults()
         self.trace: deque[str] = deque(maxlen=_TRACE_LINES)
         self.sounds: dict[int, CallSound] = {}
@@ -121,12 +112,14 @@ class Program:
         self.network: PartnerLink | None = None
         self.decisions: dict[str, bool] = {}
         self.watchers: list[Callable[[], None]] = []
+        self.recorders: list[Callable[[str], None]] = []
         self._kept_s = kept_s
         self._speakers: dict[int, _Speaker] = {}
         self._mixer = Mixer()
         self._hosts: dict[str, Host] = {}
         self._timers: dict[int, set[asyncio.TimerHandle]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asleep: deque[Callable[[], None]] = deque(maxlen=_ASLEEP_MOST)
         self._waiters: set[asyncio.Future[None]] = set()
 
     def add_host(self, prefix: str, host: Host) -> None:
@@ -137,6 +130,29 @@ class Program:
         """A line from an application; `settle` has to follow."""
         self._trace(f"< {key} {text}")
         return self.client.receive(key, text, self.now())
+
+    def serve(self, act: Callable[[], None]) -> None:
+        """Do what an application asks: now, slowly, or when the client wakes up."""
+        if self.faults.hang:
+            self._asleep.append(act)
+        else:
+            self.later(0, self.faults.slow_s, act)
+
+    def have_trouble(self, faults: Faults) -> None:
+        """Change what goes wrong; a client that hangs no longer makes up for it."""
+        self.faults = faults
+        self.ports.refusing = faults.refuse_sound
+        self.ports.freeze(faults.hang)
+        if not faults.hang:
+            waiting, self._asleep = self._asleep, deque(maxlen=_ASLEEP_MOST)
+            for act in waiting:
+                act()
+
+    def announce(self, text: str) -> None:
+        """Send any line to every application that is allowed."""
+        for key, session in list(self.client.sessions.items()):
+            if session.allowed:
+                self._deliver(key, Outgoing(text))
 
     def forget(self, key: str) -> None:
         """An application has gone."""
@@ -221,7 +237,7 @@ class Program:
             if await self.until(lambda: call.answered or call.ended, math.inf):
                 self.later(call.call_id, delay_s, lambda: self.press(call, digits))
 
-        self._start(wait())
+        self.start(wait())
 
     def later(self, call_id: int, delay_s: float, act: Callable[[], None]) -> None:
         """Do something in time, unless the call has ended by then."""
@@ -266,6 +282,8 @@ class Program:
 
     def _trace(self, line: str) -> None:
         self.trace.append(line)
+        for record in self.recorders:
+            record(line)
         wire.debug("%s", line)
 
     def _carry_out(
@@ -281,7 +299,7 @@ class Program:
                 if known is not None:
                     self.client.decide(key, allowed=known)
             case OpenSound():
-                self._start(self._open_sound(effect))
+                self.start(self._open_sound(effect))
             case CloseSound(call_id, direction):
                 self.ports.close(call_id, direction)
             case StartTimer(call_id, _, delay_s):
@@ -305,22 +323,35 @@ class Program:
 
     def _deliver(self, key: str, outgoing: Outgoing) -> None:
         is_reply = outgoing.request is not None
-        if is_reply and self.faults.drop_replies > 0:
-            self.faults.drop_replies -= 1
-            self._trace(f"! {key} dropped {outgoing.text}")
-        elif not is_reply and self.faults.drop_notifications > 0:
-            self.faults.drop_notifications -= 1
+        if self.faults.hang:
+            self._asleep.append(lambda: self._deliver(key, outgoing))
+        elif self._befalls("drop_replies" if is_reply else "drop_notifications"):
             self._trace(f"! {key} dropped {outgoing.text}")
         elif is_reply and self.faults.reply_delay_s > 0:
             self.later(0, self.faults.reply_delay_s, lambda: self._send(key, outgoing))
         else:
             self._send(key, outgoing)
 
+    def _befalls(self, fault: str) -> bool:
+        """True when one of so many counted faults happens now."""
+        left = getattr(self.faults, fault)
+        if left > 0:
+            self.faults = replace(self.faults, **{fault: left - 1})
+        return bool(left > 0)
+
+    def swaps_slices(self) -> bool:
+        """True when the slices of the next line change places."""
+        return self._befalls("swap_slices")
+
     def _send(self, key: str, outgoing: Outgoing) -> None:
         prefix, _, _ = key.partition(" ")
         if host := self._hosts.get(prefix):
             self._trace(f"> {key} {outgoing.text}")
             host.send(key, outgoing)
+            if outgoing.request is not None and self._befalls("double_replies"):
+                # A bus takes one return value: the second one is a notification.
+                self._trace(f"> {key} {outgoing.text}")
+                host.send(key, Outgoing(outgoing.text))
 
     async def _open_sound(self, wish: OpenSound) -> None:
         call = self.client.engine.calls[wish.call_id]
@@ -379,7 +410,8 @@ class Program:
             del self.sounds[call_id]
             self._speakers.pop(call_id, None)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside; it ends with the program."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -283,6 +283,10 @@ class DbusLink:
         if code not in {RequestNameReply.PRIMARY_OWNER, RequestNameReply.ALREADY_OWNER}:
             raise LinkRefusedError(f"the bus name {name} is taken")
 
+    async def release_name(self, name: str) -> None:
+        """Own a well-known name no longer."""
+        await self._call_daemon("ReleaseName", "s", [name])
+
     async def watch_name_owner(self, name: str, callback: OwnerCallback) -> str:
         """Call back at each change of a name's owner; returns the owner now.
 
