@@ -35,10 +35,12 @@ drill: ## the long tests in full, for MINUTES=, reproducible by SEED=
 
 bench: ## every script in benchmarks/, the quick way; results in var/bench
 	$(BOOTSTRAP) python system asterisk
-	@$(BIN)/python -c "import matplotlib" 2>/dev/null || { \
-		echo "bench: installing matplotlib into .venv, for the plots" >&2; \
-		$(BIN)/pip install --quiet --disable-pip-version-check "matplotlib>=3.9" || \
-		echo "bench: matplotlib cannot be installed: no plots" >&2; }
+	@for package in matplotlib pesq soxr samplerate; do \
+		$(BIN)/python -c "import $$package" 2>/dev/null || { \
+			echo "bench: installing $$package into .venv" >&2; \
+			$(BIN)/pip install --quiet --disable-pip-version-check \
+				"$$(sed -n "s/^bench = .*\"\($$package[^\"]*\)\".*/\1/p" pyproject.toml)" || \
+			echo "bench: $$package cannot be installed: less is measured" >&2; }; done
 	@mkdir -p var/bench
 	@set -e; for script in benchmarks/*.py; do \
 		name=var/bench/$$(basename "$$script" .py); \
