@@ -61,8 +61,6 @@ _MOVING = "channel not up"
 _MOVED_S = 1.0
 _LOOK_AGAIN_S = 0.005
 _STRAGGLERS_S = 0.5
-_RENEW_S = 1.0
-_FOR_EVER_S = 10 * 365 * 86_400
 _DIGIT_MS = 120
 _CHUNK_BYTES = 1 << 16
 
@@ -222,9 +220,12 @@ class PbxLeg:
         await self._wait_for_birth()
         while self.phase is not Phase.ENDED:
             up = self.phase is Phase.UP
-            if await self._leased(_FOR_EVER_S if up else dialplan.LEASE_S) and up:
+            if (
+                await self._leased(dialplan.FOR_EVER_S if up else dialplan.LEASE_S)
+                and up
+            ):
                 return
-            await self._clock.sleep(_RENEW_S)
+            await self._clock.sleep(dialplan.RENEW_S)
 
     async def _leased(self, seconds: int) -> bool:
         """Let the call live so long; False if Asterisk could not be told."""

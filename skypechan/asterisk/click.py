@@ -6,15 +6,24 @@ From then on it is a call like any that a dialplan asks a line for.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
 from skypechan.asterisk import dialplan
 from skypechan.asterisk.ami.link import AmiLink
-from skypechan.asterisk.ami.messages import Getvar, Originate, Originated
+from skypechan.asterisk.ami.messages import (
+    AbsoluteTimeout,
+    Getvar,
+    Hangup,
+    Originate,
+    Originated,
+)
 from skypechan.call import address as addresses
+from skypechan.call.causes import HangupCause
 from skypechan.call.routes import Target
-from skypechan.errors import CommandError
+from skypechan.clock import Clock
+from skypechan.errors import CommandError, LinkError
 
 _log = logging.getLogger(__name__)
 
@@ -43,9 +52,30 @@ class Clicked:
 class ClickToCall:
     """Starts such calls, and tells in the log which extensions did not answer."""
 
-    def __init__(self, link: AmiLink) -> None:
+    def __init__(self, link: AmiLink, clock: Clock) -> None:
         self._link = link
+        self._clock = clock
         self._ringing: dict[str, Click] = {}
+
+    async def run(self) -> None:
+        """Renew each second the leases of what rings, until cancelled.
+
+        Without a gateway nobody could be called for whoever answers: the lease ends.
+        """
+        while True:
+            await self._clock.sleep(dialplan.RENEW_S)
+            for channel in list(self._ringing):
+                await self._lease(channel, dialplan.LEASE_S)
+
+    async def end_all(self) -> None:
+        """Let nothing ring on."""
+        for channel in list(self._ringing):
+            with suppress(CommandError, LinkError):
+                await self._link.send(Hangup(channel, int(HangupCause.NORMAL_CLEARING)))
+
+    async def _lease(self, channel: str, seconds: int) -> None:
+        with suppress(CommandError, LinkError):
+            await self._link.send(AbsoluteTimeout(channel, seconds))
 
     async def ring(self, click: Click) -> Clicked:
         """Ring the extension.
@@ -66,6 +96,7 @@ class ClickToCall:
             timeout_ms=round(click.ring_seconds * 1000),
             unique_ids=ids,
             variables=(
+                (dialplan.LEASE, str(dialplan.LEASE_S)),
                 ("SKYPECHAN_CLICK", f"{click.line}/{addresses.encode(click.address)}"),
                 ("SKYPECHAN_CLICK_FROM", dialplan.encode(phone.extension)),
                 ("SKYPECHAN_CLICK_SECONDS", str(round(click.ring_seconds))),
@@ -80,9 +111,11 @@ class ClickToCall:
             raise
         return Clicked(click, ids[0])
 
-    def handle(self, event: Originated) -> None:
-        """Learn whether the extension answered."""
+    async def handle(self, event: Originated) -> None:
+        """Learn whether the extension answered; an answered call needs no lease."""
         click = self._ringing.pop(event.uniqueid, None)
+        if click is not None and event.success:
+            await self._lease(event.uniqueid, dialplan.FOR_EVER_S)
         if click is not None and not event.success:
             _log.warning(
                 "! %s did not answer: %s was not called", click.phone, click.address

@@ -3,7 +3,7 @@
 Two calls to one contact have the same channel name and the same UUID. Asterisk connects
 and creates the channel in one go, so connections and channels are paired in the order
 in which they come. (Two calls within the same millisecond could be crossed.) A
-connection that has closed, or whose channel does not show itself within a second, is
+connection that has closed, or whose channel does not show itself at once, is
 none of a call: it must not become the audio of the next one.
 """
 
@@ -22,7 +22,7 @@ from skypechan.asterisk.audiosocket.server import Connection
 
 _log = logging.getLogger(__name__)
 
-_PARTNER_S = 1.0
+_PARTNER_S = 0.3
 _MOST_WAITING = 16
 
 

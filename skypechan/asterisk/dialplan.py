@@ -51,6 +51,8 @@ CONTACT = "SKYPECHAN_CONTACT_"
 # long, and for as long again whenever we say so.
 LEASE = "TIMEOUT(absolute)"
 LEASE_S = 3
+RENEW_S = 1.0
+FOR_EVER_S = 10 * 365 * 86_400
 
 NARROW_FORMAT, WIDE_FORMAT = "slin", "slin16"
 RATES_HZ: dict[str, int] = {NARROW_FORMAT: 8_000, WIDE_FORMAT: 16_000}

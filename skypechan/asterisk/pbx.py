@@ -127,7 +127,7 @@ class Pbx:
         self._doors = self._doors_of_new_name()
         self._contacts = dict(contacts or {})
         self._contact_door = ContactDoor(self._contact_called)
-        self.clicks = ClickToCall(link)
+        self.clicks = ClickToCall(link, clock)
         self._legs: set[PbxLeg] = set()
         self._of_channel: defaultdict[str, set[PbxLeg]] = defaultdict(set)
         self._leaving: set[str] = set()
@@ -155,6 +155,7 @@ class Pbx:
             self._tasks = tasks
             tasks.create_task(self._server.run(), name="AudioSocket server")
             tasks.create_task(self._set_up_for_ever(), name="Asterisk set-up")
+            tasks.create_task(self.clicks.run(), name="click-to-call")
             tasks.create_task(self._link.run(), name="AMI link")
 
     async def originate(self, origination: Origination, sink: EventSink) -> PbxLeg:
@@ -257,7 +258,7 @@ class Pbx:
             case DialProgress(channel) | DialEnded(channel) | HoldChanged(channel):
                 self._tell(event, channel.uniqueid, channel.linkedid)
             case Originated(uniqueid):
-                self.clicks.handle(event)
+                self._spawn(self.clicks.handle(event))
                 self._tell(event, uniqueid)
 
     def _tell(self, event: Event, *keys: str) -> None:

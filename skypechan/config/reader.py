@@ -79,15 +79,22 @@ def find_file(named: Path | None) -> Path:
     """Return the configuration file to read. Raises ConfigError if there is none."""
     candidates = (named,) if named else DEFAULT_FILES
     for path in candidates:
-        if path.is_file():
+        if _is_file(path):
             return path
     if named:
-        raise ConfigError(f"{named}: there is no such file")
+        raise ConfigError(f"{named}: there is no such file, or it cannot be reached")
     looked = " or ".join(str(path) for path in DEFAULT_FILES)
     raise ConfigError(
         f"no configuration: looked for {looked}; "
         "`skypechan describe config` prints one to start from"
     )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder on the way may not be entered
+        return False
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
@@ -122,7 +129,7 @@ def parse(text: str, source: Path, environment: Mapping[str, str]) -> Config:
 
 def _load_old(old: OldFile, path: Path, environment: Mapping[str, str]) -> Config:
     """Read an old file; Asterisk's side is in a TOML file beside it, if anywhere."""
-    ours = next((place for place in _places_beside(path) if place.is_file()), None)
+    ours = next((place for place in _places_beside(path) if _is_file(place)), None)
     text = read_text(ours) if ours else ""
     if ours:
         _check_text(ours, text)

@@ -140,6 +140,9 @@ def records(options: argparse.Namespace) -> int:
 
 def hangup(options: argparse.Namespace) -> int:
     """End the only live call whose id begins as given."""
+    if not options.call:
+        # An empty variable of a script must not end whatever call there is.
+        raise ConfigError("say how the id of the call begins")
     gateway = _gateway(options)
     live = [one["call"] for one in gateway.ask("GET", "/api/calls")]
     meant = [one for one in live if one.startswith(options.call)]

@@ -6,7 +6,7 @@ import os
 import sys
 import wave
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from skypechan.demo.parts.users import (
     workspace,
 )
 from skypechan.demo.tap import TAP_HOST, RtpTap
+from skypechan.errors import LinkDownError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -36,6 +37,7 @@ RING_S = 6.0
 
 _PHONE_RATE_HZ, _LINE_RATE_HZ = 8_000, 16_000
 _WEB_PORT = 8087
+_TRIES = 5
 
 _CONFIG = """\
 [asterisk]
@@ -115,8 +117,9 @@ async def stage() -> AsyncIterator[Stage]:
     user = unprivileged_user(
         Path(found.command[0]), found.modules, CHECKOUT / "skypechan", _interpreter()
     )
-    settings = AsteriskSettings.usual()
-    with workspace(user) as folder:
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(workspace(user))
+        settings, tap = await _tapped(stack)
         asterisk = LocalAsterisk(
             found,
             folder / "asterisk",
@@ -129,8 +132,19 @@ async def stage() -> AsyncIterator[Stage]:
         write_chirps(played, _PHONE_RATE_HZ, user)
         account = SipAccount("sipphone", settings.sip_secret, settings.sip_port)
         phone = Baresip(folder / "phone", account, plays=played, user=user)
-        async with asterisk, RtpTap(settings.rtp_ports) as tap, phone:
+        async with asterisk, phone:
             yield Stage(folder, asterisk, phone, tap, free_port(_WEB_PORT), user)
+
+
+async def _tapped(stack: AsyncExitStack) -> tuple[AsteriskSettings, RtpTap]:
+    """Choose ports and hold those of the audio: another demonstration may want them."""
+    settings = AsteriskSettings.usual()
+    for _ in range(_TRIES):
+        try:
+            return settings, await stack.enter_async_context(RtpTap(settings.rtp_ports))
+        except LinkDownError:
+            settings = AsteriskSettings.anywhere()
+    return settings, await stack.enter_async_context(RtpTap(settings.rtp_ports))
 
 
 @asynccontextmanager

@@ -95,6 +95,7 @@ class Gateway:
         self._closing = reason
         for call in list(self._calls.values()):
             call.post(HangupRequested(HangupCause.NORMAL_CLEARING, reason))
+        await self._pbx.clicks.end_all()
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while self._calls:
@@ -127,7 +128,7 @@ class Gateway:
         Without `phone` the line's own target is rung. Raises CallError when no line
         can take the call, LinkError without Asterisk, CommandError when it refuses.
         """
-        line = self._lines.select(selector)
+        line = self._select(selector)
         settings = line.settings
         click = Click(
             phone or settings.target, selector, address, settings.ring_seconds
@@ -226,6 +227,7 @@ class Gateway:
             self._turn_away(record, cause, error.reason)
             self._spawn(self._refuse(request, cause, error.reason), record.call)
             return
+        self._lines.took(line)
         record.line = line.name
         ring_s = min(
             request.ring_seconds or line.settings.ring_seconds,

@@ -157,6 +157,9 @@ class Lines:
 
     def _next_in_turn(self, lines: list[Line], idle: list[Line]) -> Line:
         in_turn = lines[self._turn :] + lines[: self._turn]
-        line = next(line for line in in_turn if line in idle)
+        return next(line for line in in_turn if line in idle)
+
+    def took(self, line: Line) -> None:
+        """Take note that a call went to a line: the next in turn is another."""
+        lines = list(self._lines.values())
         self._turn = (lines.index(line) + 1) % len(lines)
-        return line

@@ -41,7 +41,9 @@ RATE_HZ = 16_000
 CHIRPS = 5
 _FRAME_S = 0.020
 _FRAME = round(RATE_HZ * _FRAME_S)
-_LEAD_S, _EVERY_S, _TAIL_S = 0.3, 0.4, 0.5
+# A chirp begins in the middle of a frame: at its border a sample more or less would
+# time it by another frame.
+_LEAD_S, _EVERY_S, _TAIL_S = 0.31, 0.4, 0.5
 _LEVEL_DBFS = -12.0
 _READ_BYTES = 1 << 16
 _RING_S = 10.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
@@ -41,6 +42,7 @@ from skypechan.errors import (
     CallError,
     CommandError,
     DeadlineError,
+    LinkDownError,
     LocalWireError,
     SkypechanError,
 )
@@ -123,6 +125,7 @@ class Calls:
         self._finished: OrderedDict[int, bool] = OrderedDict()  # True: still unwanted
         self._companions: dict[int, set[int]] = {}
         self._placing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[SkypeLeg]] = set()
         self._conversation: Conversation | None = None
 
     def join(self, conversation: Conversation) -> None:
@@ -266,10 +269,31 @@ class Calls:
             # A comma in one would start a conference.
             reason = f"no address: {', '.join(addresses)!r}"
             raise CallError(HangupCause.INVALID_NUMBER, reason)
+        # Whoever gives up waiting does not stop it: a call may be there by then, and
+        # has to be found to be ended.
+        task = asyncio.create_task(self._place_next(addresses, sink))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(self._nobody_waited)
+            raise
+
+    async def _place_next(
+        self, addresses: tuple[str, ...], sink: EventSink
+    ) -> SkypeLeg:
         async with self._placing:
             known = self._known()
             call_id = await self._place(addresses, known)
             return self._adopt(call_id, sink)
+
+    def _nobody_waited(self, placed: asyncio.Task[SkypeLeg]) -> None:
+        if placed.cancelled() or placed.exception() is not None:
+            return
+        _log.info("call %s is ended: its caller has given up", placed.result().leg_id)
+        with contextlib.suppress(LinkDownError):
+            self._talk.spawn(placed.result().release())
 
     async def _gather_companions(self, leg: SkypeLeg) -> None:
         """Find the other calls of a conference: they have its CONF_ID."""

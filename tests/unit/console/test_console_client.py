@@ -105,6 +105,12 @@ async def test_the_exit_status_of_status_is_for_monitoring(
     assert await cli("status", "-c", str(configuration)) == status
 
 
+async def test_hangup_of_nothing_ends_nothing(
+    running: FixedGateway, configuration: Path
+) -> None:
+    assert await cli("hangup", "", "-c", str(configuration)) == 2
+
+
 async def test_hangup_takes_the_beginning_of_an_id(
     running: FixedGateway, configuration: Path
 ) -> None:

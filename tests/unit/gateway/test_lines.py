@@ -46,7 +46,13 @@ def test_any_is_the_first_idle_line(lines: Lines) -> None:
 
 
 def test_round_robin_takes_the_lines_in_turn_and_skips_busy_ones(lines: Lines) -> None:
-    assert [lines.select("RR").name for _ in range(4)] == ["a", "b", "c", "a"]
+    taken = []
+    for _ in range(4):
+        line = lines.select("RR")
+        assert lines.select("RR") is line  # looking takes no turn
+        lines.took(line)
+        taken.append(line.name)
+    assert taken == ["a", "b", "c", "a"]
     lines["b"].seize("call")
     assert lines.select("RR").name == "c"
 

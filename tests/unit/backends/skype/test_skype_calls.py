@@ -148,6 +148,36 @@ async def test_call_whose_placing_was_cancelled_is_ended_when_it_shows(bench):
     assert client.count(HANGUP) == client.count(END_HANGUP) == 1
 
 
+@pytest.mark.parametrize("reply", ["CALL 178 STATUS UNPLACED", "OK"])
+@pytest.mark.parametrize("turns", range(8))
+async def test_placing_cancelled_at_any_moment_leaves_no_call(bench, reply, turns):
+    client = await bench.ready()
+    client.answers["SEARCH ACTIVECALLS"] = "CALLS 178"
+    client.answers["GET CALL 178 TYPE"] = "CALL 178 TYPE OUTGOING_P2P"
+    placing = asyncio.create_task(bench.backend.place("bob", Events()))
+    await settle()
+    client.answer("CALL bob", reply)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    placing.cancel()
+    await asyncio.wait([placing])
+    if not placing.cancelled():
+        await placing.result().release()
+    await settle()
+    assert client.count(HANGUP) == client.count(END_HANGUP) == 1
+
+
+async def test_placing_cancelled_and_never_answered_is_ended_if_it_is_there(bench):
+    client = await bench.ready()
+    placing = asyncio.create_task(bench.backend.place("bob", Events()))
+    await settle()
+    client.say("CALL 178 STATUS UNPLACED", "CALL 178 STATUS RINGING")
+    client.answers["SEARCH ACTIVECALLS"] = "CALLS 178"
+    placing.cancel()
+    await bench.clock.advance(6)
+    assert client.count(HANGUP) == client.count(END_HANGUP) >= 1
+
+
 # Releasing.
 
 
