@@ -16,6 +16,7 @@ _SWEEP_S = 4.0
 _FLOOR_DB, _TOP_DB = -110, 0
 _WINDOW, _HOP = 512, 64
 _DPI = 110
+_LEAST_DRAWN_MS = 0.01
 
 
 def can_plot() -> bool:
@@ -89,32 +90,38 @@ def write_figures(results: Results, file: Path) -> None:
     scores = [row for row in rows if row.what.startswith("PESQ")]
     for place, row in enumerate(scores):
         left.plot(row.ours, place, "o", color="C0" if row.met else "C3", ms=9)
-        for name, value in row.beside.items():
-            if "clip" not in name.split():
-                left.plot(value, place, "|", color="0.4", ms=14, mew=2)
-                left.annotate(
-                    name.removeprefix("phone - "),
-                    (value, place),
-                    (0, 9),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=6,
-                )
+        others = {n: v for n, v in row.beside.items() if not n.endswith("worst clip")}
+        for index, (name, value) in enumerate(others.items()):
+            left.plot(value, place, "|", color="0.4", ms=14, mew=2)
+            left.annotate(
+                name.removeprefix("phone - "),
+                (value, place),
+                (0, -14 if index % 2 else 9),
+                textcoords="offset points",
+                ha="center",
+                fontsize=6,
+            )
     left.set_yticks(range(len(scores)), [row.what[5:] for row in scores], fontsize=8)
     left.set(title="PESQ: ours (red: target missed) and others", xlim=(None, 4.8))
     left.invert_yaxis()
     left.grid(alpha=0.3)
     for name, pair in results.resamplers.items():
         for response, mark in zip(pair, "v^", strict=True):
-            delay_ms = response.delay_ms + response.held_ms
+            delay_ms = max(response.delay_ms + response.held_ms, _LEAST_DRAWN_MS)
             style = "C0" if name == "ours" else "0.4"
-            right.plot(max(delay_ms, 0.01), response.rejection_db, mark, color=style)
-            place = (max(delay_ms, 0.01), response.rejection_db)
-            right.annotate(name, place, (4, 4), textcoords="offset points", fontsize=7)
+            right.plot(delay_ms, response.rejection_db, mark, color=style)
+        right.annotate(
+            name,
+            (delay_ms, response.rejection_db),
+            (4, -10),
+            textcoords="offset points",
+            fontsize=8,
+        )
     right.set(
         title="resamplers: 16k to 8k (down), 8k to 16k (up)",
         xscale="log",
-        xlabel="delay with what is held back, ms (0 stands at 0.01)",
+        xlabel=f"delay with what is held back, ms (0 stands at {_LEAST_DRAWN_MS})",
+        xlim=(_LEAST_DRAWN_MS / 2, 1000),
         ylabel="rejection from 4000 Hz, dB",
     )
     right.grid(alpha=0.3)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +97,9 @@ def _db(gain: NDArray[np.complex128]) -> Signal:
     return 20 * np.log10(np.maximum(np.abs(gain), 1e-12))
 
 
-def _run(process: Callable[..., NDArray[np.generic]], samples: NDArray, piece: int):  # type: ignore[no-untyped-def, type-arg]
+def _run(
+    process: Callable[[Any], Any], samples: NDArray[Any], piece: int
+) -> NDArray[Any]:
     pieces = [samples[at : at + piece] for at in range(0, len(samples), piece)]
     return np.concatenate([np.array(process(one)) for one in pieces])
 
