@@ -25,6 +25,7 @@ _JOIN_SAMPLES = 16
 _HOLD_S, _SILENT_S = 0.010, 0.060
 _FADE_S = 0.004
 _QUIET = 0.003 * FULL_SCALE  # -50 dBFS: any seam will do
+_NEARLY = 0.03
 _ALIKE = 0.7  # correlation of the two ends of a splice
 _SPLICE_S = 0.0125
 
@@ -158,9 +159,12 @@ def skipped(pcm: Int16, length: int, rate_hz: int) -> Int16:
 
 
 def _best_seam(head: Float32, signal: Float32, lags: np.ndarray) -> tuple[int, float]:
-    """Where in `signal` something most like `head` lies, and how like it is, to 1."""
+    """Where in `signal` something most like `head` lies, and how like it is, to 1.
+
+    Of several that are nearly the best it is the last.
+    """
     windows = np.lib.stride_tricks.sliding_window_view(signal, len(head))[lags]
     energy = np.einsum("ij,ij->i", windows, windows) * (head @ head)
     score = (windows @ head) / np.sqrt(energy + 1.0)
-    best = int(np.argmax(score))
+    best = int(np.flatnonzero(score >= score.max() - _NEARLY)[-1])
     return int(lags[best]), float(score[best])

@@ -49,6 +49,8 @@ class ClockFit:
         """What 99.5 % of the last half minute's arrivals did not exceed, once known."""
         self.outlier_s = np.zeros(capacity)
         """The same of 99.9 %."""
+        self.arrived_s = np.zeros(capacity)
+        """When audio came last."""
         self.is_judged = np.zeros(capacity, np.bool_)
         """Whether enough has come to call a source rough or not."""
         self._started_s = np.zeros(capacity)
@@ -76,6 +78,7 @@ class ClockFit:
         ):
             table[row] = 0
         self._started_s[row] = self._fitted_s[row] = now_s
+        self.arrived_s[row] = -np.inf
         self._lowest_s[row] = self._least_late_s[row] = np.inf
         self._minima_s[row] = np.nan
         self._expects_loss[row] = True
@@ -100,10 +103,10 @@ class ClockFit:
             self._lowest_s[rows[lower]] = lag_s[lower]
             self._lowest_at_s[rows[lower]] = now_s
         bins = (late_s * (1 / _BIN_S)).astype(np.intp)
-        if bins.max(initial=0) < _BINS:
-            self._histogram[rows, bins] += 1
-        else:
-            self._histogram[rows[bins < _BINS], bins[bins < _BINS]] += 1
+        # What comes at once behind a late arrival is the same event.
+        counted = (bins < _BINS) & (now_s - self.arrived_s[rows] > seconds / 2)
+        self._histogram[rows[counted], bins[counted]] += 1
+        self.arrived_s[rows] = now_s
         return late_s
 
     def _has_lost(

@@ -26,6 +26,7 @@ _LATE_S = 0.010
 _DUE_S = 0.0005  # what is due this soon need not wait for a timer of its own
 _MISSED_S = 0.040
 _SEAM_S = 0.004
+_MOST_PILED_S = 0.300  # even of what comes in its pace
 _CROWDED_S, _SPACIOUS_S = 0.030, 0.008
 _SPLICE_EVERY_S = 0.060
 _FORGOTTEN_S = 0.001  # a second: phones get rid of delay by themselves
@@ -95,10 +96,13 @@ class Timing:
         self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float
     ) -> tuple[Rows, Int16]:
         """Which of `[k, n]` that has come for `rows` goes on now, and as what."""
-        late_s = self.clock.note(rows, pcm.shape[1] / rate_hz, now_s)
+        seconds = pcm.shape[1] / rate_hz
+        at_once = now_s - self.clock.arrived_s[rows] < seconds / 2
+        late_s = self.clock.note(rows, seconds, now_s)
         self._late[rows] += late_s > _LATE_S
         level_s = self.queue.level_s(rows, self._receiver.clock_s(rows, now_s))
         piled_up = level_s > self._backlog_s + self.queue.starved_s[rows]
+        piled_up &= at_once | (level_s > _MOST_PILED_S)
         special = self._special[rows] | piled_up
         if not special.any():
             return rows, pcm

@@ -51,6 +51,7 @@ class VirtualLoop:
         self._timers: list[tuple[float, int, VirtualTimer]] = []
         self._order = itertools.count()
         self._poll = select.poll()
+        self.is_stalled = False
 
     def time(self) -> float:
         return self.now_s
@@ -74,10 +75,10 @@ class VirtualLoop:
         self._poll.unregister(descriptor)
 
     def is_readable(self) -> bool:
-        return bool(self._poll.poll(0))
+        return not self.is_stalled and bool(self._poll.poll(0))
 
     def run_until(self, end_s: float) -> None:
-        while self._timers and self._timers[0][0] <= end_s:
+        while not self.is_stalled and self._timers and self._timers[0][0] <= end_s:
             when_s, _, timer = heapq.heappop(self._timers)
             self.now_s = max(self.now_s, when_s)
             if timer.call is not None:
@@ -170,6 +171,13 @@ class VirtualCall:
             if min(nexts) > self.loop.now_s:
                 self._work()
         self._until(end_s)
+
+    def stall(self, seconds: float) -> None:
+        """Let so much time pass in which the gateway does nothing."""
+        self.loop.is_stalled = True
+        self.run(seconds)
+        self.loop.is_stalled = False
+        self._work()
 
     def _until(self, at_s: float) -> None:
         if at_s > self.loop.now_s:

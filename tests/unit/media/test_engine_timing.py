@@ -115,17 +115,35 @@ def test_after_a_stall_of_any_length_the_source_is_heard_again(
     held_s: float, turn: int
 ) -> None:
     def late(rng: np.random.Generator, at_s: float) -> float:
-        begun_s = 3.0 + 0.007 * turn
+        begun_s = 5.0 + 0.007 * turn
         held = max(0.0, begun_s + held_s - at_s) if at_s >= begun_s else 0.0
         return well(rng, at_s) + held
 
     with call_of(200, late, late, audio=speech, seed=turn) as call:
-        call.run(6)
+        call.run(7.5)
         figures = call.media.figures()
-        assert call.least_queue_s(5.5, 6) <= 0.060
+        assert call.least_queue_s(7.0, 7.5) <= 0.020
     for way in (figures.to_pbx, figures.to_line):
         assert way.skipped_ms <= 1000 * held_s + 60  # splices included
         assert way.filled <= 50 * held_s + 2
+
+
+@pytest.mark.parametrize("stalled_s", [0.05, 0.1, 0.18, 0.25])
+def test_what_our_own_stall_held_back_is_all_sent_and_no_delay_stays(
+    stalled_s: float,
+) -> None:
+    with call_of(0, well, well, audio=speech) as call:
+        call.run(5)
+        call.stall(stalled_s)
+        call.run(4)
+        figures = call.media.figures()
+        assert call.least_queue_s(8, 9) <= 0.010
+        messages = sum(count for _, count in call.to_pbx)
+        assert abs(messages - (9 + stalled_s) * 50) <= 1
+        assert np.abs(np.diff(heard_by_line(call))).max() <= 1.5 * STEEPEST
+    assert figures.to_pbx.skipped_ms == 0
+    assert not figures.to_pbx.smoothed
+    assert not figures.to_line.smoothed
 
 
 def test_a_pause_of_either_side_is_no_stall_and_no_lateness() -> None:
