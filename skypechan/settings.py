@@ -37,7 +37,7 @@ def one_line(text: str) -> None:
 
 def _is_host(text: str) -> bool:
     try:
-        return bool(text.encode("idna")) and text.isprintable() and " " not in text
+        return bool(text.encode("idna")) and not set(text) & set(" []/@")
     except UnicodeError:  # an empty or overlong part between dots
         return False
 
@@ -53,7 +53,8 @@ class Endpoint:
     def parse(cls, text: str) -> Endpoint:
         """Read `HOST:PORT` or `[IPV6]:PORT`. Raises ConfigError."""
         host, colon, port = text.rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
         if not colon or not host or not port.isascii() or not port.isdigit():
             raise ConfigError(f"{text!r} is not HOST:PORT")
         if not _is_host(host):

@@ -266,7 +266,7 @@ class PbxLeg:
             case DialEnded(channel, status) if channel.uniqueid != self._followed:
                 self._causes.dial_ended(status)
             case Originated(_, success=False) if not self._born.is_set():
-                self._end(HangupCause.NO_ROUTE, "Asterisk could not start the call")
+                self._spawn(self._end_soon(HangupCause.NO_ROUTE))
             case HoldChanged(channel, held):
                 self._hold_changed(channel, held)
             case DigitEnded(channel, digit, received=False) if self._is_audio(channel):

@@ -36,7 +36,8 @@ def plain_word(text: str) -> None:
 
 
 def _is_plain(word: str) -> bool:
-    return bool(word) and word.isprintable() and not set(word) & set(" @,/&()|;\"'")
+    special = set(" @,/&()|;${}[]\"'")
+    return bool(word) and word.isprintable() and not set(word) & special
 
 
 @dataclass(frozen=True, slots=True)

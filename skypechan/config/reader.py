@@ -291,6 +291,10 @@ def _routes(
         for key in sorted(unknown):
             hint = did_you_mean(key, ["line", "caller", "to"])
             reader.fault("routes", key, f"route {number} knows no {key!r}{hint}")
+        for key, value in row.items():
+            if not isinstance(value, str):
+                text = f"route {number}: {key}: must be text, not {value!r}"
+                reader.fault("routes", key, text)
         line = str(row.get("line", "*"))
         if not set(line) & set("*?[") and line not in lines:
             hint = did_you_mean(line, sorted(lines))
@@ -319,6 +323,8 @@ def _contacts(
         for key in values:
             if key not in known:
                 fault(f"{name} knows no {key!r}{did_you_mean(key, known)}")
+            elif not isinstance(values[key], str) or not values[key]:
+                fault(f"{name}: {key}: must be text, not {values[key]!r}")
         line, address = str(values.get("line", "ANY")), str(values.get("address", name))
         if line not in lines and line not in SELECTORS:
             hint = did_you_mean(line, sorted(lines))

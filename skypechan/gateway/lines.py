@@ -32,7 +32,9 @@ class LineSettings:
     extension: str = setting(
         "s", "where incoming calls go: the extension", form=plain_word
     )
-    language: str = setting("en", "language of Asterisk's prompts on the line")
+    language: str = setting(
+        "en", "language of Asterisk's prompts on the line", form=plain_word
+    )
     playback_boost_db: float = setting(
         0.0, "gain towards the line, dB", least=-40, most=40
     )

@@ -236,13 +236,31 @@ async def test_a_refused_origination_leaves_nothing(
 
 
 async def test_an_origination_that_never_began_is_released(
-    asterisk: AmiServer, ready: PbxDriver
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
 ) -> None:
     leg, log = await ready.originate()
     uniqueid = leg.channel.uniqueid
     asterisk.event("OriginateResponse", Response="Failure", Uniqueid=uniqueid)
+    async with asyncio.timeout(3):
+        while leg.phase is not Phase.ENDED:
+            await asyncio.sleep(0.01)  # for the event, which comes over a socket
+            await clock.advance(0.1)
+    assert log.of(PbxReleased)[0].cause is HangupCause.NO_ROUTE
+
+
+async def test_a_failure_told_before_its_channel_waits_for_the_true_cause(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    leg, log = await ready.originate()
+    uniqueid = leg.channel.uniqueid
+    halves = (uniqueid, uniqueid.removesuffix("1") + "2")
+    asterisk.event("OriginateResponse", Response="Failure", Uniqueid=uniqueid)
+    for half in halves:
+        channel = {"Channel": "Local/x", "Uniqueid": half, "Linkedid": uniqueid}
+        asterisk.event("Newchannel", **channel)
+        asterisk.event("Hangup", **channel, Cause="1")
     await log.until(PbxReleased)
-    assert leg.phase is Phase.ENDED
+    assert log.of(PbxReleased)[0].cause is HangupCause.UNALLOCATED
 
 
 async def test_old_releases_tell_digits_by_ami_and_new_ones_do_not(

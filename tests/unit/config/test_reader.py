@@ -104,6 +104,15 @@ def test_every_fault_is_named_at_once_with_its_line() -> None:
         (f'[lines.a]\n[contacts]\n"x,y" = {{ uuid = "{UUID_1}" }}', "cannot be called"),
         ("[lines.a]\n[contacts]\nx = { line = 'a' }", "uuid must be one"),
         (
+            f'[lines.a]\n[contacts]\nx = {{ uuid = "{UUID_1}", address = "" }}',
+            "be text",
+        ),
+        ("[lines.a]\n[[routes]]\ncaller = 5\nto = '1@a'", "caller: must be text"),
+        ("[lines.a]\n[[routes]]\nto = '${X}@a'", "is not EXTENSION@CONTEXT"),
+        ('[lines.a]\nlanguage = "en,Foo"', "takes for its own"),
+        ('[web]\nlisten = "[::1"\n[lines.a]', "is no name of a host"),
+        ('[web]\nlisten = "[::1:80"\n[lines.a]', "is no name of a host"),
+        (
             "[lines.a]\n[contacts]\n"
             + "".join(f'{name} = {{ uuid = "{UUID_1}" }}\n' for name in "xy"),
             "its uuid is that of x",
