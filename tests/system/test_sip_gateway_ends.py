@@ -6,8 +6,11 @@ import asyncio
 import os
 import signal
 
+import pytest
+
 from skypechan.demo.parts.emulated import Emulator
-from tests.doubles.sip_agent import SipAgent
+from skypechan.demo.parts.http import ask
+from tests.doubles.sip_agent import RINGS, SipAgent
 from tests.doubles.sip_values import EndedBy
 from tests.doubles.skype_transcript import SkypeTranscript
 from tests.system.figures import MEASURED
@@ -81,3 +84,24 @@ async def test_next_gateway_ends_what_the_killed_one_left_and_takes_calls(
     again = phone.call("dial-30-echo")
     await again.answered(5)
     await again.hang_up()
+
+
+@pytest.mark.parametrize(
+    ("number", "seconds"), [(signal.SIGTERM, 1.5), (signal.SIGKILL, 4)]
+)
+async def test_a_click_does_not_ring_on_without_its_gateway(
+    start_gateway: Starter, phone: SipAgent, number: signal.Signals, seconds: float
+) -> None:
+    """Whoever answered it would find nobody there."""
+    gateway = await asyncio.to_thread(start_gateway)
+    phone.behaviour = RINGS
+    wish = {"line": "ANY", "address": "echo", "to": "555@from-skypechan"}
+    await ask(
+        "POST", f"{gateway.url}/api/calls", wish, {"Authorization": "Bearer tests"}
+    )
+    incoming = await phone.next_call(5)
+    # Longer than a lease: it is renewed as long as there is a gateway.
+    with pytest.raises(TimeoutError):
+        await incoming.ended(4)
+    os.kill(gateway.process.pid, number)
+    await incoming.ended(seconds)
