@@ -38,6 +38,9 @@ from skypechan.emulator.outputs import MessageToPartner, Purpose, StartTimer
 from skypechan.emulator.party import Person
 
 MESSAGES_KEPT: Final = 500
+CHATS_KEPT: Final = 1_000
+"""Beyond these the oldest chat without messages is forgotten."""
+
 _SENT_S: Final = 0.1
 
 _INVALID_CHAT = Error(ErrorNumber.INVALID_CHAT_NAME, "CHAT: invalid chat name")
@@ -307,6 +310,9 @@ class ChatBook:
         number = self._engine.new_id()
         first = others[0] if others else ""
         chat = Chat(f"#{account}/${first};{number:016x}", [account, *others], now)
+        if len(self.chats) >= CHATS_KEPT:
+            names = (name for name, old in self.chats.items() if not old.messages)
+            self.chats.pop(next(names))  # messages are fewer than chats
         self.chats[chat.name] = chat
         return chat
 
