@@ -59,4 +59,5 @@ def as_table(rows: list[Row]) -> str:
 def _number(value: float) -> str:
     if value == int(value):
         return f"{value:.0f}"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return text.removeprefix("-") if float(text) == 0 else text
