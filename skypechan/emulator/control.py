@@ -315,6 +315,7 @@ class ControlPort:
             window=wish.get("window", host.window_there),
             instance=wish.get("property", host.property_there),
         )
+        await host.link.sync()  # others may look as soon as this is answered
         self._program.settle()
         return await self._get_display(request)
 

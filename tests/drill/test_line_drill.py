@@ -105,6 +105,8 @@ async def stands(tmp_path: Path) -> AsyncIterator[list[Stand]]:
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(PrivateBus(tmp_path / "bus"))
         screen = PrivateScreen(tmp_path / "screen", screen="640x480x8")
+        # A number that nobody else is given while its server is dead.
+        screen._number = 500 + os.getpid() % 5_000
         await stack.enter_async_context(screen)
         yield [await stack.enter_async_context(stand(part)) for part in (bus, screen)]
 
