@@ -100,5 +100,6 @@ def test_an_hour_of_lateness_is_hidden_behind_a_constant_delay(
 @pytest.mark.parametrize("ppm", [200, -200])
 def test_an_hour_of_stalls_leaves_delay_as_it_was(ppm: float) -> None:
     outcome = an_hour(ppm, stall, "stall")
-    assert outcome.last_ms <= outcome.first_ms + 1.0
+    # The client starves in each stall, so its least tells nothing here.
+    assert outcome.delay_ms <= 5
     assert outcome.dropped == 0
