@@ -212,8 +212,9 @@ async def test_ringback_of_a_telephone_is_heard_before_the_answer(lines):
         assert events.of(LineAnswered) == []
         assert pitch_hz(await hear(port, 8_000)) == pytest.approx(425, abs=5)
         await events.first(LineAnswered)
-        await hear(port, 8_000)  # what had been sent before the answer
-        assert pitch_hz(await hear(port, 8_000)) == pytest.approx(900, abs=5)
+        # Behind what had been sent before the answer: ringback and its pause.
+        heard = [pitch_hz(await hear(port, 8_000)) for _ in range(5)]
+        assert heard[-1] == pytest.approx(900, abs=5)
         assert leg.price is not None
         await leg.release()
         await events.first(LineReleased)

@@ -153,15 +153,22 @@ class SkypeLeg:
 
     async def hold(self) -> None:
         """Put the call on local hold; that is reported to nobody."""
-        if self._progress.status is CallStatus.LOCAL_HOLD:
-            self._progress.hold_wanted = True
+        progress = self._progress
+        if progress.status is CallStatus.LOCAL_HOLD and progress.hold_wanted:
             return
-        await self._order_rest(commands.hold(self.call_id), wanted=True)
+        try:
+            await self._order_rest(commands.hold(self.call_id), wanted=True)
+        except CallError:
+            # The user at the client may have put it there before us.
+            if progress.status is not CallStatus.LOCAL_HOLD:
+                raise
+            progress.hold_wanted = True
 
     async def resume(self) -> None:
         """Take the call back from local hold."""
-        if self._progress.status is CallStatus.IN_PROGRESS:
-            self._progress.hold_wanted = False
+        progress = self._progress
+        # A hold that was ordered just now may not have been told yet.
+        if progress.status is CallStatus.IN_PROGRESS and not progress.hold_wanted:
             return
         await self._order_rest(commands.resume(self.call_id), wanted=False)
 
