@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from skypechan.asterisk.channel import PbxLeg
 from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.pbx import PbxState
 from skypechan.call.causes import HangupCause
@@ -20,8 +21,15 @@ from skypechan.call.events import (
 )
 from skypechan.call.routes import Target
 from skypechan.demo.parts.asterisk import LocalAsterisk
-from tests.doubles.pbx_driver import AudioEnd, PbxDriver, running, settings_for
+from tests.doubles.pbx_driver import (
+    AudioEnd,
+    LegLog,
+    PbxDriver,
+    running,
+    settings_for,
+)
 from tests.doubles.sip_agent import BUSY, DECLINES, RINGS, SipAgent
+from tests.doubles.sip_call import Call
 from tests.doubles.sip_values import Behaviour, CallState, EndedBy
 
 
@@ -34,6 +42,16 @@ async def gateway(asterisk: LocalAsterisk) -> AsyncIterator[PbxDriver]:
 
 def to(extension: str) -> Target:
     return Target(extension, "from-skypechan")
+
+
+async def talking(
+    gateway: PbxDriver, phone: SipAgent
+) -> tuple[PbxLeg, LegLog, Call, AudioEnd]:
+    """A call to the phone that it has answered, and its audio at our end."""
+    leg, log = await gateway.originate()
+    call = await phone.next_call(2)
+    await log.until(PbxAnswered)
+    return leg, log, call, AudioEnd(await leg.audio())
 
 
 async def test_the_leg_is_answered_only_when_the_phone_is(
@@ -237,10 +255,7 @@ async def test_digits_reach_an_ivr_and_come_back(gateway: PbxDriver) -> None:
 async def test_digits_go_both_ways_with_the_phone(
     gateway: PbxDriver, phone: SipAgent
 ) -> None:
-    leg, log = await gateway.originate()
-    call = await phone.next_call(2)
-    await log.until(PbxAnswered)
-    audio = AudioEnd(await leg.audio())
+    leg, _, call, audio = await talking(gateway, phone)
     await call.rtp.send_digits("1234*#")
     assert await audio.digits(6) == "1234*#"
     for digit in "1234*#":
@@ -253,10 +268,7 @@ async def test_digits_go_both_ways_with_the_phone(
 async def test_hold_and_resume_by_the_phone_are_told(
     gateway: PbxDriver, phone: SipAgent
 ) -> None:
-    leg, log = await gateway.originate()
-    call = await phone.next_call(2)
-    await log.until(PbxAnswered)
-    audio = AudioEnd(await leg.audio())
+    _, log, call, audio = await talking(gateway, phone)
     await call.hold()
     await log.until(PbxHeld)
     await call.resume()
@@ -269,10 +281,7 @@ async def test_hold_and_resume_by_the_phone_are_told(
 async def test_a_phone_that_transfers_the_call_leaves_the_leg_up(
     gateway: PbxDriver, phone: SipAgent
 ) -> None:
-    leg, log = await gateway.originate()
-    call = await phone.next_call(2)
-    await log.until(PbxAnswered)
-    audio = AudioEnd(await leg.audio())
+    leg, log, call, audio = await talking(gateway, phone)
     # A person talks first: a REFER that comes while Asterisk still joins the channels
     # ends the call.
     for _ in range(10):
