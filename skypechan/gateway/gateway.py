@@ -7,7 +7,7 @@ import json
 import logging
 import uuid
 from collections import Counter, deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +15,8 @@ from skypechan.asterisk.channel import PbxLeg
 from skypechan.asterisk.click import Click, Clicked
 from skypechan.asterisk.dialplan import Origination
 from skypechan.asterisk.pbx import Pbx, PbxRequest
-from skypechan.backends.base import LineState, Offer
+from skypechan.audio.gain import check_gain
+from skypechan.backends.base import Offer
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import (
     Event,
@@ -26,7 +27,7 @@ from skypechan.call.events import (
 )
 from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.call.routes import Route, Target, find
-from skypechan.clock import Backoff, Clock
+from skypechan.clock import Clock
 from skypechan.errors import CallError, CommandError, SkypechanError
 from skypechan.gateway import snapshot
 from skypechan.gateway.lines import Line, Lines
@@ -77,18 +78,7 @@ class Gateway:
             self._tasks = tasks
             tasks.create_task(self._pbx.run(), name="pbx")
             for line in self._lines:
-                tasks.create_task(self._serve(line), name=f"line {line.name}")
-
-    async def _serve(self, line: Line) -> None:
-        """Keep a line's backend running; a fault of ours in it costs that line only."""
-        backoff = Backoff()
-        while True:
-            try:
-                await line.backend.run(line)
-            except Exception:  # noqa: BLE001 - the other lines go on
-                _log.exception("! line %s failed", line.name)
-            line.line_changed(LineState.DEGRADED, "a fault; the log says which", "")
-            await self._clock.sleep(backoff.next_s())
+                tasks.create_task(line.serve(), name=f"line {line.name}")
 
     async def release_all(self, reason: str, within_s: float) -> None:
         """End every live call, let no new one in, and wait for the ends."""
@@ -107,6 +97,66 @@ class Gateway:
         if call is not None:
             call.post(HangupRequested())
         return call is not None
+
+    def pause(self, name: str, *, when_idle: bool = True) -> bool:
+        """Let a line take no more calls; False if there is no such line.
+
+        A call that has it may go on, but without `when_idle` it is ended.
+        """
+        return self._operate(name, Line.pause, "the line is paused", when_idle)
+
+    def resume(self, name: str) -> bool:
+        """Let a paused line take calls again; False if there is no such line."""
+        return self._operate(name, Line.resume, "", True)
+
+    def restart(self, name: str, *, when_idle: bool = True) -> bool:
+        """Attach a line to its client anew; False if there is no such line.
+
+        A call that has it may first go on, but without `when_idle` it is ended.
+        """
+        return self._operate(name, Line.restart, "the line is restarted", when_idle)
+
+    def _operate(
+        self, name: str, what: Callable[[Line], None], why: str, when_idle: bool
+    ) -> bool:
+        line = self._lines.get(name)
+        if line is None:
+            return False
+        what(line)
+        call = self._calls.get(line.call_id or "")
+        if call is not None and not when_idle:
+            call.post(HangupRequested(HangupCause.NORMAL_CLEARING, why))
+        return True
+
+    def set_gain(
+        self,
+        name: str,
+        *,
+        playback_db: float | None = None,
+        capture_db: float | None = None,
+    ) -> bool:
+        """Set a line's gains until the next start, those of its call at once.
+
+        `playback_db` acts towards the line, `capture_db` from it; None leaves one as
+        it is. False if there is no such line; CommandError beyond -40 to 40 dB.
+        """
+        line = self._lines.get(name)
+        if line is None:
+            return False
+        wanted = (
+            line.playback_db if playback_db is None else playback_db,
+            line.capture_db if capture_db is None else capture_db,
+        )
+        try:
+            for gain_db in wanted:
+                check_gain(gain_db)
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        line.playback_db, line.capture_db = wanted
+        call = self._calls.get(line.call_id or "")
+        if call is not None and call.media is not None:
+            call.media.set_gain(*wanted)
+        return True
 
     def records(self) -> Sequence[CallRecord]:
         """Return the records of the last calls, newest last."""

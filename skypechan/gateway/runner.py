@@ -322,7 +322,6 @@ class CallRunner:
         self._begin(Action.START_MEDIA, self._join)
 
     async def _join(self) -> None:
-        settings = self.line.settings
         with ExitStack() as opened:
             if self._placing is not None:
                 await asyncio.wait([self._placing])
@@ -341,8 +340,8 @@ class CallRunner:
                     pbx=connection.socket,
                     pbx_pending=connection.pending,
                     pbx_rate_hz=connection.rate_hz,
-                    playback_db=settings.playback_boost_db,
-                    capture_db=settings.capture_boost_db,
+                    playback_db=self.line.playback_db,
+                    capture_db=self.line.capture_db,
                     on_digit=lambda digit: self.post(PbxDigit(digit)),
                     on_closed=self._media_ended,
                 )

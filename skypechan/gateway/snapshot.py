@@ -15,7 +15,10 @@ from skypechan.media.values import MediaFigures
 
 @dataclass(frozen=True, slots=True)
 class LineSnapshot:
-    """A line: its published state, since when and why, and the call that has it."""
+    """A line: its published state, since when and why, and the call that has it.
+
+    `playback_db` is its gain towards the line, `capture_db` that from it.
+    """
 
     name: str
     backend: str
@@ -25,6 +28,8 @@ class LineSnapshot:
     account: str
     call: str | None
     calls_total: int
+    playback_db: float = 0.0
+    capture_db: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,8 @@ def of_line(line: Line) -> LineSnapshot:
         account=line.account,
         call=line.call_id,
         calls_total=line.calls_total,
+        playback_db=line.playback_db,
+        capture_db=line.capture_db,
     )
 
 

@@ -157,3 +157,26 @@ async def test_a_click_needs_a_line_that_can_take_the_call(
 async def test_a_click_without_asterisk_says_so(house: House) -> None:
     with pytest.raises(LinkDownError):
         await house.gateway.click("first", "echo", Target("555", "phones"))
+
+
+async def test_the_operator_pauses_resumes_and_restarts_lines(house: House) -> None:
+    gateway, line = house.gateway, house.lines["first"]
+    assert gateway.pause("first")
+    assert line.state is LineState.PAUSED
+    assert gateway.restart("first")
+    await settle()
+    assert line.state is LineState.PAUSED
+    assert gateway.resume("first")
+    assert line.is_idle
+    assert not any((gateway.pause("x"), gateway.resume("x"), gateway.restart("x")))
+
+
+async def test_gains_of_a_line_are_kept_within_their_limits(house: House) -> None:
+    gateway, line = house.gateway, house.lines["first"]
+    assert gateway.set_gain("first", playback_db=6)
+    assert gateway.set_gain("first", capture_db=-3)
+    assert (line.playback_db, line.capture_db) == (6, -3)
+    with pytest.raises(CommandError, match="not within"):
+        gateway.set_gain("first", capture_db=41)
+    assert (line.playback_db, line.capture_db) == (6, -3)
+    assert not gateway.set_gain("x", capture_db=1)

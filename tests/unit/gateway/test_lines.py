@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import pytest
 
-from skypechan.backends.base import LineState
+from skypechan.backends.base import Capabilities, LineLeg, LineObserver, LineState
 from skypechan.backends.echo.backend import EchoBackend
 from skypechan.call.causes import HangupCause
+from skypechan.call.events import EventSink
 from skypechan.errors import CallError
 from skypechan.gateway.lines import Line, Lines, LineSettings
-from tests.doubles.clock import FakeClock
+from tests.doubles.clock import FakeClock, settle
 
 
 @pytest.fixture
@@ -78,8 +82,103 @@ def test_why_there_is_no_line_is_told_by_the_cause(lines: Lines) -> None:
     lines["c"].seize("call")
     assert refused(lines, "ANY").cause == HangupCause.CONGESTION
     for line in lines:
-        line.line_changed(LineState.PAUSED, "", "")
+        line.line_changed(LineState.DEGRADED, "no answer to PING", "")
     assert refused(lines, "RR").cause == HangupCause.REQUESTED_CHANNEL_UNAVAILABLE
+
+
+def test_a_paused_line_takes_no_calls_until_it_is_resumed(lines: Lines) -> None:
+    lines["a"].pause()
+    assert (lines["a"].state, lines["a"].is_idle) == (LineState.PAUSED, False)
+    error = refused(lines, "a")
+    assert error.cause == HangupCause.REQUESTED_CHANNEL_UNAVAILABLE
+    assert error.reason == "line a is paused: paused by the operator"
+    assert lines.select("ANY").name == "b"
+    lines["a"].resume()
+    assert lines.select("a").is_idle
+
+
+def test_a_line_in_use_is_paused_when_its_call_has_ended(lines: Lines) -> None:
+    line = lines["a"]
+    line.seize("call")
+    line.pause()
+    assert line.state is LineState.READY
+    assert line.reason == "will pause when its call has ended"
+    assert refused(lines, "a").cause == HangupCause.REQUESTED_CHANNEL_UNAVAILABLE
+    line.free("call")
+    assert line.state is LineState.PAUSED
+
+
+def test_a_pause_that_is_taken_back_in_time_never_comes(lines: Lines) -> None:
+    line = lines["a"]
+    line.seize("call")
+    line.pause()
+    line.resume()
+    line.free("call")
+    assert line.is_idle
+
+
+def test_a_paused_line_tells_what_its_client_does(lines: Lines) -> None:
+    line = lines["a"]
+    line.pause()
+    line.line_changed(LineState.SIGNED_OUT, "nobody is signed in", "")
+    assert line.state is LineState.PAUSED
+    assert line.reason == "paused by the operator; its client is signed_out"
+    line.resume()
+    assert (line.state, line.reason) == (LineState.SIGNED_OUT, "nobody is signed in")
+
+
+class CountingBackend:
+    """A backend that counts how often it was run and how often it was left."""
+
+    capabilities = Capabilities()
+
+    def __init__(self) -> None:
+        self.runs = self.ends = 0
+
+    async def run(self, observer: LineObserver) -> None:
+        self.runs += 1
+        observer.line_changed(LineState.READY, "", "")
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self.ends += 1
+
+    async def place(self, address: str, sink: EventSink) -> LineLeg:
+        raise AssertionError(address)
+
+
+@pytest.fixture
+async def served(clock: FakeClock) -> AsyncIterator[Line]:
+    line = Line("a", LineSettings(), CountingBackend(), clock)
+    serving = asyncio.create_task(line.serve())
+    await settle()
+    yield line
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+
+async def test_a_restart_attaches_anew_at_once_where_no_call_is(served: Line) -> None:
+    backend = served.backend
+    assert isinstance(backend, CountingBackend)
+    served.restart()
+    await settle()
+    assert (backend.runs, backend.ends) == (2, 1)
+    assert served.is_idle
+
+
+async def test_a_restart_waits_for_the_end_of_the_call(served: Line) -> None:
+    backend = served.backend
+    assert isinstance(backend, CountingBackend)
+    served.seize("call")
+    served.restart()
+    served.pause()
+    await settle()
+    assert backend.runs == 1
+    assert served.reason == "will pause and restart when its call has ended"
+    served.free("call")
+    await settle()
+    assert backend.runs == 2
+    assert served.state is LineState.PAUSED
 
 
 def test_only_the_call_that_has_a_line_frees_it(lines: Lines) -> None:

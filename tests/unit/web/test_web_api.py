@@ -123,6 +123,8 @@ async def test_a_line_is_shown_with_state_reason_and_since() -> None:
                 "account": "skypet123",
                 "call": None,
                 "calls_total": 3,
+                "playback_db": 0.0,
+                "capture_db": 0.0,
             }
         ]
 
