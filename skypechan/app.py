@@ -21,6 +21,7 @@ from skypechan.config.reader import Config, LineConfig
 from skypechan.errors import ConfigError
 from skypechan.gateway.gateway import Gateway
 from skypechan.gateway.lines import Line, Lines
+from skypechan.log import wire_log
 from skypechan.media.engine import Engine
 from skypechan.web.control import serve_control
 from skypechan.web.server import serve
@@ -34,7 +35,7 @@ def make_backend(line: LineConfig, clock: Clock) -> Backend:
     """Return the backend that a line's configuration names."""
     if line.line.backend == "echo":
         return EchoBackend()
-    return SkypeBackend(line.backend, clock)
+    return SkypeBackend(line.backend, clock, wire=wire_log(line.name))
 
 
 async def run(config: Config) -> None:

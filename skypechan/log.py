@@ -11,6 +11,9 @@ from typing import Any
 
 from skypechan.settings import setting
 
+WIRE = "skypechan.wire."
+"""How the names of the loggers begin that have what a line and its client say."""
+
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s %(call)s%(message)s"
 
 
@@ -26,6 +29,12 @@ class LogSettings:
     json: bool = setting(False, "one JSON object a line instead of text")
 
 
+def legible(text: str, most: int = 1_000) -> str:
+    """Return a text that moves no cursor and breaks no line, whoever wrote it."""
+    cut = text if len(text) <= most else f"{text[:most]}…"
+    return "".join(letter if letter.isprintable() else "?" for letter in cut)
+
+
 class CallLog(logging.LoggerAdapter[logging.Logger]):
     """A logger whose lines carry the id of one call."""
 
@@ -37,6 +46,19 @@ class CallLog(logging.LoggerAdapter[logging.Logger]):
     ) -> tuple[Any, MutableMapping[str, Any]]:
         """Add the call id to the record."""
         return msg, {**kwargs, "extra": self.extra}
+
+
+def wire_log(line: str) -> logging.Logger:
+    """Return the logger for what a line and its client say to each other.
+
+    Its level is what `trace` sets: DEBUG shows it whatever else the log shows.
+    """
+    return logging.getLogger(WIRE + line.replace(".", "_"))
+
+
+def trace(wire: logging.Logger, *, on: bool) -> None:
+    """Show what a line and its client say, or leave it to the level of the log."""
+    wire.setLevel(logging.DEBUG if on else logging.NOTSET)
 
 
 class _CallPrefix(logging.Filter):

@@ -7,6 +7,7 @@ call on it is a `LineLeg`; what happens to the leg goes to the call's `EventSink
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -243,6 +244,12 @@ class Contacts(Protocol):
     async def decide_contact(self, who: str, *, accept: bool) -> None:
         """Accept or refuse a contact. Raises CommandError and LinkError."""
 
+    async def find(self, words: str) -> tuple[str, ...]:
+        """Search the directory: the addresses of who matches, a bounded number.
+
+        Raises CommandError and LinkError.
+        """
+
     async def presence(self, address: str) -> Presence:
         """How reachable somebody is. Raises CommandError and LinkError."""
 
@@ -264,3 +271,12 @@ class Raw(Protocol):
 
         Raises CommandError when the settings do not allow it, and LinkError.
         """
+
+
+@runtime_checkable
+class Tracing(Protocol):
+    """A backend that logs, at DEBUG, what it and its client say to each other."""
+
+    @property
+    def wire(self) -> logging.Logger:
+        """The logger of this line's wire and of nothing else."""

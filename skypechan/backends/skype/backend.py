@@ -55,7 +55,9 @@ class SkypeBackend:
         clock: Clock,
         open_transport: TransportFactory | None = None,
         timing: Timing | None = None,
+        wire: logging.Logger = _log,
     ) -> None:
+        self.wire = wire
         self._settings = settings
         self._clock = clock
         self._open_transport = open_transport or transport_factory(settings)
@@ -122,6 +124,10 @@ class SkypeBackend:
         """Accept or refuse a contact; see `Contacts`."""
         await self._usable().contacts.decide(who, accept=accept)
 
+    async def find(self, words: str) -> tuple[str, ...]:
+        """Search the directory; see `Contacts`."""
+        return await self._usable().contacts.find(words)
+
     async def presence(self, address: str) -> Presence:
         """How reachable somebody is; see `Contacts`."""
         return await self._usable().contacts.presence(address)
@@ -161,6 +167,7 @@ class SkypeBackend:
             self._offered,
             self._deliver_message,
             self._deliver_contact_request,
+            self.wire,
         )
         self._service = service
         attached = asyncio.create_task(self._keep_attached(service))

@@ -25,12 +25,15 @@ from skypechan.backends.skype.protocol.notifications import (
 )
 from skypechan.backends.skype.protocol.values import UserStatus
 from skypechan.backends.skype.settings import SkypeSettings
-from skypechan.errors import SkypechanError
+from skypechan.errors import CommandError, SkypechanError
 
 _log = logging.getLogger(__name__)
 
 LONGEST_TEXT: Final = 1_024
 _MOST_AT_START: Final = 64
+_MOST_FOUND: Final = 100
+_SEARCH_S: Final = 12.0
+"""A search may take ten seconds, the documentation says."""
 
 _PRESENCE: Final = {
     UserStatus.ONLINE: Presence.ONLINE,
@@ -84,6 +87,14 @@ class ContactBook:
         """Accept or refuse somebody. Raises CommandError and LinkError."""
         word = "TRUE" if accept else "FALSE"
         await self._talk.order(SetProperty("USER", who, "ISAUTHORIZED", word))
+
+    async def find(self, words: str) -> tuple[str, ...]:
+        """Search the directory. Raises CommandError and LinkError."""
+        reply = await self._talk.order(Search("USERS", words), _SEARCH_S)
+        match reply:
+            case SearchResult("USERS", names):
+                return names[:_MOST_FOUND]
+        raise CommandError(f"the client does not tell whom it found: {reply}")
 
     async def presence(self, address: str) -> Presence:
         """How reachable somebody is. Raises CommandError and LinkError."""

@@ -33,6 +33,7 @@ from skypechan.errors import (
     LinkError,
     SkypechanError,
 )
+from skypechan.log import legible
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Conversation:
     """What is said between us and one client, as long as that client lives.
 
     `on_notification` gets every notification, and every reply that tells a call's
-    status: a client need not tell it twice.
+    status: a client need not tell it twice. `wire` logs every line.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class Conversation:
         clock: Clock,
         timing: Timing,
         on_notification: NotificationSink,
+        wire: logging.Logger = _log,
     ) -> None:
         self._client = client
+        self._wire = wire
         self._clock = clock
         self._timing = timing
         self._on_notification = on_notification
@@ -164,7 +167,7 @@ class Conversation:
         try:
             await self.ask(Ping(), self._timing.ping_answer_s)
         except LinkError as error:
-            _log.debug("! %s", error)
+            self._show("!", str(error))
             return False
         return True
 
@@ -192,7 +195,7 @@ class Conversation:
         try:
             return await self.order(command)
         except SkypechanError as error:
-            _log.debug("! %s", error)
+            self._show("!", str(error))
             return None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -204,11 +207,11 @@ class Conversation:
         self.spawn(self._deliver(text, patience_s, token))
 
     async def _deliver(self, text: str, patience_s: float, token: str) -> None:
-        _log.debug("> %s", text)
+        self._show(">", text)
         try:
             reply = await self._client.send(text, patience_s)
         except SkypechanError as error:
-            _log.debug("! %s: %s", text, error)
+            self._show("!", f"{text}: {error}")
             self._undelivered(token, error)
         else:
             if reply:
@@ -222,7 +225,7 @@ class Conversation:
             self.start_over()  # a line of the handshake did not get through
 
     def _receive(self, text: str) -> None:
-        _log.debug("< %s", text)
+        self._show("<", text)
         self._session.receive(text)
         self._settle()
 
@@ -236,8 +239,12 @@ class Conversation:
                 case Replied(token, notification) | LateReply(token, notification):
                     self._replied(token, notification)
                 case AttachChanged(state):
-                    _log.debug("= attachment is %s", state.value)
+                    self._show("=", f"attachment is {state.value}")
         self._news.set()
+
+    def _show(self, mark: str, text: str) -> None:
+        if self._wire.isEnabledFor(logging.DEBUG):
+            self._wire.debug("%s %s", mark, legible(text))
 
     def _replied(self, token: str, notification: Notification) -> None:
         if isinstance(notification, CallStatusChanged):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from decimal import Decimal
 from typing import Final
 
@@ -40,9 +41,10 @@ class Service:
         on_offer: OfferSink,
         on_message: MessageSink,
         on_contact_request: ContactRequestSink,
+        wire: logging.Logger,
     ) -> None:
         self._settings = settings
-        self.talk = Conversation(client, clock, timing, self._take)
+        self.talk = Conversation(client, clock, timing, self._take, wire)
         self.calls = Calls(settings, clock, timing, on_offer)
         self.calls.join(self.talk)
         self.mailbox = Mailbox(self.talk, settings, on_message)

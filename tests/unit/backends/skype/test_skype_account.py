@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from decimal import Decimal
 
 import pytest
@@ -16,11 +18,15 @@ from skypechan.backends.base import (
     Money,
     Presence,
     Raw,
+    Tracing,
 )
+from skypechan.backends.skype.backend import SkypeBackend
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.errors import CallError, CommandError, LinkDownError
-from tests.doubles.clock import settle
-from tests.doubles.scripted_client import ScriptedClient
+from skypechan.log import trace, wire_log
+from tests.doubles.clock import FakeClock, settle
+from tests.doubles.line_observer import RecordingObserver
+from tests.doubles.scripted_client import ScriptedClient, ScriptedDesktop
 
 # Messages.
 
@@ -186,6 +192,18 @@ async def test_presence_is_asked_for(bench, word, presence):
     assert await bench.backend.presence("bob") is presence
 
 
+async def test_directory_is_searched_and_the_find_is_bounded(bench):
+    client = await bench.ready()
+    client.answers["SEARCH USERS bob"] = "USERS bob, bobby"
+    assert await bench.backend.find("bob") == ("bob", "bobby")
+    everybody = ", ".join(f"bob{number}" for number in range(1_000))
+    client.answers["SEARCH USERS bob"] = f"USERS {everybody}"
+    assert len(await bench.backend.find("bob")) == 100
+    client.answers["SEARCH USERS bob"] = "ERROR 4 Empty target not allowed"
+    with pytest.raises(CommandError):
+        await bench.backend.find("bob")
+
+
 # Money, raw commands.
 
 
@@ -236,11 +254,40 @@ async def test_line_that_is_not_ready_does_nothing_of_all_this(bench):
         bench.backend.send_message("bob", "hi"),
         bench.backend.decide_contact("bob", accept=True),
         bench.backend.presence("bob"),
+        bench.backend.find("bob"),
         bench.backend.balance(),
         bench.backend.send_raw("PING"),
     ):
         with pytest.raises(LinkDownError):
             await act
+
+
+# The wire.
+
+
+async def test_wire_of_a_traced_line_is_logged_under_its_name_in_single_lines(caplog):
+    wire = wire_log("second")
+    desktop = ScriptedDesktop()
+    backend = SkypeBackend(SkypeSettings(), FakeClock(), desktop.open, wire=wire)
+    assert isinstance(backend, Tracing)
+    serving = asyncio.create_task(backend.run(RecordingObserver()))
+    client = ScriptedClient()
+    desktop.start(client)
+    await settle()
+    assert caplog.messages == []
+    trace(wire, on=True)
+    client.say("USER bob MOOD_TEXT one\r\n< CALL 1 STATUS RINGING\x1b[2J")
+    trace(wire, on=False)
+    client.say("USER bob MOOD_TEXT two")
+    serving.cancel()
+    await asyncio.wait([serving])
+    assert caplog.record_tuples == [
+        (
+            "skypechan.wire.second",
+            logging.DEBUG,
+            "< USER bob MOOD_TEXT one??< CALL 1 STATUS RINGING?[2J",
+        )
+    ]
 
 
 # House rules, and what is found.
