@@ -126,6 +126,16 @@ class HangupRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldRequested:
+    """The operator wants the line leg to rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequested:
+    """The operator wants the line leg to go on."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimedOut:
     """A timer of the call's state ran out."""
 
@@ -151,5 +161,13 @@ PbxEvent = (
     | PbxResumed
     | PbxReleased
 )
-Event = LineEvent | PbxEvent | MediaEnded | HangupRequested | TimedOut
+Event = (
+    LineEvent
+    | PbxEvent
+    | MediaEnded
+    | HangupRequested
+    | HoldRequested
+    | ResumeRequested
+    | TimedOut
+)
 EventSink = Callable[[Event], None]

@@ -18,6 +18,7 @@ from skypechan.call.actions import Action
 from skypechan.call.events import (
     Event,
     HangupRequested,
+    HoldRequested,
     LineAnswered,
     LineDigit,
     LineEarlyMedia,
@@ -34,6 +35,7 @@ from skypechan.call.events import (
     PbxReleased,
     PbxResumed,
     PbxRinging,
+    ResumeRequested,
     TimedOut,
     Timer,
 )
@@ -85,6 +87,8 @@ EVENTS: tuple[type[Event], ...] = (
     PbxReleased,
     MediaEnded,
     HangupRequested,
+    HoldRequested,
+    ResumeRequested,
     TimedOut,
 )
 
@@ -108,6 +112,10 @@ TRANSITIONS: dict[Pair, Row] = {
     (_S.ESTABLISHED, PbxHeld): Row(_S.ESTABLISHED, (_A.NOTE_HOLD,)),
     (_S.ESTABLISHED, LineResumed): Row(_S.ESTABLISHED, (_A.NOTE_RESUME,)),
     (_S.ESTABLISHED, PbxResumed): Row(_S.ESTABLISHED, (_A.NOTE_RESUME,)),
+    (_S.ESTABLISHED, HoldRequested): Row(_S.ESTABLISHED, (_A.HOLD_LINE, _A.NOTE_HOLD)),
+    (_S.ESTABLISHED, ResumeRequested): Row(
+        _S.ESTABLISHED, (_A.RESUME_LINE, _A.NOTE_RESUME)
+    ),
     # The end of it: the leg that is left is released.
     (_S.RELEASING_LINE, LineReleased): Row(_S.RELEASED),
     (_S.RELEASING_PBX, PbxReleased): Row(_S.RELEASED),
@@ -196,6 +204,11 @@ def _ignored() -> Iterator[tuple[tuple[CallState, ...], tuple[type[Event], ...],
         (*_BEFORE_MEDIA, *_GOING, _S.RELEASED),
         (LineDigit, PbxDigit, LineHeld, LineResumed, PbxHeld, PbxResumed),
         "nobody is there to hear it",
+    )
+    yield (
+        (*_BEFORE_MEDIA, *_GOING, _S.RELEASED),
+        (HoldRequested, ResumeRequested),
+        "only a call that is up can be held",
     )
     yield (
         (*_BEFORE_MEDIA, *_GOING, _S.RELEASED),

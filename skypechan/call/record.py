@@ -39,7 +39,8 @@ class CallRecord:
     """One call from its offer to its end; times are UTC.
 
     `line_call` is the client's own id of the line leg. `caller` and `caller_name`
-    are as the offering side gave them: text from outside, of any content.
+    are as the offering side gave them: text from outside, of any content. `taps` are
+    the files that the call's audio was recorded to.
     """
 
     call: str
@@ -64,6 +65,7 @@ class CallRecord:
     digits_to_pbx: int = 0
     digits_to_line: int = 0
     digits_dropped: int = 0
+    taps: list[str] = field(default_factory=list)
     audio: Mapping[str, float | int] = field(default_factory=dict)
 
     def end(self, side: Side, cause: HangupCause, reason: str, when: datetime) -> None:

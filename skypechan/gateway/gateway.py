@@ -6,9 +6,10 @@ import asyncio
 import json
 import logging
 import uuid
-from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from skypechan.asterisk.channel import PbxLeg
@@ -22,23 +23,28 @@ from skypechan.call.events import (
     Event,
     EventSink,
     HangupRequested,
+    HoldRequested,
     LineOffered,
     PbxOffered,
+    ResumeRequested,
 )
 from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.call.routes import Route, Target, find
 from skypechan.clock import Clock
 from skypechan.errors import CallError, CommandError, SkypechanError
 from skypechan.gateway import snapshot
+from skypechan.gateway.feed import Feed
 from skypechan.gateway.lines import Line, Lines
+from skypechan.gateway.people import People
+from skypechan.gateway.records import RecordBook
 from skypechan.gateway.runner import CallLimits, CallRunner
 from skypechan.gateway.selftest import SelfTest, Verdict
 from skypechan.gateway.snapshot import GatewaySnapshot
+from skypechan.gateway.totals import Totals
 from skypechan.media.engine import Engine
 
 _log = logging.getLogger(__name__)
 
-_MOST_RECORDS = 1_000
 _MOST_NAME = 256  # characters kept of what strangers call themselves
 
 
@@ -56,6 +62,7 @@ class Gateway:
         engine: Engine,
         routes: Sequence[Route],
         clock: Clock,
+        records: RecordBook,
     ) -> None:
         self._lines = lines
         self._pbx = pbx
@@ -63,8 +70,10 @@ class Gateway:
         self._routes = routes
         self._clock = clock
         self._calls: dict[str, CallRunner] = {}
-        self._records: deque[CallRecord] = deque(maxlen=_MOST_RECORDS)
-        self._totals: Counter[str] = Counter()
+        self._records = records
+        self._totals = Totals()
+        self.feed = Feed(clock)
+        self.people = People(lines, self.feed, clock)
         self._tasks: asyncio.TaskGroup | None = None
         self._closing = ""
         self._self_test = SelfTest(clock, self._offer)
@@ -73,12 +82,17 @@ class Gateway:
         """Serve until cancelled; then end every call and both kinds of leg."""
         self._pbx.on_request = self._requested
         for line in self._lines:
-            line.on_offer = self._offered
-        async with asyncio.TaskGroup() as tasks:
+            self._take_in(line)
+        async with self._records.kept(), asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(self._pbx.run(), name="pbx")
             for line in self._lines:
                 tasks.create_task(line.serve(), name=f"line {line.name}")
+
+    def _take_in(self, line: Line) -> None:
+        line.on_offer = self._offered
+        line.on_change = self.feed.line_changed
+        self.people.listen(line)
 
     async def release_all(self, reason: str, within_s: float) -> None:
         """End every live call, let no new one in, and wait for the ends."""
@@ -158,9 +172,46 @@ class Gateway:
             call.media.set_gain(*wanted)
         return True
 
-    def records(self) -> Sequence[CallRecord]:
-        """Return the records of the last calls, newest last."""
-        return tuple(self._records)
+    def hold_call(self, call_id: str) -> bool:
+        """Ask a call's line leg to rest; False if there is no call that could."""
+        call = self._calls.get(call_id)
+        if call is None or not call.can_hold:
+            return False
+        call.post(HoldRequested())
+        return True
+
+    def resume_call(self, call_id: str) -> bool:
+        """Ask a call's line leg to go on; False if there is no call that could."""
+        call = self._calls.get(call_id)
+        if call is None or not call.can_hold:
+            return False
+        call.post(ResumeRequested())
+        return True
+
+    def audio_text(self, call_id: str) -> str | None:
+        """Describe the audio chain of a live call; None if there is no such call."""
+        call = self._calls.get(call_id)
+        return call.audio_text() if call is not None else None
+
+    def tap(self, call_id: str, path: Path | None, seconds: float = 600) -> bool:
+        """Record both directions of a live call to a new WAV file; None ends it.
+
+        False if there is no such call. Raises OSError when the file exists or cannot
+        be created, CallError before the audio is joined.
+        """
+        call = self._calls.get(call_id)
+        if call is not None:
+            call.tap(path, seconds)
+        return call is not None
+
+    def records(
+        self, since: datetime | None = None, call: str = ""
+    ) -> Sequence[CallRecord]:
+        """Return the records of the last calls, newest last.
+
+        With `since` only of calls that ended then or later, with `call` only of one.
+        """
+        return self._records.find(since, call)
 
     def snapshot(self) -> GatewaySnapshot:
         """Return what the gateway looks like now."""
@@ -168,7 +219,8 @@ class Gateway:
             lines=tuple(snapshot.of_line(line) for line in self._lines),
             calls=tuple(snapshot.of_call(call) for call in self._calls.values()),
             links=(snapshot.of_pbx(self._pbx),),
-            calls_total=dict(self._totals),
+            calls_total=self._totals.calls(),
+            media_ended=self._totals.media(self._calls.values()),
             refused_sockets=dict(self._pbx.refused_sockets),
         )
 
@@ -304,12 +356,19 @@ class Gateway:
 
     def _new_call(self, record: CallRecord, line: Line, ring_s: float) -> CallRunner:
         limits = CallLimits(ring_s, line.settings.max_call_seconds)
-        return CallRunner(record, line, self._engine, self._clock, limits)
+        call = CallRunner(record, line, self._engine, self._clock, limits)
+        call.on_change = self._changed
+        return call
+
+    def _changed(self, call: CallRunner) -> None:
+        self.feed.call_changed(call)
+        self._records.update()
 
     def _start(self, call: CallRunner, first: Event) -> None:
         call_id = call.record.call
         call.line.seize(call_id)
         self._calls[call_id] = call
+        self._records.begin(call.record)
         call.post(first)
         self._spawn(self._live(call), call_id)
 
@@ -323,15 +382,19 @@ class Gateway:
         finally:
             self._calls.pop(call.record.call, None)
             call.line.free(call.record.call)
-            self._file(call.record)
+            # A call that was cut short by our own end has none yet.
+            self._turn_away(
+                call.record, HangupCause.NORMAL_CLEARING, "the gateway stopped"
+            )
 
     def _turn_away(self, record: CallRecord, cause: HangupCause, reason: str) -> None:
         record.end(Side.GATEWAY, cause, reason, self._clock.wall())
         self._file(record)
 
     def _file(self, record: CallRecord) -> None:
-        self._records.append(record)
-        self._totals[f"{record.direction}/{record.status}"] += 1
+        self._records.file(record)
+        self._totals.add(record)
+        self.feed.filed(record)
         _log.info("record %s", json.dumps(record.as_json(), ensure_ascii=False))
 
     def _spawn(self, work: Coroutine[Any, Any, None], call_id: str) -> None:

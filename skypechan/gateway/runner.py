@@ -11,15 +11,17 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from skypechan.asterisk.channel import PbxLeg
-from skypechan.backends.base import LineLeg
+from skypechan.backends.base import Holding, LineLeg, Pacing
 from skypechan.call.actions import Action
 from skypechan.call.causes import HangupCause, meaning
 from skypechan.call.events import (
     Event,
     HangupRequested,
+    HoldRequested,
     LineAnswered,
     LineDigit,
     LineEarlyMedia,
@@ -32,6 +34,7 @@ from skypechan.call.events import (
     PbxDigit,
     PbxReleased,
     PbxRinging,
+    ResumeRequested,
     TimedOut,
     Timer,
 )
@@ -41,6 +44,7 @@ from skypechan.clock import Clock
 from skypechan.errors import CallError, SkypechanError
 from skypechan.gateway.lines import Line
 from skypechan.log import CallLog
+from skypechan.media.describe import audio_text
 from skypechan.media.engine import CallMedia, Engine
 from skypechan.media.values import EndReason, MediaEnd, MediaStart
 
@@ -85,6 +89,7 @@ class CallRunner:
         self.line_leg: LineLeg | None = None
         self.pbx_leg: PbxLeg | None = None
         self.originate: Callable[[], Awaitable[PbxLeg]] | None = None
+        self.on_change: Callable[[CallRunner], None] | None = None
         self._engine = engine
         self._clock = clock
         self._limits = limits
@@ -107,6 +112,8 @@ class CallRunner:
             Action.STOP_MEDIA: self._stop_media,
             Action.SEND_DIGIT_TO_PBX: self._send_digit_to_pbx,
             Action.SEND_DIGIT_TO_LINE: self._send_digit_to_line,
+            Action.HOLD_LINE: self._hold_line,
+            Action.RESUME_LINE: self._resume_line,
             Action.NOTE_HOLD: self._note_hold,
             Action.NOTE_RESUME: self._note_resume,
         }
@@ -123,6 +130,32 @@ class CallRunner:
             self.record.digits_dropped += 1
             return
         self._events.put_nowait(event)
+
+    @property
+    def can_hold(self) -> bool:
+        """Tell whether the line leg could be held or resumed now."""
+        return self.state is CallState.ESTABLISHED and isinstance(
+            self.line_leg, Holding
+        )
+
+    def audio_text(self) -> str:
+        """Describe the audio chain, with counters once the audio is joined."""
+        figures = self.media.figures() if self.media else None
+        return audio_text(figures, self._engine.settings)
+
+    def tap(self, path: Path | None, seconds: float) -> None:
+        """Record both directions to a new WAV file for so long; None ends it.
+
+        Raises OSError when the file exists or cannot be created, CallError before the
+        audio is joined.
+        """
+        if self.media is None:
+            reason = "the call has no audio yet"
+            raise CallError(HangupCause.NORMAL_UNSPECIFIED, reason)
+        self.media.tap(path, seconds)
+        if path is not None:
+            self._log.info("= its audio is recorded to %s", path)
+            self.record.taps.append(str(path))
 
     async def run(self) -> CallRecord:
         """Live until both legs are released; return the finished record."""
@@ -156,11 +189,16 @@ class CallRunner:
         self._note(event)
         if row.state is not self.state:
             self._log.info("= %s, was %s: %s", row.state, self.state, event)
-        self.state = row.state
+            self.state = row.state
+            self._changed()
         self._set_timer(TIMERS.get(row.state))
         for action in row.actions:
-            if not await self._perform(action, event) and action is Action.TAKE_PBX:
-                break  # the caller is gone: nobody is called for him
+            if not await self._perform(action, event):
+                break  # the caller is gone, say: nobody is called for him
+
+    def _changed(self) -> None:
+        if self.on_change is not None:
+            self.on_change(self)
 
     async def _perform(self, action: Action, event: Event) -> bool:
         """Do one thing; a failure becomes the event that it means for the call."""
@@ -315,6 +353,14 @@ class CallRunner:
         self.record.digits_to_line += 1
         await _present(self.line_leg).send_digit(event.digit)
 
+    async def _hold_line(self, _: Event) -> None:
+        if isinstance(self.line_leg, Holding):
+            await self.line_leg.hold()
+
+    async def _resume_line(self, _: Event) -> None:
+        if isinstance(self.line_leg, Holding):
+            await self.line_leg.resume()
+
     # Media.
 
     async def _start_media(self, _: Event) -> None:
@@ -337,6 +383,7 @@ class CallRunner:
                     line_receive=port.from_line,
                     line_send=port.to_line,
                     line_rate_hz=port.rate_hz,
+                    line_is_bursty=port.pacing is Pacing.BURSTY,
                     pbx=connection.socket,
                     pbx_pending=connection.pending,
                     pbx_rate_hz=connection.rate_hz,
@@ -373,9 +420,11 @@ class CallRunner:
 
     async def _note_hold(self, event: Event) -> None:
         self.held_by.add(_side_of(event))
+        self._changed()
 
     async def _note_resume(self, event: Event) -> None:
         self.held_by.discard(_side_of(event))
+        self._changed()
 
 
 _CAUSE_OF_TIMER: dict[Timer, tuple[HangupCause, str]] = {
@@ -417,7 +466,12 @@ def _failure(action: Action, cause: HangupCause, reason: str) -> Event:
 
 
 def _side_of(event: Event) -> Side:
-    return Side.LINE if isinstance(event, LineHeld | LineResumed) else Side.PBX
+    match event:
+        case LineHeld() | LineResumed():
+            return Side.LINE
+        case HoldRequested() | ResumeRequested():
+            return Side.GATEWAY
+    return Side.PBX
 
 
 def _present(leg: _Leg | None) -> _Leg:

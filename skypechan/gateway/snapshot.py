@@ -62,13 +62,18 @@ class LinkSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class GatewaySnapshot:
-    """Everything at one moment. `refused_sockets` counts AudioSocket refusals."""
+    """Everything at one moment. `refused_sockets` counts AudioSocket refusals.
+
+    `media_ended` are the sums of what adds up of all audio that has ended, under the
+    names that records have for it.
+    """
 
     lines: tuple[LineSnapshot, ...]
     calls: tuple[CallSnapshot, ...]
     links: tuple[LinkSnapshot, ...]
     calls_total: dict[str, int]
     refused_sockets: dict[str, int]
+    media_ended: dict[str, float]
 
     @property
     def is_ready(self) -> bool:

@@ -89,14 +89,14 @@ class Engine:
         settings: EngineSettings | None = None,
     ) -> None:
         self._loop = loop
-        self._settings = settings or EngineSettings()
-        gap_s = self._settings.gap_ms / 1000
+        self.settings = settings or EngineSettings()
+        gap_s = self.settings.gap_ms / 1000
         self._to_pbx, self._to_line = ToPbx(capacity), ToLine(capacity)
         self._from_line, self._from_pbx = Flow(capacity, gap_s), Flow(capacity, gap_s)
-        line = self._line_timing = Timing(capacity, self._settings)
-        follow = self._settings.follow_line_clock
+        line = self._line_timing = Timing(capacity, self.settings)
+        follow = self.settings.follow_line_clock
         self._pbx_timing = Timing(
-            capacity, self._settings, line.clock if follow else None
+            capacity, self.settings, line.clock if follow else None
         )
         self._line_frames = np.zeros((capacity, _LINE.frame_bytes), np.uint8)
         self._pbx_frames = np.zeros((capacity, HEADER_BYTES + _MOST_BYTES), np.uint8)
@@ -184,7 +184,7 @@ class Engine:
 
     def _send_to_line(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
         timing, output = self._pbx_timing, self._line_output[: len(rows)]
-        ratio = timing.queue.ratio[rows] if self._settings.follow_line_clock else None
+        ratio = timing.queue.ratio[rows] if self.settings.follow_line_clock else None
         counts = self._to_line.process(rows, pcm, rate_hz, output, ratio)
         timing.shorten(rows, output, counts, LINE_RATE_HZ, now_s)
         lengths = counts.tolist()
@@ -284,7 +284,7 @@ class Engine:
 
     def _keep_time(self, now_s: float) -> None:
         """Steer each call, and four times a second look at the clocks of a quarter."""
-        if self._settings.follow_line_clock:
+        if self.settings.follow_line_clock:
             self._pbx_timing.steer(self._rows)
         self._ticks += 1
         quarter, left = divmod(self._ticks, _TICKS_A_QUARTER)
@@ -368,7 +368,7 @@ class Engine:
     def _place(self, start: MediaStart) -> Call:
         """Give the call a row and start all that has a row of its own afresh."""
         row = self._free.pop()
-        settings, room = self._settings, self._ports.wait_for_room
+        settings, room = self.settings, self._ports.wait_for_room
         stall_s = settings.stall_seconds
         limit = _LINE.frame_bytes * settings.line_queue_ms // _LINE.ptime_ms
         call = Call(

@@ -1,4 +1,4 @@
-"""The journal: what happened lately, for whoever watches; bounded on every side.
+"""The event feed: what happened lately, for whoever watches; bounded on every side.
 
 Lines, calls, records, messages and contact requests are noted here, and what the log
 warns of. Parts of a text may be written by strangers.
@@ -16,8 +16,11 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 
+from skypechan.call.record import CallRecord
 from skypechan.clock import Clock
 from skypechan.errors import CommandError
+from skypechan.gateway.lines import Line
+from skypechan.gateway.runner import CallRunner
 from skypechan.log import WIRE
 
 _MOST_KEPT = 1_000
@@ -57,7 +60,7 @@ class Entry:
 
 
 class Reader:
-    """One who follows the journal. It is `lost` once too much waits for it."""
+    """One who follows the feed. It is `lost` once too much waits for it."""
 
     def __init__(self, backlog: Iterable[Entry]) -> None:
         self.lost = False
@@ -81,7 +84,7 @@ class Reader:
         return None if self.lost else self._waiting.popleft()
 
 
-class Journal:
+class Feed:
     """Keeps the last entries, and tells each to every reader."""
 
     def __init__(self, clock: Clock) -> None:
@@ -89,6 +92,7 @@ class Journal:
         self._number = int(clock.wall().timestamp() * 1000)
         self._entries: deque[Entry] = deque(maxlen=_MOST_KEPT)
         self._readers: set[Reader] = set()
+        self._states: dict[str, tuple[str, str]] = {}
 
     def note(
         self, kind: Kind, text: str, *, line: str = "", call: str = "", **details: str
@@ -108,6 +112,48 @@ class Journal:
         self._entries.append(entry)
         for reader in self._readers:
             reader.take(entry)
+
+    def line_changed(self, line: Line) -> None:
+        """Note the state of a line, if it is another."""
+        if self._states.get(line.name) == (line.state, line.reason):
+            return
+        self._states[line.name] = line.state, line.reason
+        self.note(
+            Kind.LINE,
+            f"{_words(line.state)}{line.reason and f': {line.reason}'}",
+            line=line.name,
+            state=line.state,
+            reason=line.reason,
+            account=line.account,
+        )
+
+    def call_changed(self, call: CallRunner) -> None:
+        """Note how far a call has come, and who holds it."""
+        record, held_by = call.record, ", ".join(sorted(call.held_by))
+        self.note(
+            Kind.CALL,
+            f"{_words(call.state)}{held_by and f', held by {held_by}'}",
+            line=record.line,
+            call=record.call,
+            state=call.state,
+            held_by=held_by,
+            direction=record.direction,
+            caller=record.caller,
+            address=record.address,
+        )
+
+    def filed(self, record: CallRecord) -> None:
+        """Note that a call has ended, and how."""
+        self.note(
+            Kind.RECORD,
+            f"{record.caller} called {record.address}: {record.status},"
+            f" {record.reason}",
+            line=record.line,
+            call=record.call,
+            status=record.status or "",
+            cause=str(int(record.cause or 0)),
+            reason=record.reason,
+        )
 
     def entries(self, after: int = 0, most: int = _MOST_KEPT) -> tuple[Entry, ...]:
         """Return the last entries behind a number, oldest first."""
@@ -142,11 +188,11 @@ class Journal:
 
 
 class _LogHandler(logging.Handler):
-    """Takes log lines from any thread to the journal."""
+    """Takes log lines from any thread to the feed."""
 
-    def __init__(self, journal: Journal, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, feed: Feed, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
-        self._journal = journal
+        self._feed = feed
         self._loop = loop
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -155,10 +201,14 @@ class _LogHandler(logging.Handler):
             self._loop.call_soon_threadsafe(self._note, record, is_wire)
 
     def _note(self, record: logging.LogRecord, is_wire: bool) -> None:
-        self._journal.note(
+        self._feed.note(
             Kind.WIRE if is_wire else Kind.LOG,
             record.getMessage(),
             line=record.name.removeprefix(WIRE) if is_wire else "",
             call=getattr(record, "call_id", ""),
             level=record.levelname.lower(),
         )
+
+
+def _words(state: str) -> str:
+    return state.replace("_", " ")
