@@ -95,7 +95,14 @@ class Feed:
         self._states: dict[str, tuple[str, str]] = {}
 
     def note(
-        self, kind: Kind, text: str, *, line: str = "", call: str = "", **details: str
+        self,
+        kind: Kind,
+        text: str,
+        /,
+        *,
+        line: str = "",
+        call: str = "",
+        **details: str,
     ) -> None:
         """Write an entry; what is too long is cut."""
         self._number += 1

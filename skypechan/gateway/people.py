@@ -132,7 +132,7 @@ class People:
         if not isinstance(backend, Raw):
             raise _unable(name, "take commands")
         if not backend.capabilities.raw:
-            raise CommandError(f"line {name}: its raw_commands in the settings is empty")
+            raise CommandError(f"line {name}: its raw_commands allow none")
         return await backend.send_raw(command)
 
     def trace(self, name: str, *, on: bool) -> None:

@@ -19,6 +19,7 @@ from skypechan.gateway.snapshot import (
     LineSnapshot,
     LinkSnapshot,
 )
+from skypechan.gateway.totals import Totals
 from skypechan.media.values import DirectionFigures, MediaFigures, Payload
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202e\"'\n{{7*7}}\ud800" + "A" * 2_000
@@ -102,9 +103,15 @@ def gateway_of(
     links: tuple[LinkSnapshot, ...] = (link(),),
     calls_total: dict[str, int] | None = None,
     refused_sockets: dict[str, int] | None = None,
+    media_ended: dict[str, float] | None = None,
 ) -> GatewaySnapshot:
     return GatewaySnapshot(
-        lines, calls, links, calls_total or {}, refused_sockets or {}
+        lines,
+        calls,
+        links,
+        calls_total or {},
+        refused_sockets or {},
+        Totals().media([]) | (media_ended or {}),
     )
 
 
