@@ -22,12 +22,13 @@ _OF_DIAL_STATUS: dict[str, HangupCause] = {
 }
 
 # For these chan_pjsip has no answer of its own and says 603 Decline, which tells every
-# forking proxy to stop (measured on Asterisk 22).
+# forking proxy to stop (measured on Asterisk 22). A cause that it knows, and for which
+# Dial has the same word, stands for each.
 _SPOKEN: dict[HangupCause, HangupCause] = {
     HangupCause.UNKNOWN: HangupCause.NORMAL_UNSPECIFIED,
-    HangupCause.NORMAL_CLEARING: HangupCause.NORMAL_UNSPECIFIED,
+    HangupCause.NORMAL_CLEARING: HangupCause.NO_ANSWER,
     HangupCause.TEMPORARY_FAILURE: HangupCause.SWITCH_CONGESTION,
-    HangupCause.REQUESTED_CHANNEL_UNAVAILABLE: HangupCause.CONGESTION,
+    HangupCause.REQUESTED_CHANNEL_UNAVAILABLE: HangupCause.SWITCH_CONGESTION,
 }
 
 

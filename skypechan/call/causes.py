@@ -54,40 +54,42 @@ class DialStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CauseMeaning:
-    """What a cause is called elsewhere, when a call was not answered."""
+    """What a cause is called elsewhere, when a call was not answered.
+
+    `status` is the word that Asterisk's own Dial has for it, `sip` the code with which
+    its SIP channel refuses a caller (both measured on Asterisk 22).
+    """
 
     status: DialStatus
+    sip: int
     text: str
 
 
-_C, _D = HangupCause, DialStatus
+_C, _D, _M = HangupCause, DialStatus, CauseMeaning
 
-# Asterisk's Dial, too, knows no better word than NOANSWER for a call that was cleared
-# normally before an answer (main/dial.c, apps/app_dial.c).
+# Dial has words of their own for busy, congestion, no answer, and one for all the rest.
 MEANINGS: dict[HangupCause, CauseMeaning] = {
-    _C.UNKNOWN: CauseMeaning(_D.CONGESTION, "unknown cause"),
-    _C.UNALLOCATED: CauseMeaning(_D.CHANUNAVAIL, "no such user or number"),
-    _C.NO_ROUTE: CauseMeaning(_D.CHANUNAVAIL, "no route to destination"),
-    _C.NORMAL_CLEARING: CauseMeaning(_D.NOANSWER, "normal clearing"),
-    _C.USER_BUSY: CauseMeaning(_D.BUSY, "busy"),
-    _C.NO_USER_RESPONSE: CauseMeaning(_D.NOANSWER, "no response"),
-    _C.NO_ANSWER: CauseMeaning(_D.NOANSWER, "no answer"),
-    _C.SUBSCRIBER_ABSENT: CauseMeaning(_D.CHANUNAVAIL, "user is offline"),
-    _C.CALL_REJECTED: CauseMeaning(_D.CONGESTION, "refused"),
-    _C.DESTINATION_OUT_OF_ORDER: CauseMeaning(
-        _D.CHANUNAVAIL, "destination out of order"
+    _C.UNKNOWN: _M(_D.CHANUNAVAIL, 480, "unknown cause"),
+    _C.UNALLOCATED: _M(_D.CHANUNAVAIL, 404, "no such user or number"),
+    _C.NO_ROUTE: _M(_D.CHANUNAVAIL, 404, "no route to destination"),
+    _C.NORMAL_CLEARING: _M(_D.NOANSWER, 480, "normal clearing"),
+    _C.USER_BUSY: _M(_D.BUSY, 486, "busy"),
+    _C.NO_USER_RESPONSE: _M(_D.CHANUNAVAIL, 408, "no response"),
+    _C.NO_ANSWER: _M(_D.NOANSWER, 480, "no answer"),
+    _C.SUBSCRIBER_ABSENT: _M(_D.CHANUNAVAIL, 480, "user is offline"),
+    _C.CALL_REJECTED: _M(_D.CHANUNAVAIL, 403, "refused"),
+    _C.DESTINATION_OUT_OF_ORDER: _M(_D.CHANUNAVAIL, 502, "destination out of order"),
+    _C.INVALID_NUMBER: _M(_D.CHANUNAVAIL, 484, "address not understood"),
+    _C.NORMAL_UNSPECIFIED: _M(_D.CHANUNAVAIL, 480, "unspecified"),
+    _C.CONGESTION: _M(_D.CONGESTION, 503, "no line is free"),
+    _C.NETWORK_OUT_OF_ORDER: _M(_D.CHANUNAVAIL, 500, "no gateway"),
+    _C.TEMPORARY_FAILURE: _M(_D.CHANUNAVAIL, 503, "temporary failure"),
+    _C.SWITCH_CONGESTION: _M(_D.CHANUNAVAIL, 503, "congestion"),
+    _C.REQUESTED_CHANNEL_UNAVAILABLE: _M(
+        _D.CHANUNAVAIL, 503, "the line is not available"
     ),
-    _C.INVALID_NUMBER: CauseMeaning(_D.CHANUNAVAIL, "address not understood"),
-    _C.NORMAL_UNSPECIFIED: CauseMeaning(_D.CONGESTION, "unspecified"),
-    _C.CONGESTION: CauseMeaning(_D.CONGESTION, "no line is free"),
-    _C.NETWORK_OUT_OF_ORDER: CauseMeaning(_D.CHANUNAVAIL, "no gateway"),
-    _C.TEMPORARY_FAILURE: CauseMeaning(_D.CONGESTION, "temporary failure"),
-    _C.SWITCH_CONGESTION: CauseMeaning(_D.CONGESTION, "congestion"),
-    _C.REQUESTED_CHANNEL_UNAVAILABLE: CauseMeaning(
-        _D.CHANUNAVAIL, "the line is not available"
-    ),
-    _C.BEARER_UNAVAILABLE: CauseMeaning(_D.CHANUNAVAIL, "no common codec"),
-    _C.INTERWORKING: CauseMeaning(_D.CONGESTION, "interworking"),
+    _C.BEARER_UNAVAILABLE: _M(_D.CHANUNAVAIL, 488, "no common codec"),
+    _C.INTERWORKING: _M(_D.CHANUNAVAIL, 500, "interworking"),
 }
 
 

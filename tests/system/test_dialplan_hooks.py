@@ -126,7 +126,7 @@ async def test_a_failure_during_the_ringing_hook_returns_to_the_operator(
     [
         (HangupCause.USER_BUSY, "BUSY", 486),
         (HangupCause.NO_ANSWER, "NOANSWER", 480),
-        (HangupCause.CALL_REJECTED, "CONGESTION", 403),
+        (HangupCause.CALL_REJECTED, "CHANUNAVAIL", 403),
         (HangupCause.SUBSCRIBER_ABSENT, "CHANUNAVAIL", 480),
     ],
 )

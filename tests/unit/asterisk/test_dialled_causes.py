@@ -2,8 +2,30 @@ from __future__ import annotations
 
 import pytest
 
-from skypechan.asterisk.causes import DialledCauses
-from skypechan.call.causes import HangupCause
+from skypechan.asterisk.causes import DialledCauses, spoken
+from skypechan.call.causes import DialStatus, HangupCause, meaning
+
+DIALS_WORDS = {
+    HangupCause.USER_BUSY: DialStatus.BUSY,
+    HangupCause.NO_ANSWER: DialStatus.NOANSWER,
+    HangupCause.CONGESTION: DialStatus.CONGESTION,
+}
+
+
+@pytest.mark.parametrize("cause", HangupCause)
+def test_what_is_said_to_a_phone_leaves_dial_with_the_word_of_the_cause(
+    cause: HangupCause,
+) -> None:
+    word = DIALS_WORDS.get(spoken(cause), DialStatus.CHANUNAVAIL)
+    assert word is meaning(cause).status
+
+
+@pytest.mark.parametrize("cause", HangupCause)
+def test_no_phone_is_told_603_which_stops_every_forking_proxy(
+    cause: HangupCause,
+) -> None:
+    assert spoken(spoken(cause)) is spoken(cause)
+    assert meaning(spoken(cause)).sip == meaning(cause).sip != 603
 
 
 def test_the_last_dialled_leg_knows_best() -> None:

@@ -139,7 +139,7 @@ async def test_the_line_is_answered_only_after_the_pbx(engine: Engine) -> None:
     ("cause", "status"),
     [
         (HangupCause.USER_BUSY, DialStatus.BUSY),
-        (HangupCause.CALL_REJECTED, DialStatus.CONGESTION),
+        (HangupCause.CALL_REJECTED, DialStatus.CHANUNAVAIL),
         (HangupCause.SUBSCRIBER_ABSENT, DialStatus.CHANUNAVAIL),
     ],
 )
