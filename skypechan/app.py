@@ -21,6 +21,7 @@ from skypechan.config.reader import Config, LineConfig
 from skypechan.errors import ConfigError
 from skypechan.gateway.gateway import Gateway
 from skypechan.gateway.lines import Line, Lines
+from skypechan.gateway.records import RecordBook
 from skypechan.log import wire_log
 from skypechan.media.engine import Engine
 from skypechan.web.control import serve_control
@@ -51,7 +52,8 @@ async def run(config: Config) -> None:
         Line(line.name, line.line, make_backend(line, clock), clock)
         for line in config.lines
     )
-    gateway = Gateway(lines, pbx, engine, config.routes, clock)
+    records = RecordBook(config.records, config.source.parent, clock)
+    gateway = Gateway(lines, pbx, engine, config.routes, clock, records)
     with closing(engine):
         async with (
             serve_control(gateway, config.control, config.source),

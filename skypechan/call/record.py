@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from skypechan.call.causes import DialStatus, HangupCause, meaning
+from skypechan.errors import RemoteWireError
 
 
 class Direction(StrEnum):
@@ -94,9 +97,43 @@ class CallRecord:
 
         The client's own call id is named after the messenger of the day.
         """
-        fields = {name: _plain(getattr(self, name)) for name in self.__slots__}
-        fields["skype_call"] = fields.pop("line_call")
-        return fields
+        return {
+            _WRITTEN.get(name, name): _plain(getattr(self, name)) for name in _FIELDS
+        }
+
+    @classmethod
+    def from_json(cls, values: Any) -> CallRecord:
+        """Return the record of which these are the values, as `as_json` gave them.
+
+        What another release wrote more is passed over. Raises RemoteWireError for
+        what is no record.
+        """
+        try:
+            written = {name: values.get(_WRITTEN.get(name, name)) for name in _FIELDS}
+            return cls(
+                **{
+                    name: _READ.get(name, _as_it_is)(value)
+                    for name, value in written.items()
+                    if value is not None
+                }
+            )
+        except (AttributeError, TypeError, ValueError) as error:
+            raise RemoteWireError(f"no call record: {error}") from error
+
+
+_FIELDS = tuple(declared.name for declared in dataclasses.fields(CallRecord))
+_WRITTEN = {"line_call": "skype_call"}
+_READ: dict[str, Callable[[Any], Any]] = {
+    "direction": Direction,
+    "cause": HangupCause.of,
+    "status": DialStatus,
+    "released_by": Side,
+    **dict.fromkeys(("placed", "ringing", "answered", "ended"), datetime.fromisoformat),
+}
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -106,4 +143,8 @@ def _plain(value: Any) -> Any:
         return int(value)
     if isinstance(value, StrEnum):
         return value.value
-    return dict(value) if isinstance(value, Mapping) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # the level of silence, for which JSON has no number
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return value

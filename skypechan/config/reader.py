@@ -30,6 +30,7 @@ from skypechan.config.tables import TableReader
 from skypechan.config.values import Untyped, did_you_mean
 from skypechan.errors import ConfigError
 from skypechan.gateway.lines import SELECTORS, LineSettings
+from skypechan.gateway.records import RecordSettings
 from skypechan.log import LogSettings
 from skypechan.web.settings import ControlSettings, WebSettings
 
@@ -41,6 +42,7 @@ SECTIONS: dict[str, type] = {
     "web": WebSettings,
     "control": ControlSettings,
     "log": LogSettings,
+    "records": RecordSettings,
 }
 """The tables that stand once, and what their keys set."""
 
@@ -69,6 +71,7 @@ class Config:
     web: WebSettings
     control: ControlSettings
     log: LogSettings
+    records: RecordSettings
     lines: tuple[LineConfig, ...]
     routes: tuple[Route, ...] = ()
     contacts: Mapping[str, Contact] = field(default_factory=dict)

@@ -40,6 +40,7 @@ _SECTION_COMMENTS = {
     "web": "The page, the JSON API and the metrics.",
     "control": "The operator's commands.",
     "log": "What is written to standard error.",
+    "records": "What is written down of each call.",
 }
 
 

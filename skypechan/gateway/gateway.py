@@ -382,10 +382,10 @@ class Gateway:
         finally:
             self._calls.pop(call.record.call, None)
             call.line.free(call.record.call)
-            # A call that was cut short by our own end has none yet.
-            self._turn_away(
-                call.record, HangupCause.NORMAL_CLEARING, "the gateway stopped"
-            )
+            # Only of a call that our own end has cut short.
+            cause, reason = HangupCause.NORMAL_CLEARING, "the gateway stopped"
+            call.record.end(Side.GATEWAY, cause, reason, self._clock.wall())
+            self._file(call.record)
 
     def _turn_away(self, record: CallRecord, cause: HangupCause, reason: str) -> None:
         record.end(Side.GATEWAY, cause, reason, self._clock.wall())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,7 @@ from skypechan.clock import SystemClock
 from skypechan.errors import CallError, CommandError, LinkDownError
 from skypechan.gateway.gateway import Gateway
 from skypechan.gateway.lines import Line, Lines, LineSettings
+from skypechan.gateway.records import RecordBook, RecordSettings
 from skypechan.media.engine import Engine
 from tests.doubles.clock import FakeClock, settle
 
@@ -56,7 +58,10 @@ class House:
         self.pbx = Pbx(link, AudioSocketServer(settings, clock), clock)
         self.engine = Engine(asyncio.get_running_loop(), capacity=2)
         routes = [Route(Target("555", "phones"), caller="boss")]
-        self.gateway = Gateway(self.lines, self.pbx, self.engine, routes, clock)
+        records = RecordBook(RecordSettings(), Path(), clock)
+        self.gateway = Gateway(
+            self.lines, self.pbx, self.engine, routes, clock, records
+        )
 
 
 @pytest.fixture
