@@ -39,7 +39,7 @@ def as_line(record: CallRecord) -> str:
 
 
 def as_row(record: CallRecord) -> str:
-    """Return a record as a line of CSV; the audio figures are one cell of JSON."""
+    """Return a record as a line of CSV; what has parts is one cell of JSON."""
     return _row(_cell(value) for value in record.as_json().values())
 
 
@@ -51,9 +51,9 @@ def _row(cells: Iterable[str]) -> str:
 
 def _cell(value: object) -> str:
     """Return a value as a cell that no spreadsheet takes for a formula."""
-    if value is None:
+    if value is None or value in ([], {}):
         return ""
-    if isinstance(value, dict):
+    if isinstance(value, list | dict):
         return json.dumps(value)
     text = "".join(letter if letter.isprintable() else " " for letter in str(value))
     is_number = text[:1] == "+" and text[1:].isdigit()
