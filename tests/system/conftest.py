@@ -20,15 +20,9 @@ from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_messages import Credentials
 from tests.doubles.sipp import Sipp, SippRun, run_scenario
 from tests.doubles.skype_transcript import SkypeTranscript
+from tests.system import exchange as exchanges
 from tests.system import parts
-from tests.system.figures import MEASURED
 from tests.system.parts import CHECKOUT, Starter
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what was measured."""
-    for line in MEASURED.lines():
-        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -137,6 +131,22 @@ def start_gateway(
     """For tests that end the gateway, or start another."""
     with _gateways(house, place, asterisk, bus) as start:
         yield start
+
+
+@pytest.fixture(scope="session")
+def exchange(house: LoopThread, place: Path) -> Iterator[exchanges.Exchange]:
+    """An operator's exchange, with two Skype clients beside it."""
+    with exchanges.exchange(house, place / "exchange") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def exchange_gateway(
+    house: LoopThread, place: Path, exchange: exchanges.Exchange
+) -> Iterator[Gateway]:
+    """The gateway of the exchange; gone after the module."""
+    with exchanges.gateway(house, place / "exchange", exchange) as running:
+        yield running
 
 
 @pytest.fixture

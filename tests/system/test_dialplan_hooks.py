@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from skypechan.asterisk import dialplan
-from skypechan.asterisk.ami.messages import Event, UserEvent
 from skypechan.asterisk.pbx import PbxRequest
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import PbxAnswered, PbxReleased
 from skypechan.demo.parts.asterisk import LocalAsterisk
+from tests.doubles.dialplan_steps import Steps
 from tests.doubles.pbx_driver import (
     AudioEnd,
     LegLog,
@@ -22,34 +22,8 @@ from tests.doubles.pbx_driver import (
     settings_for,
 )
 from tests.doubles.sip_agent import SipAgent
-from tests.doubles.waiting import Changes
 
 CHECKOUT = Path(__file__).parents[2]
-
-
-class Steps:
-    """What the steps of the dialplan told."""
-
-    def __init__(self, driver: PbxDriver) -> None:
-        self.seen: list[UserEvent] = []
-        self._changes = Changes()
-        self._handle = driver.link.on_event
-        driver.link.on_event = self._take
-
-    def _take(self, event: Event) -> None:
-        if isinstance(event, UserEvent) and event.name == "Seen":
-            self.seen.append(event)
-            self._changes.notify()
-        assert self._handle is not None
-        self._handle(event)
-
-    @property
-    def names(self) -> list[str]:
-        return [event.fields["step"] for event in self.seen]
-
-    async def until(self, name: str, seconds: float = 3) -> UserEvent:
-        await self._changes.until(lambda: name in self.names, seconds, name)
-        return next(event for event in self.seen if event.fields["step"] == name)
 
 
 @pytest.fixture
@@ -68,7 +42,7 @@ async def gateway(asterisk: LocalAsterisk) -> AsyncIterator[PbxDriver]:
 
 @pytest.fixture
 def steps(gateway: PbxDriver) -> Steps:
-    return Steps(gateway)
+    return Steps(gateway.link)
 
 
 async def answer(request: PbxRequest, log: LegLog) -> AudioEnd:
