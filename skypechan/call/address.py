@@ -6,11 +6,14 @@ address travels percent-encoded and `LINE*ADDRESS` or `LINE/ADDRESS` names both.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from urllib.parse import quote, unquote
 
 from skypechan.errors import RemoteWireError
 
 _LONGEST = 512
+_SEPARATOR = re.compile("[,;&]")
 
 
 def encode(address: str) -> str:
@@ -33,8 +36,28 @@ def decode(text: str) -> str:
     return address
 
 
-def is_number(address: str) -> bool:
-    """Tell whether an address is a telephone number in `+` or `00` form."""
-    digits = address.removeprefix("+")
-    international = address.startswith(("+", "00"))
-    return international and digits.isascii() and digits.isdigit()
+def telephone_numbers(dialled: str) -> tuple[str, ...]:
+    """Return the telephone numbers in what is dialled: a plus where it had one, digits.
+
+    A messenger's names begin with a letter. Whatever begins otherwise is a number
+    here, however it is written: a client may understand more forms than we do, and
+    calls to telephones cost money. A comma may join several addresses.
+    """
+    parts = _SEPARATOR.split(unicodedata.normalize("NFKC", dialled))
+    return tuple(_plain_number(part) for part in parts if _is_number(part))
+
+
+def _is_number(part: str) -> bool:
+    word = part.strip()
+    behind_scheme = word.rpartition(":")[2].strip()
+    return bool(word) and not (
+        word[0].isalpha() and not behind_scheme.startswith(("+", "00"))
+    )
+
+
+def _plain_number(part: str) -> str:
+    text = part.rpartition(":")[2].strip()
+    digits = "".join(letter for letter in text if letter.isalnum())
+    if text.startswith("+") or digits.startswith("00"):
+        return "+" + digits.removeprefix("00")
+    return digits

@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 
 from skypechan.errors import ConfigError
 
+CALL_KINDS = ("p2p", "pstn")
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -41,26 +43,47 @@ def _is_plain(word: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """A rule: calls on `line` from a `caller` that match the patterns go to `to`.
+class Incoming:
+    """What a route may go by: the line and its account, who calls, and from where.
 
-    Patterns are shell-style and ignore case, as messenger names do.
+    `kind` is one of CALL_KINDS: from a user of the messenger, or from a telephone.
     """
+
+    line: str
+    account: str
+    caller: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A rule: calls that match every pattern go to `to`; see `matches_pattern`."""
 
     to: Target
     line: str = "*"
+    account: str = "*"
     caller: str = "*"
+    kind: str = "*"
 
-    def matches(self, line: str, caller: str) -> bool:
+    def matches(self, call: Incoming) -> bool:
         """Tell whether the rule speaks about a call."""
-        return fnmatchcase(line.lower(), self.line.lower()) and fnmatchcase(
-            caller.lower(), self.caller.lower()
+        return all(
+            matches_pattern(getattr(call, name), getattr(self, name))
+            for name in ("line", "account", "caller", "kind")
         )
 
 
-def find(routes: Iterable[Route], line: str, caller: str, default: Target) -> Target:
+def matches_pattern(name: str, pattern: str) -> bool:
+    """Tell whether a name fits a shell-style pattern; case is of no matter.
+
+    Messenger names are the same in any case.
+    """
+    return fnmatchcase(name.lower(), pattern.lower())
+
+
+def find(routes: Iterable[Route], call: Incoming, default: Target) -> Target:
     """Return the target of the first route that matches, else the default."""
     for route in routes:
-        if route.matches(line, caller):
+        if route.matches(call):
             return route.to
     return default

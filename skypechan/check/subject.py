@@ -10,7 +10,7 @@ from typing import Any
 from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.call.routes import Target
 from skypechan.clock import Clock
-from skypechan.gateway.lines import LineSettings
+from skypechan.gateway.settings import LineSettings
 from skypechan.settings import Endpoint
 
 

@@ -23,14 +23,15 @@ from uuid import UUID, uuid5
 from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.backends.skype.settings import SkypeSettings
-from skypechan.call.routes import Route, Target
+from skypechan.call.routes import CALL_KINDS, Route, Target
 from skypechan.config import skypiax
 from skypechan.config.legacy import OldFile
 from skypechan.config.tables import TableReader
 from skypechan.config.values import Untyped, did_you_mean
 from skypechan.errors import ConfigError
-from skypechan.gateway.lines import SELECTORS, LineSettings
+from skypechan.gateway.lines import SELECTORS
 from skypechan.gateway.records import RecordSettings
+from skypechan.gateway.settings import LineSettings
 from skypechan.log import LogSettings
 from skypechan.web.settings import ControlSettings, WebSettings
 
@@ -49,6 +50,12 @@ SECTIONS: dict[str, type] = {
 BACKENDS: dict[str, type | None] = {"skype": SkypeSettings, "echo": None}
 """The settings that a kind of client adds to those of every line."""
 
+_ROUTE_PATTERNS = {
+    "line": "line",
+    "account": "account",
+    "caller": "caller",
+    "type": "kind",
+}
 _CONTACTS = UUID("2f9d8f52-5f0e-4a4a-9d7c-9b3d3cf5f3a1")  # ours, of chance
 _LINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 
@@ -290,24 +297,34 @@ def _routes(
         reader.fault("routes", "", "routes are written [[routes]]")
         return
     for number, row in enumerate(rows, 1):
-        unknown = set(row) - {"line", "caller", "to"}
-        for key in sorted(unknown):
-            hint = did_you_mean(key, ["line", "caller", "to"])
-            reader.fault("routes", key, f"route {number} knows no {key!r}{hint}")
-        for key, value in row.items():
-            if not isinstance(value, str):
-                text = f"route {number}: {key}: must be text, not {value!r}"
-                reader.fault("routes", key, text)
-        line = str(row.get("line", "*"))
-        if not set(line) & set("*?[") and line not in lines:
-            hint = did_you_mean(line, sorted(lines))
-            reader.fault("routes", "line", f"route {number}: no line {line!r}{hint}")
+        _check_route(reader, number, row, lines)
+        patterns = {
+            ours: str(row[key]) for key, ours in _ROUTE_PATTERNS.items() if key in row
+        }
         try:
             target = Target.parse(str(row.get("to", "")))
         except ConfigError as error:
             reader.fault("routes", "to", f"route {number}: to: {error}")
             continue
-        yield Route(target, line, str(row.get("caller", "*")))
+        yield Route(target, **patterns)
+
+
+def _check_route(
+    reader: TableReader, number: int, row: Mapping[str, Any], lines: set[str]
+) -> None:
+    known = ("to", *_ROUTE_PATTERNS)
+    for key, value in row.items():
+        if key not in known:
+            hint = did_you_mean(key, known)
+            reader.fault("routes", key, f"route {number} knows no {key!r}{hint}")
+        if not isinstance(value, str):
+            text = f"route {number}: {key}: must be text, not {value!r}"
+            reader.fault("routes", key, text)
+    for key, choices in (("line", sorted(lines)), ("type", CALL_KINDS)):
+        value = str(row.get(key, "*"))
+        if not set(value) & set("*?[") and value not in choices:
+            hint = did_you_mean(value, choices)
+            reader.fault("routes", key, f"route {number}: no {key} {value!r}{hint}")
 
 
 def _contacts(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from skypechan.config.reader import BACKENDS, SECTIONS, contact_uuid
-from skypechan.gateway.lines import LineSettings
+from skypechan.gateway.settings import LineSettings
 from skypechan.settings import Endpoint
 
 _HEAD = """\
@@ -22,10 +22,13 @@ _LINE_VALUES = {"account": "skypet123", "extension": "600"}
 
 _ROUTES = """
 # Where calls from a line go; the first rule that matches wins, else the line's own
-# extension and context. `line` and `caller` are shell-style patterns.
+# extension and context. `line`, `account` and `caller` are shell-style patterns, `type`
+# is p2p for a user and pstn for a telephone; what is left out is of no matter.
 # [[routes]]
 # line = "skypeclient"
+# account = "skypet123"
 # caller = "boss.*"
+# type = "p2p"
 # to = "555@from-skypechan"
 """
 _CONTACTS = f"""

@@ -22,14 +22,19 @@ _OUR_NAMES: Final = {
     "X11_display": "display",
     "tcp_cli_port": "sound_port_to_skype",
     "tcp_srv_port": "sound_port_from_skype",
+    "report_incoming_chatmessages": "messages",
+    "silent_mode": "silent_mode",
+}
+# What no and yes mean here.
+_OUR_WORDS: Final = {
+    "report_incoming_chatmessages": ("ignore", "report"),
+    "silent_mode": ("false", "true"),
 }
 _DEFAULTS: Final = {"context": "default", "destination": "5000"}
 _REQUIRED: Final = ("skype_user", "X11-display")
 
 _NO_COUNTERPART: Final = {
     "dialplan": "calls go to Asterisk's own dialplan",
-    "report_incoming_chatmessages": "chat is not carried",
-    "silent_mode": "the client keeps its own setting",
     "write_silence_when_idle": "silence is always written",
     "setsockopt": "sockets are always without delay",
     "debug": "see [log] level",
@@ -156,10 +161,19 @@ def _line(interface: _Interface, common: list[_Parameter], old: OldFile) -> None
     for parameter in (*common, *interface.parameters):
         key = _OUR_NAMES.get(parameter.name)
         if key and parameter.value:
-            old.put(name, key, parameter.value, parameter.number, parameter.name)
+            value = _our_value(parameter, old)
+            old.put(name, key, value, parameter.number, parameter.name)
         elif why := _NO_COUNTERPART.get(parameter.name):
             text = f"{parameter.name} has no counterpart: {why}"
             old.note(name, parameter.number, text)
     for required in _REQUIRED:
         if _OUR_NAMES[required] not in old.lines[name]:
             old.fault(number, f"interface {name!r} does not say {required}")
+
+
+def _our_value(parameter: _Parameter, old: OldFile) -> str:
+    """Return a value in our words; a yes or no is a fault if it is neither."""
+    words = _OUR_WORDS.get(parameter.name)
+    if words is None:
+        return parameter.value
+    return words[old.truth(parameter.number, parameter.name, parameter.value)]

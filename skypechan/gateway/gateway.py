@@ -21,7 +21,6 @@ from skypechan.backends.base import Offer
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import (
     Event,
-    EventSink,
     HangupRequested,
     HoldRequested,
     LineOffered,
@@ -29,10 +28,11 @@ from skypechan.call.events import (
     ResumeRequested,
 )
 from skypechan.call.record import CallRecord, Direction, Side
-from skypechan.call.routes import Route, Target, find
+from skypechan.call.routes import Incoming, Route, Target, find
 from skypechan.clock import Clock
 from skypechan.errors import CallError, CommandError, SkypechanError
 from skypechan.gateway import snapshot
+from skypechan.gateway.admission import Admission, Doors
 from skypechan.gateway.feed import Feed
 from skypechan.gateway.lines import Line, Lines
 from skypechan.gateway.people import People
@@ -46,10 +46,6 @@ from skypechan.media.engine import Engine
 _log = logging.getLogger(__name__)
 
 _MOST_NAME = 256  # characters kept of what strangers call themselves
-
-
-def _ignore(_: Event) -> None:
-    """Take the events of a leg that was turned away."""
 
 
 class Gateway:
@@ -75,7 +71,8 @@ class Gateway:
         self.feed = Feed(clock)
         self.people = People(lines, self.feed, clock)
         self._tasks: asyncio.TaskGroup | None = None
-        self._closing = ""
+        doors = Doors(self._admit, self._turn_offer_away, self._calls.get, self._spawn)
+        self._admission = Admission(lines, clock, doors)
         self._self_test = SelfTest(clock, self._offer)
 
     async def run(self) -> None:
@@ -90,13 +87,13 @@ class Gateway:
                 tasks.create_task(line.serve(), name=f"line {line.name}")
 
     def _take_in(self, line: Line) -> None:
-        line.on_offer = self._offered
+        line.on_offer = self._admission.offered
         line.on_change = self.feed.line_changed
         self.people.listen(line)
 
     async def release_all(self, reason: str, within_s: float) -> None:
         """End every live call, let no new one in, and wait for the ends."""
-        self._closing = reason
+        self._admission.closing = reason
         for call in list(self._calls.values()):
             call.post(HangupRequested(HangupCause.NORMAL_CLEARING, reason))
         await self._pbx.clicks.end_all()
@@ -230,7 +227,7 @@ class Gateway:
         Without `phone` the line's own target is rung. Raises CallError when no line
         can take the call, LinkError without Asterisk, CommandError when it refuses.
         """
-        line = self._select(selector)
+        line = self._select(selector, address)
         settings = line.settings
         click = Click(
             phone or settings.target, selector, address, settings.ring_seconds
@@ -253,15 +250,15 @@ class Gateway:
 
     # Calls from the line to the PBX.
 
-    def _offered(self, line: Line, offer: Offer) -> EventSink:
-        target = find(self._routes, line.name, offer.caller, line.settings.target)
-        if line.call_id is None and not self._closing:
-            return self._offer(line, offer, target).post
-        record = self._record_of(line, offer)
-        reason = self._closing or "the line is in use"
-        self._turn_away(record, HangupCause.USER_BUSY, reason)
-        self._spawn(self._release_offer(offer), record.call)
-        return _ignore
+    def _turn_offer_away(
+        self, line: Line, offer: Offer, side: Side, cause: HangupCause, reason: str
+    ) -> None:
+        self._turn_away(self._record_of(line, offer), side, cause, reason)
+
+    def _admit(self, line: Line, offer: Offer) -> CallRunner:
+        facts = Incoming(line.name, line.account, offer.caller, offer.kind)
+        target = find(self._routes, facts, line.settings.target)
+        return self._offer(line, offer, target)
 
     def _record_of(self, line: Line, offer: Offer) -> CallRecord:
         return CallRecord(
@@ -301,10 +298,6 @@ class Gateway:
         self._start(call, LineOffered())
         return call
 
-    async def _release_offer(self, offer: Offer) -> None:
-        with suppress(SkypechanError):
-            await offer.leg.release()
-
     # Calls from the PBX to a line.
 
     def _requested(self, request: PbxRequest) -> None:
@@ -323,10 +316,10 @@ class Gateway:
             placed=self._clock.wall(),
         )
         try:
-            line = self._select(request.line)
+            line = self._select(request.line, request.address)
         except CallError as error:
             cause = HangupCause.of(error.cause)
-            self._turn_away(record, cause, error.reason)
+            self._turn_away(record, Side.GATEWAY, cause, error.reason)
             self._spawn(self._refuse(request, cause, error.reason), record.call)
             return
         self._lines.took(line)
@@ -341,10 +334,10 @@ class Gateway:
         request.leg.report_to(call.post)
         self._start(call, PbxOffered())
 
-    def _select(self, selector: str) -> Line:
-        if self._closing:
-            raise CallError(HangupCause.NETWORK_OUT_OF_ORDER, self._closing)
-        return self._lines.select(selector)
+    def _select(self, selector: str, address: str) -> Line:
+        if closing := self._admission.closing:
+            raise CallError(HangupCause.NETWORK_OUT_OF_ORDER, closing)
+        return self._lines.select(selector, address)
 
     async def _refuse(
         self, request: PbxRequest, cause: HangupCause, reason: str
@@ -382,13 +375,16 @@ class Gateway:
         finally:
             self._calls.pop(call.record.call, None)
             call.line.free(call.record.call)
+            self._admission.ended(call.record.call)
             # Only of a call that our own end has cut short.
             cause, reason = HangupCause.NORMAL_CLEARING, "the gateway stopped"
             call.record.end(Side.GATEWAY, cause, reason, self._clock.wall())
             self._file(call.record)
 
-    def _turn_away(self, record: CallRecord, cause: HangupCause, reason: str) -> None:
-        record.end(Side.GATEWAY, cause, reason, self._clock.wall())
+    def _turn_away(
+        self, record: CallRecord, side: Side, cause: HangupCause, reason: str
+    ) -> None:
+        record.end(side, cause, reason, self._clock.wall())
         self._file(record)
 
     def _file(self, record: CallRecord) -> None:
@@ -401,7 +397,12 @@ class Gateway:
         if self._tasks is None:
             work.close()
             raise CallError(HangupCause.TEMPORARY_FAILURE, "the gateway is not running")
-        self._tasks.create_task(self._guarded(work), name=f"call {call_id}")
+        guarded = self._guarded(work)
+        try:
+            self._tasks.create_task(guarded, name=f"call {call_id}")
+        except RuntimeError:  # the gateway goes down, and every leg with it
+            guarded.close()
+            work.close()
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Let a fault in the work on one call go no further."""

@@ -5,53 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from skypechan.backends.base import Backend, LineState, Offer
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink
-from skypechan.call.routes import Target, plain_word
 from skypechan.clock import Backoff, Clock
 from skypechan.errors import CallError
-from skypechan.settings import setting
+from skypechan.gateway.permissions import objection_to_address
+from skypechan.gateway.settings import LineSettings
 
 _log = logging.getLogger(__name__)
 
 ANY, ROUND_ROBIN, LEAST_RECENT = "ANY", "RR", "LRU"
 SELECTORS = (ANY, ROUND_ROBIN, LEAST_RECENT)
-
-
-@dataclass(frozen=True, slots=True)
-class LineSettings:
-    """What the gateway must know of a line, whatever its backend."""
-
-    backend: str = setting("skype", "the kind of client", choices=("skype", "echo"))
-    context: str = setting(
-        "from-skypechan", "where incoming calls go: the context", form=plain_word
-    )
-    extension: str = setting(
-        "s", "where incoming calls go: the extension", form=plain_word
-    )
-    language: str = setting(
-        "en", "language of Asterisk's prompts on the line", form=plain_word
-    )
-    playback_boost_db: float = setting(
-        0.0, "gain towards the line, dB", least=-40, most=40
-    )
-    capture_boost_db: float = setting(0.0, "gain from the line, dB", least=-40, most=40)
-    ring_seconds: float = setting(
-        60.0, "how long a call may ring, seconds", least=1, most=600
-    )
-    max_call_seconds: float = setting(
-        0.0, "longest call, seconds; 0 is without limit", least=0
-    )
-
-    @property
-    def target(self) -> Target:
-        """Where an incoming call goes when no route speaks about it."""
-        return Target(self.extension, self.context)
 
 
 class Due(StrEnum):
@@ -105,6 +73,14 @@ class Line:
     def last_used_s(self) -> float:
         """When the line last took a call, by the monotonic clock; 0 for never."""
         return self._last_used_s
+
+    def rest(self, call_id: str) -> None:
+        """Be in use by a call that another line of the same account has taken.
+
+        Its client rings as well: it cannot take another call meanwhile.
+        """
+        self.call_id = call_id
+        self._changed()
 
     def seize(self, call_id: str) -> None:
         """Give the line to a call."""
@@ -234,46 +210,84 @@ class Lines:
         """Return the line of a name, if there is one."""
         return self._lines.get(name)
 
-    def select(self, selector: str) -> Line:
-        """Return the idle line that a selector means.
+    def can_take(self, line: Line) -> bool:
+        """Tell whether a line can take a call now, and its account one more."""
+        return line.is_idle and not self._is_full(line)
+
+    def siblings(self, line: Line) -> list[Line]:
+        """Return the other lines whose clients have the same account signed in."""
+        return [
+            other
+            for other in self._lines.values()
+            if other is not line and same_account(other, line)
+        ]
+
+    def _is_full(self, line: Line) -> bool:
+        most = line.settings.max_calls_per_account
+        calls = {one.call_id for one in (line, *self.siblings(line))} - {None}
+        return bool(most) and len(calls) >= most
+
+    def why_not(self, line: Line) -> tuple[HangupCause, str]:
+        """Return the cause and the reason why a line cannot take a call now."""
+        if not line.is_open:
+            reason = f"line {line.name} is {line.state}: {line.reason}"
+            return HangupCause.REQUESTED_CHANNEL_UNAVAILABLE, reason
+        if line.call_id is not None:
+            return HangupCause.CONGESTION, f"line {line.name} is in use"
+        most = line.settings.max_calls_per_account
+        reason = f"{line.account} has its {most} calls, all that are allowed"
+        return HangupCause.CONGESTION, reason
+
+    def select(self, selector: str, address: str = "") -> Line:
+        """Return the line that a selector means for a call to an address.
 
         The selector is a name, ANY (first idle), RR (in turn) or LRU (longest
         unused). Raises CallError with the cause why there is none.
         """
         if selector in SELECTORS:
-            return self._select_idle(selector)
-        line = self._lines.get(selector)
-        if line is None:
+            named = list(self._lines.values())
+        elif selector in self._lines:
+            named = [self._lines[selector]]
+        else:
             raise CallError(HangupCause.NO_ROUTE, f"there is no line {selector!r}")
-        if not line.is_open:
-            raise CallError(
-                HangupCause.REQUESTED_CHANNEL_UNAVAILABLE,
-                f"line {selector} is {line.state}: {line.reason}",
-            )
-        if not line.is_idle:
-            raise CallError(HangupCause.CONGESTION, f"line {selector} is in use")
-        return line
+        allowed = _that_may_call(named, address)
+        idle = [line for line in allowed if self.can_take(line)]
+        if idle:
+            return self._first(selector, idle)
+        if selector not in SELECTORS:
+            raise CallError(*self.why_not(allowed[0]))
+        if any(line.is_open for line in allowed):
+            raise CallError(HangupCause.CONGESTION, "all lines are in use")
+        raise CallError(HangupCause.REQUESTED_CHANNEL_UNAVAILABLE, "no line is ready")
 
-    def _select_idle(self, selector: str) -> Line:
-        lines = list(self._lines.values())
-        idle = [line for line in lines if line.is_idle]
-        if not idle:
-            if any(line.is_open for line in lines):
-                raise CallError(HangupCause.CONGESTION, "all lines are in use")
-            raise CallError(
-                HangupCause.REQUESTED_CHANNEL_UNAVAILABLE, "no line is ready"
-            )
+    def _first(self, selector: str, idle: list[Line]) -> Line:
         if selector == LEAST_RECENT:
             return min(idle, key=lambda line: line.last_used_s)
         if selector == ROUND_ROBIN:
-            return self._next_in_turn(lines, idle)
+            lines = list(self._lines.values())
+            in_turn = lines[self._turn :] + lines[: self._turn]
+            return next(line for line in in_turn if line in idle)
         return idle[0]
-
-    def _next_in_turn(self, lines: list[Line], idle: list[Line]) -> Line:
-        in_turn = lines[self._turn :] + lines[: self._turn]
-        return next(line for line in in_turn if line in idle)
 
     def took(self, line: Line) -> None:
         """Take note that a call went to a line: the next in turn is another."""
         lines = list(self._lines.values())
         self._turn = (lines.index(line) + 1) % len(lines)
+
+
+def same_account(line: Line, other: Line) -> bool:
+    """Tell whether two lines have the same account, of the same kind of client."""
+    return (
+        bool(line.account)
+        and line.account.lower() == other.account.lower()
+        and line.settings.backend == other.settings.backend
+    )
+
+
+def _that_may_call(lines: list[Line], address: str) -> list[Line]:
+    """Return the lines that may call an address. Raises CallError if none may."""
+    objections = {line: objection_to_address(line.settings, address) for line in lines}
+    allowed = [line for line, objection in objections.items() if not objection]
+    if lines and not allowed:
+        raise CallError(HangupCause.CALL_REJECTED, objections[lines[0]])
+    return allowed

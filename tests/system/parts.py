@@ -40,6 +40,7 @@ account = "skypet123"
 transport = "dbus"
 dbus_address = "{bus}"
 extension = "600"
+numbers_allowed = ["*"]
 
 [[routes]]
 caller = "to-phone*"

@@ -24,8 +24,29 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "number"),
-    [("+4930123", True), ("0049301", True), ("echo123", False), ("+", False)],
+    ("dialled", "numbers"),
+    [
+        ("+4930123", ("+4930123",)),
+        ("004930123", ("+4930123",)),
+        ("+49 (30) 12-3", ("+4930123",)),
+        ("\uff0b\uff14\uff19", ("+49",)),  # what a full-width keyboard writes
+        ("tel:+4930123", ("+4930123",)),
+        ("0301234", ("0301234",)),
+        ("99", ("99",)),  # a speed dial
+        (" *21", ("21",)),
+        ("echo123,+4930123, bob", ("+4930123",)),
+        ("echo123", ()),
+        ("live:bob.4", ()),
+        ("nobody@home", ()),
+        ("\u6f22\u5b57", ()),
+    ],
 )
-def test_international_numbers_are_told_from_names(text: str, number: bool) -> None:
-    assert address.is_number(text) is number
+def test_whatever_does_not_begin_as_a_name_is_a_telephone_number(
+    dialled: str, numbers: tuple[str, ...]
+) -> None:
+    assert address.telephone_numbers(dialled) == numbers
+
+
+@given(PRINTABLE)
+def test_no_text_of_digits_alone_passes_as_a_name(text: str) -> None:
+    assert address.telephone_numbers(f"+{text.lstrip(',;&')}0")

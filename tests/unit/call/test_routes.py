@@ -2,26 +2,32 @@ from __future__ import annotations
 
 import pytest
 
-from skypechan.call.routes import Route, Target, find
+from skypechan.call.routes import Incoming, Route, Target, find
 from skypechan.errors import ConfigError
 
 DEFAULT = Target("600", "from-skypechan")
-BOSS = Route(Target("555", "from-skypechan"), line="first", caller="boss.*")
-ANYONE = Route(Target("610", "from-skypechan"), line="second")
+ROUTES = [
+    Route(Target("555", "phones"), line="first", caller="boss.*"),
+    Route(Target("560", "phones"), kind="pstn", account="sales"),
+    Route(Target("570", "phones"), kind="pstn"),
+    Route(Target("610", "phones"), line="second"),
+]
 
 
 @pytest.mark.parametrize(
-    ("line", "caller", "expected"),
+    ("call", "expected"),
     [
-        ("first", "boss.smith", "555@from-skypechan"),
-        ("first", "BOSS.Smith", "555@from-skypechan"),
-        ("first", "bossy", "600@from-skypechan"),
-        ("second", "boss.smith", "610@from-skypechan"),
-        ("third", "boss.smith", "600@from-skypechan"),
+        (Incoming("first", "skypet123", "boss.smith", "p2p"), "555"),
+        (Incoming("first", "skypet123", "BOSS.Smith", "p2p"), "555"),
+        (Incoming("first", "skypet123", "bossy", "p2p"), "600"),
+        (Incoming("first", "Sales", "+4930123", "pstn"), "560"),
+        (Incoming("second", "skypet123", "+4930123", "pstn"), "570"),
+        (Incoming("second", "skypet123", "boss.smith", "p2p"), "610"),
+        (Incoming("third", "", "boss.smith", "p2p"), "600"),
     ],
 )
-def test_first_matching_route_wins(line: str, caller: str, expected: str) -> None:
-    assert str(find([BOSS, ANYONE], line, caller, DEFAULT)) == expected
+def test_first_matching_route_wins(call: Incoming, expected: str) -> None:
+    assert find(ROUTES, call, DEFAULT).extension == expected
 
 
 @pytest.mark.parametrize("text", ["555", "@ctx", "555@", "5 5@ctx", "555@a,b", "a@b@c"])

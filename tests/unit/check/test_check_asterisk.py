@@ -13,7 +13,7 @@ from skypechan.check.asterisk import _release, asterisk
 from skypechan.check.finding import Finding, Status
 from skypechan.check.subject import CheckedLine, Running, SelfTestFact, Subject
 from skypechan.clock import SystemClock
-from skypechan.gateway.lines import LineSettings
+from skypechan.gateway.settings import LineSettings
 from skypechan.settings import Endpoint
 from tests.doubles.ami_server import AmiServer, Answer, refuse, silence
 

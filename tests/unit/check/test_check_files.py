@@ -22,7 +22,7 @@ from skypechan.check.subject import (
 )
 from skypechan.clock import SystemClock
 from skypechan.errors import LinkDownError
-from skypechan.gateway.lines import LineSettings
+from skypechan.gateway.settings import LineSettings
 from skypechan.settings import Endpoint
 
 HOST = "127.0.0.1"

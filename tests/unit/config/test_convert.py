@@ -159,9 +159,26 @@ def test_any_skypopen_conf_without_faults_means_the_same_after_conversion(
 
 def test_what_a_skypopen_conf_says_beyond_is_a_comment_without_secrets() -> None:
     text = as_toml(skypopen.parse(SKYPOPEN, "x.xml"))
-    assert "# line 6: silent_mode has no counterpart" in text
+    assert "# line 3: dialplan has no counterpart" in text
     assert "skype_password has no counterpart" in text
     assert "hidden" not in text
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "key", "ours"),
+    [
+        ("report_incoming_chatmessages", "true", "messages", "report"),
+        ("report_incoming_chatmessages", "no", "messages", "ignore"),
+        ("silent_mode", "true", "silent_mode", True),
+        ("silent_mode", "false", "silent_mode", False),
+    ],
+)
+def test_what_skypopen_did_about_chats_and_windows_is_done_here(
+    parameter: str, value: str, key: str, ours: object
+) -> None:
+    own = f'<param name="{parameter}" value="{value}"/>'
+    (line,) = lines_of(skypopen.parse(interface(REQUIRED + own), "x.xml"))
+    assert getattr(line.backend, key) == ours
 
 
 def test_a_skypopen_conf_without_globals_has_the_defaults_of_then() -> None:
@@ -192,6 +209,10 @@ def test_a_skypopen_conf_without_globals_has_the_defaults_of_then() -> None:
         (
             interface(REQUIRED + '<param name="tcp_cli_port" value="x"/>'),
             ":5: tcp_cli_port: must be a whole number, not 'x'",
+        ),
+        (
+            interface(REQUIRED + '<param name="silent_mode" value="perhaps"/>'),
+            ":5: silent_mode: must be yes or no, not 'perhaps'",
         ),
         (
             interface(REQUIRED + '<param name="context" value="a&#1234567;"/>'),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from skypechan.call.routes import Route, Target
 from skypechan.config.reader import Config, find_file, load, parse
 from skypechan.errors import ConfigError
 from skypechan.settings import Endpoint
@@ -43,7 +44,9 @@ def test_values_are_read_with_their_types() -> None:
         capture_boost_db = -3.5
         [[routes]]
         line = "first"
+        account = "skypet*"
         caller = "boss.*"
+        type = "pstn"
         to = "555@from-skypechan"
         """
     )
@@ -51,7 +54,8 @@ def test_values_are_read_with_their_types() -> None:
     assert config.asterisk.audiosocket_allow == ("10.0.0.0/8",)
     assert config.lines[0].line.ring_seconds == 20.0
     assert config.lines[0].line.capture_boost_db == -3.5
-    assert str(config.routes[0].to) == "555@from-skypechan"
+    target = Target("555", "from-skypechan")
+    assert config.routes == (Route(target, "first", "skypet*", "boss.*", "pstn"),)
 
 
 def test_every_fault_is_named_at_once_with_its_line() -> None:
@@ -108,6 +112,11 @@ def test_every_fault_is_named_at_once_with_its_line() -> None:
             "be text",
         ),
         ("[lines.a]\n[[routes]]\ncaller = 5\nto = '1@a'", "caller: must be text"),
+        ("[lines.a]\n[[routes]]\nto = '1@a'\ncalle = 'x'", "did you mean 'caller'?"),
+        (
+            "[lines.a]\n[[routes]]\nto = '1@a'\ntype = 'p2'",
+            "no type 'p2'; did you mean 'p2p'?",
+        ),
         ("[lines.a]\n[[routes]]\nto = '${X}@a'", "is not EXTENSION@CONTEXT"),
         ('[lines.a]\nlanguage = "en,Foo"', "takes for its own"),
         ('[web]\nlisten = "[::1"\n[lines.a]', "is no name of a host"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.config.reader import SECTIONS, parse
 from skypechan.config.sample import sample
-from skypechan.gateway.lines import LineSettings
+from skypechan.gateway.settings import LineSettings
 
 
 def test_the_sample_loads_and_keeps_the_defaults() -> None:

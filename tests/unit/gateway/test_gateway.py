@@ -21,8 +21,9 @@ from skypechan.call.routes import Route, Target
 from skypechan.clock import SystemClock
 from skypechan.errors import CallError, CommandError, LinkDownError
 from skypechan.gateway.gateway import Gateway
-from skypechan.gateway.lines import Line, Lines, LineSettings
+from skypechan.gateway.lines import Line, Lines
 from skypechan.gateway.records import RecordBook, RecordSettings
+from skypechan.gateway.settings import LineSettings
 from skypechan.media.engine import Engine
 from tests.doubles.clock import FakeClock, settle
 

@@ -1,0 +1,335 @@
+"""Whose call comes in, on which line, and whose does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import pytest
+
+from skypechan.backends.base import LineState, Offer
+from skypechan.backends.echo.backend import EchoBackend
+from skypechan.call.causes import HangupCause
+from skypechan.call.events import EventSink, LineReleased
+from skypechan.call.machine import CallState
+from skypechan.call.record import CallRecord, Direction, Side
+from skypechan.errors import CallError
+from skypechan.gateway.admission import Admission, Doors
+from skypechan.gateway.lines import Line, Lines
+from skypechan.gateway.runner import CallLimits, CallRunner
+from skypechan.gateway.settings import LineSettings
+from skypechan.media.engine import Engine
+from tests.doubles.clock import FakeClock, settle
+
+GONE = LineReleased(HangupCause.NORMAL_CLEARING, "the caller gave up")
+
+
+class Leg:
+    """A line leg that can be sent on, if `taker` takes it in the end."""
+
+    def __init__(self) -> None:
+        self.sink: EventSink | None = None
+        self.sent_to = ""
+        self.releases = 0
+        self.taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    leg_id = "7"
+
+    async def answer(self) -> None:
+        raise AssertionError
+
+    async def send_digit(self, digit: str) -> None:
+        raise AssertionError(digit)
+
+    async def open_audio(self) -> Any:
+        raise AssertionError
+
+    async def release(self) -> None:
+        self.releases += 1
+
+    async def transfer(self, *addresses: str) -> None:
+        (self.sent_to,) = addresses
+        await self.taken
+
+
+class Reception:
+    """The gateway as far as admission needs it; its calls ring until they `end`."""
+
+    def __init__(self, clock: FakeClock, engine: Engine, *lines: Line) -> None:
+        self.clock = clock
+        self.lines = Lines(lines)
+        self.calls: dict[str, CallRunner] = {}
+        self.admitted: list[tuple[str, str]] = []
+        self.records: list[CallRecord] = []
+        self.tasks: set[asyncio.Task[None]] = set()
+        doors = Doors(self._admit, self._turn_away, self.calls.get, self._spawn)
+        self.admission = Admission(self.lines, clock, doors)
+        self._engine = engine
+
+    def offer(self, line: str, caller: str) -> Leg:
+        leg = Leg()
+        offer = Offer(leg, caller, caller, "p2p")
+        leg.sink = self.admission.offered(self.lines[line], offer)
+        return leg
+
+    def call_out(self, line: str) -> CallRunner:
+        """A call that the line is placing; its client has not taken it yet."""
+        call = self._begin(self.lines[line], Direction.TO_LINE, "nobody")
+        call.state = CallState.PLACING
+        return call
+
+    def end(self, call: CallRunner) -> None:
+        del self.calls[call.record.call]
+        call.line.free(call.record.call)
+        self.admission.ended(call.record.call)
+
+    def _begin(self, line: Line, direction: Direction, caller: str) -> CallRunner:
+        record = CallRecord(str(len(self.calls)), direction, line.name, caller=caller)
+        call = CallRunner(record, line, self._engine, self.clock, CallLimits(60, 0))
+        line.seize(record.call)
+        self.calls[record.call] = call
+        return call
+
+    def _admit(self, line: Line, offer: Offer) -> CallRunner:
+        self.admitted.append((line.name, offer.caller))
+        return self._begin(line, Direction.TO_PBX, offer.caller)
+
+    def _turn_away(
+        self, line: Line, offer: Offer, side: Side, cause: HangupCause, reason: str
+    ) -> None:
+        record = CallRecord("-", Direction.TO_PBX, line.name, caller=offer.caller)
+        record.end(side, cause, reason, self.clock.wall())
+        self.records.append(record)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], _: str) -> None:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+@pytest.fixture
+async def reception() -> AsyncIterator[Reception]:
+    """Two clients of one account, and one each of two others."""
+    clock, engine = FakeClock(), Engine(asyncio.get_running_loop(), capacity=1)
+    lines = []
+    for name, account in (
+        ("one", "sales"),
+        ("two", "Sales"),
+        ("three", "support"),
+        ("four", "home"),
+    ):
+        line = Line(name, LineSettings(), EchoBackend(), clock)
+        line.line_changed(LineState.READY, "", account)
+        lines.append(line)
+    made = Reception(clock, engine, *lines)
+    yield made
+    for task in made.tasks:
+        task.cancel()
+    await asyncio.gather(*made.tasks, return_exceptions=True)
+    engine.close()
+
+
+async def test_a_second_caller_is_sent_on_to_an_idle_line_of_another_account(
+    reception: Reception,
+) -> None:
+    reception.lines["two"].pause()
+    reception.offer("one", "alice")
+    second = reception.offer("one", "bob")
+    await settle()
+    assert second.sent_to == "support"
+    assert reception.records == []  # nobody has taken it yet
+    second.taken.set_result(None)
+    await settle()
+    (record,) = reception.records
+    assert (record.line, record.caller) == ("one", "bob")
+    assert record.cause is HangupCause.USER_BUSY
+    assert record.reason == "line one is in use; sent on to support on line three"
+    assert second.releases == 0
+
+
+async def test_a_caller_on_a_paused_line_is_sent_on_too(reception: Reception) -> None:
+    reception.lines["three"].pause()
+    leg = reception.offer("three", "alice")
+    await settle()
+    assert leg.sent_to == "sales"
+
+
+async def test_two_second_callers_are_not_sent_to_the_same_line(
+    reception: Reception,
+) -> None:
+    reception.lines["two"].pause()
+    reception.offer("one", "alice")
+    legs = [reception.offer("one", name) for name in ("bob", "carol", "dave")]
+    await settle()
+    assert [leg.sent_to for leg in legs] == ["support", "home", ""]
+    assert legs[2].releases == 1
+    assert reception.records[0].reason == "line one is in use"
+
+
+async def test_a_caller_whom_the_other_line_does_not_take_is_refused_as_busy(
+    reception: Reception,
+) -> None:
+    reception.lines["two"].pause()
+    reception.offer("one", "alice")
+    second = reception.offer("one", "bob")
+    await settle()
+    second.taken.set_exception(CallError(19, "nobody took it"))
+    await settle()
+    (record,) = reception.records
+    assert record.cause is HangupCause.USER_BUSY
+    assert "support on line three did not take it: nobody took it" in record.reason
+    assert second.releases == 1
+
+
+async def test_a_caller_who_gives_up_while_sent_on_has_given_up(
+    reception: Reception,
+) -> None:
+    reception.lines["two"].pause()
+    reception.offer("one", "alice")
+    second = reception.offer("one", "bob")
+    await settle()
+    assert second.sink is not None
+    second.sink(GONE)
+    second.taken.set_exception(CallError(16, "the call has ended"))
+    await settle()
+    (record,) = reception.records
+    assert (record.status, record.reason) == ("CANCEL", "the caller gave up")
+
+
+@pytest.mark.parametrize(("first", "then"), [("one", "two"), ("two", "one")])
+async def test_a_call_to_two_clients_of_an_account_is_one_call(
+    reception: Reception, first: str, then: str
+) -> None:
+    reception.offer(first, "alice")
+    leg = reception.offer(then, "Alice")
+    await settle()
+    assert reception.admitted == [(first, "alice")]
+    assert reception.records == []
+    assert leg.releases == 0  # that might end the call at the other client too
+    assert not reception.lines[then].is_idle
+    assert leg.sink is not None
+    leg.sink(LineReleased(HangupCause.NORMAL_CLEARING, "answered elsewhere"))
+    assert reception.lines[then].is_idle
+
+
+async def test_the_other_client_is_free_at_last_when_the_call_has_ended(
+    reception: Reception,
+) -> None:
+    reception.offer("one", "alice")
+    leg = reception.offer("two", "alice")
+    (call,) = reception.calls.values()
+    reception.end(call)
+    await settle()
+    assert reception.lines["two"].is_idle
+    assert leg.releases == 1
+
+
+async def test_a_second_caller_of_an_account_is_taken_by_its_other_client(
+    reception: Reception,
+) -> None:
+    """Bob's call rings at both clients; that in use hears of it first."""
+    reception.offer("one", "alice")
+    busy = reception.offer("one", "bob")
+    await settle()
+    reception.offer("two", "bob")
+    await reception.clock.advance(1)
+    assert reception.admitted == [("one", "alice"), ("two", "bob")]
+    assert reception.records == []
+    assert (busy.sent_to, busy.releases) == ("", 0)
+
+
+async def test_a_client_that_does_not_ring_as_well_is_not_waited_for(
+    reception: Reception,
+) -> None:
+    reception.offer("one", "alice")
+    busy = reception.offer("one", "bob")
+    await settle()
+    assert busy.sent_to == ""
+    await reception.clock.advance(1.1)
+    assert busy.sent_to == "support"
+
+
+async def test_a_later_call_of_the_same_caller_is_another(reception: Reception) -> None:
+    reception.offer("one", "alice")
+    reception.end(reception.calls["0"])
+    await reception.clock.advance(1.5)
+    reception.offer("two", "alice")
+    assert reception.admitted == [("one", "alice"), ("two", "alice")]
+
+
+async def test_an_account_takes_no_more_calls_than_are_allowed(
+    reception: Reception,
+) -> None:
+    for line in reception.lines:
+        line.settings = LineSettings(max_calls_per_account=1)
+    reception.offer("one", "alice")
+    with pytest.raises(CallError, match="has its 1 calls"):
+        reception.lines.select("two")
+    bob = reception.offer("two", "bob")
+    await settle()
+    assert bob.sent_to == "support"
+
+
+async def test_an_offer_waits_while_its_client_decides_about_our_own_call(
+    reception: Reception,
+) -> None:
+    ours = reception.call_out("three")
+    leg = reception.offer("three", "alice")
+    await reception.clock.advance(0.1)
+    assert (reception.admitted, leg.sent_to) == ([], "")
+    reception.end(ours)  # the client has refused it: it rings
+    await reception.clock.advance(0.1)
+    assert reception.admitted == [("three", "alice")]
+
+
+async def test_an_offer_is_a_second_call_once_the_client_has_taken_ours(
+    reception: Reception,
+) -> None:
+    ours = reception.call_out("three")
+    leg = reception.offer("three", "alice")
+    ours.line_leg = Leg()
+    await reception.clock.advance(0.1)
+    assert leg.sent_to == "sales"
+
+
+async def test_what_happens_to_a_leg_that_waits_is_told_to_its_call(
+    reception: Reception,
+) -> None:
+    ours = reception.call_out("three")
+    leg = reception.offer("three", "alice")
+    assert leg.sink is not None
+    leg.sink(GONE)
+    reception.end(ours)
+    await reception.clock.advance(0.1)
+    (record,) = reception.records
+    assert (record.status, reception.admitted) == ("CANCEL", [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (LineSettings(callers_allowed=("boss.*",)), "callers_allowed"),
+        (LineSettings(calls_per_minute=1), "more than 1 calls a minute"),
+    ],
+    ids=["not listed", "too often"],
+)
+async def test_a_caller_who_may_not_call_is_refused_and_recorded(
+    reception: Reception, settings: LineSettings, reason: str
+) -> None:
+    reception.lines["four"].settings = settings
+    reception.offer("four", "alice")
+    leg = reception.offer("four", "alice")
+    await settle()
+    assert leg.releases == 1
+    record = reception.records[-1]
+    assert record.cause is HangupCause.CALL_REJECTED
+    assert reason in record.reason
+
+
+async def test_no_call_is_let_in_while_the_gateway_stops(reception: Reception) -> None:
+    reception.admission.closing = "the gateway stops"
+    leg = reception.offer("one", "alice")
+    await settle()
+    (record,) = reception.records
+    assert (record.reason, leg.releases) == ("the gateway stops", 1)
