@@ -85,9 +85,8 @@ class CallRecord:
         offering = Side.PBX if self.direction is Direction.TO_LINE else Side.LINE
         if self.answered is not None:
             self.status = DialStatus.ANSWER
-        elif side is offering and cause not in _FAULTS:
-            self.status = DialStatus.CANCEL
-            cause, reason = HangupCause.NORMAL_CLEARING, "the caller gave up"
+        elif side is offering and cause is HangupCause.NORMAL_CLEARING:
+            self.status, reason = DialStatus.CANCEL, reason or "the caller gave up"
         else:
             self.status = meaning(cause).status
         self.cause, self.reason = cause, reason or meaning(cause).text

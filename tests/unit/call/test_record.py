@@ -64,9 +64,16 @@ def test_a_caller_who_gives_up_has_cancelled() -> None:
         (Direction.TO_PBX, Side.LINE),
     ):
         record = CallRecord(call="c1", direction=direction)
-        record.end(side, HangupCause.INTERWORKING, "", NOW)
+        record.end(side, HangupCause.NORMAL_CLEARING, "", NOW)
         assert record.status is DialStatus.CANCEL
-        assert record.cause is HangupCause.NORMAL_CLEARING
+        assert record.reason == "the caller gave up"
+
+
+def test_a_caller_who_was_refused_at_the_client_has_not_given_up() -> None:
+    record = CallRecord(call="c1", direction=Direction.TO_PBX)
+    record.end(Side.LINE, HangupCause.CALL_REJECTED, "refused at the client", NOW)
+    assert (record.cause, record.status) == (21, DialStatus.CHANUNAVAIL)
+    assert record.reason == "refused at the client"
 
 
 def test_an_answered_call_has_the_status_answer_whoever_ends_it() -> None:
