@@ -46,6 +46,12 @@ class QueueModel:
         self.recent_s[row] = self.starved_s[row] = 0
         self.ratio[row] = 1
 
+    def begin(self, rows: Rows, clock_s: Float64) -> None:
+        """The sources begin to speak: of what was before nothing was missed."""
+        self._level_s[rows] = self.level_s(rows, clock_s)
+        self._clock_s[rows] = clock_s
+        self.starved_s[rows] = 0
+
     def level_s(self, rows: Rows, clock_s: Float64) -> Float64:
         """What is left to play when the receivers' clocks show `clock_s`."""
         left_s: Float64 = np.maximum(

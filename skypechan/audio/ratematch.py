@@ -81,6 +81,7 @@ class RateMatcher:
     def __init__(self, capacity: int) -> None:
         self._history = np.zeros((capacity, TAPS - 1), np.float32)
         self._place = np.zeros(capacity)  # of the next sample, in samples that come
+        _matrix()  # takes a while, which the first call must not wait for
 
     def reset(self, row: int) -> None:
         """Forget what `row` has heard."""

@@ -27,6 +27,7 @@ _DUE_S = 0.0005  # what is due this soon need not wait for a timer of its own
 _MISSED_S = 0.040
 _SEAM_S = 0.004
 _MOST_PILED_S = 0.300  # even of what comes in its pace
+_FIRST_S, _FIRST_SHARE = 1.0, 0.25  # of what is spared later
 _CROWDED_S, _SPACIOUS_S = 0.030, 0.008
 _SPLICE_EVERY_S = 0.060
 _FORGOTTEN_S = 0.001  # a second: phones get rid of delay by themselves
@@ -59,6 +60,7 @@ class Timing:
         self._forgotten_s = 0.0 if receiver else _FORGOTTEN_S
         self._rough_s = settings.rough_ms / 1000
         self._backlog_s = settings.backlog_ms / 1000
+        self._began_s = np.zeros(capacity)
         self._rough = np.zeros(capacity, np.bool_)
         self._special = np.zeros(capacity, np.bool_)
         self._late = np.zeros(capacity, np.int64)
@@ -97,12 +99,17 @@ class Timing:
     ) -> tuple[Rows, Int16]:
         """Which of `[k, n]` that has come for `rows` goes on now, and as what."""
         seconds = pcm.shape[1] / rate_hz
-        at_once = now_s - self.clock.arrived_s[rows] < seconds / 2
+        arrived_s = self.clock.arrived_s[rows]
         late_s = self.clock.note(rows, seconds, now_s)
         self._late[rows] += late_s > _LATE_S
-        level_s = self.queue.level_s(rows, self._receiver.clock_s(rows, now_s))
-        piled_up = level_s > self._backlog_s + self.queue.starved_s[rows]
-        piled_up &= at_once | (level_s > _MOST_PILED_S)
+        clock_s = self._receiver.clock_s(rows, now_s)
+        begins = np.isneginf(arrived_s)
+        if begins.any():
+            self._began_s[rows[begins]] = now_s
+            self.queue.begin(rows[begins], clock_s[begins])
+        level_s = self.queue.level_s(rows, clock_s)
+        piled_up = level_s > self._spared_s(rows, now_s) + self.queue.starved_s[rows]
+        piled_up &= (now_s - arrived_s < seconds / 2) | (level_s > _MOST_PILED_S)
         special = self._special[rows] | piled_up
         if not special.any():
             return rows, pcm
@@ -110,6 +117,14 @@ class Timing:
         for i in np.flatnonzero(special).tolist():
             kept[i] = self._take(int(rows[i]), pcm[i], rate_hz, now_s, piled_up[i])
         return rows[kept], pcm[kept]
+
+    def _spared_s(self, rows: Rows, now_s: float) -> Float64:
+        """How much of what has piled up goes on.
+
+        While the call was being joined nobody missed anything, so then it is little.
+        """
+        is_young = now_s - self._began_s[rows] < _FIRST_S
+        return self._backlog_s * np.where(is_young, _FIRST_SHARE, 1.0)
 
     def _take(
         self, row: int, pcm: Int16, rate_hz: int, now_s: float, piled_up: bool

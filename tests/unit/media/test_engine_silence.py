@@ -44,7 +44,7 @@ async def test_a_pause_of_asterisk_fades_out_and_is_filled_until_it_returns(
     start_talk: StartTalk,
 ) -> None:
     talk = start_talk(settings=QUICK)
-    await talk.pbx.send(message(0x12, LOUD) + message(0x12, LOUD))
+    await talk.pbx.send(message(0x12, LOUD + LOUD))
     heard = np.frombuffer(await talk.line.receive(5 * 640), "<i2").astype(int)
     first = int(np.argmax(heard == 8_000))  # behind silence of the start, if any
     after = heard[first + 240 + 320 :]
