@@ -77,6 +77,14 @@ class Application:
         """Wait until a call is said to have that status."""
         await self.heard.line(f"CALL {number} STATUS {word}", seconds=seconds)
 
+    async def settles(self, number: int, word: str, seconds: float = 8) -> None:
+        """Wait until the last status that a call is said to have is that one."""
+        await self.heard.until(
+            lambda: self.statuses(number)[-1:] == [word],
+            f"call {number} that stays {word}",
+            seconds,
+        )
+
     def statuses(self, number: int) -> list[str]:
         """The statuses of a call as notified, repetitions left out."""
         words = [m[1] for m in self.heard.found(rf"CALL {number} STATUS (\S+)")]

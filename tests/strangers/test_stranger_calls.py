@@ -12,6 +12,7 @@ import pytest
 from skypechan.demo.parts.emulated import Emulator
 from tests.strangers.application import Application
 from tests.strangers.conftest import Join
+from tests.strangers.steps import answered
 
 SETTING_UP = ["UNPLACED", "ROUTING", "RINGING"]
 
@@ -22,15 +23,6 @@ async def app(over_dbus: Join) -> Application:
     app = await over_dbus()
     await app.attach("calls")
     return app
-
-
-async def answered(app: Application, skype: Emulator, **wishes: object) -> int:
-    """An incoming call that we have answered; its number."""
-    number = await skype.ring("bob", **wishes)
-    await app.status(number, "RINGING")
-    await app.ask(f"ALTER CALL {number} ANSWER")
-    await app.status(number, "INPROGRESS")
-    return number
 
 
 async def test_an_answered_call_goes_through_every_status(app: Application) -> None:
