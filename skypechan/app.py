@@ -12,6 +12,7 @@ from contextlib import closing
 
 from skypechan.asterisk.ami.link import AmiLink
 from skypechan.asterisk.audiosocket.server import AudioSocketServer
+from skypechan.asterisk.devices import Devices
 from skypechan.asterisk.pbx import Pbx
 from skypechan.backends.base import Backend
 from skypechan.backends.echo.backend import EchoBackend
@@ -47,14 +48,16 @@ async def run(config: Config) -> None:
     clock = SystemClock()
     engine = Engine(asyncio.get_running_loop())
     server = AudioSocketServer(config.asterisk, clock)
-    pbx = Pbx(AmiLink(config.asterisk, clock), server, clock, config.contacts)
+    link = AmiLink(config.asterisk, clock)
+    pbx = Pbx(link, server, clock, config.contacts)
     lines = Lines(
         Line(line.name, line.line, make_backend(line, clock), clock)
         for line in config.lines
     )
     records = RecordBook(config.records, config.source.parent, clock)
-    gateway = Gateway(lines, pbx, engine, config.routes, clock, records)
-    with closing(engine):
+    devices = Devices(link, clock)
+    gateway = Gateway(lines, pbx, engine, config.routes, clock, records, devices)
+    with closing(engine), gateway.feed.following_the_log():
         async with (
             serve_control(gateway, config.control, config.source),
             serve(gateway, config.web),

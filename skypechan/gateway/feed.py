@@ -64,6 +64,7 @@ class Reader:
 
     def __init__(self, backlog: Iterable[Entry]) -> None:
         self.lost = False
+        self._stopped = False
         self._waiting = deque(backlog)
         self._news = asyncio.Event()
 
@@ -76,12 +77,17 @@ class Reader:
             self._waiting.append(entry)
         self._news.set()
 
+    def stop(self) -> None:
+        """Have nothing more to read."""
+        self._stopped = True
+        self._news.set()
+
     async def next(self) -> Entry | None:
-        """Return the next entry when there is one; None for a reader that is lost."""
-        while not self._waiting and not self.lost:
+        """Return the next entry when there is one; None for a reader at its end."""
+        while not (self._waiting or self.lost or self._stopped):
             self._news.clear()
             await self._news.wait()
-        return None if self.lost else self._waiting.popleft()
+        return None if self.lost or self._stopped else self._waiting.popleft()
 
 
 class Feed:

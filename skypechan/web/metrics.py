@@ -1,7 +1,7 @@
 """Metrics in the Prometheus text format 0.0.4, from a snapshot; pure.
 
-Figures of media are sums, or the worst, over the live calls: a label per call would
-grow without end.
+Figures of media are sums over all calls since the start, the live ones too, or the
+worst of the live calls: a label per call would grow without end.
 """
 
 from __future__ import annotations
@@ -78,6 +78,16 @@ def _of_lines(now: GatewaySnapshot) -> Iterator[Family]:
         tuple(({"state": state}, count[state]) for state in LineState),
     )
     yield Family(
+        "skypechan_line_state",
+        Kind.GAUGE,
+        "1 for the state that the line is in.",
+        tuple(
+            ({"line": line.name, "state": state}, line.state == state)
+            for line in now.lines
+            for state in LineState
+        ),
+    )
+    yield Family(
         "skypechan_line_ready",
         Kind.GAUGE,
         "1 if the line can place and take calls.",
@@ -123,30 +133,36 @@ def _of_media(now: GatewaySnapshot) -> Iterator[Family]:
         Direction.TO_PBX: [figures.to_pbx for figures in media],
         Direction.TO_LINE: [figures.to_line for figures in media],
     }
-    for name, meaning, figure in _SUMS:
-        sums = {way: sum(map(figure, every)) for way, every in ways.items()}
-        yield _by_direction(name, f"{meaning}, sum of the live calls.", sums)
-    for name, meaning, figure in _WORST:
-        worst = {way: max(map(figure, every), default=0) for way, every in ways.items()}
-        yield _by_direction(name, f"{meaning} of the live calls.", worst)
+    every_call = [now.media_ended, *(figures.as_record() for figures in media)]
+    for name, meaning, figure, scale in _SUMS:
+        sums = {
+            way: scale * sum(one[f"{way}_{figure}"] for one in every_call)
+            for way in Direction
+        }
+        yield _by_direction(f"{name}_total", Kind.COUNTER, f"{meaning}.", sums)
+    for name, meaning, figure_of in _WORST:
+        worst = {
+            way: max(map(figure_of, every), default=0) for way, every in ways.items()
+        }
+        meaning = f"{meaning} of the live calls."
+        yield _by_direction(name, Kind.GAUGE, meaning, worst)
 
 
-_SUMS: tuple[tuple[str, str, Callable[[DirectionFigures], float]], ...] = (
-    ("frames", "Frames of 20 ms that came in", lambda one: one.frames),
-    ("dropped_frames", "Frames without room at the receiver", lambda one: one.dropped),
-    ("gaps", "Pauses of the source that were bridged", lambda one: one.gaps),
-    ("filled_frames", "Frames of silence sent in gaps", lambda one: one.filled),
-    ("clipped_samples", "Samples that saturated", lambda one: one.level.clipped),
-    ("late_frames", "Frames more than 10 ms late", lambda one: one.late),
-    (
-        "concealed_seconds",
-        "Missing audio that was made up",
-        lambda one: one.concealed_ms / 1000,
-    ),
+# Name, meaning, the figure in a call's record, what that is to be multiplied with.
+_SUMS: tuple[tuple[str, str, str, float], ...] = (
+    ("frames", "Frames of 20 ms that came in", "frames", 1),
+    ("dropped_frames", "Frames without room at the receiver", "dropped", 1),
+    ("gaps", "Pauses of the source that were bridged", "gaps", 1),
+    ("filled_frames", "Frames of silence sent in gaps", "filled", 1),
+    ("clipped_samples", "Samples that saturated", "clipped", 1),
+    ("limited_samples", "Samples that the limiter held down", "limited", 1),
+    ("late_frames", "Frames more than 10 ms late", "late", 1),
+    ("concealed_seconds", "Missing audio that was made up", "concealed_ms", 1e-3),
     (
         "skipped_seconds",
         "Audio that came too late and was cut out",
-        lambda one: one.skipped_ms / 1000,
+        "skipped_ms",
+        1e-3,
     ),
 )
 _WORST: tuple[tuple[str, str, Callable[[DirectionFigures], float]], ...] = (
@@ -168,9 +184,11 @@ _WORST: tuple[tuple[str, str, Callable[[DirectionFigures], float]], ...] = (
 )
 
 
-def _by_direction(name: str, meaning: str, values: Mapping[Direction, float]) -> Family:
+def _by_direction(
+    name: str, kind: Kind, meaning: str, values: Mapping[Direction, float]
+) -> Family:
     samples = tuple(({"direction": way}, value) for way, value in values.items())
-    return Family(f"skypechan_media_{name}", Kind.GAUGE, meaning, samples)
+    return Family(f"skypechan_media_{name}", kind, meaning, samples)
 
 
 def text_of(family: Family) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from http import HTTPStatus
 
@@ -14,11 +14,20 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
-from skypechan.errors import ConfigError
+from skypechan.call.causes import HangupCause
+from skypechan.errors import (
+    CallError,
+    ConfigError,
+    LinkError,
+    SkypechanError,
+    WireError,
+)
 from skypechan.settings import Endpoint
 from skypechan.web import page
-from skypechan.web.api import Api, json_response
+from skypechan.web.api import Api
 from skypechan.web.auth import Hosts, Refusal, Token
+from skypechan.web.connections import Connections
+from skypechan.web.operations import Handler, json_response
 from skypechan.web.settings import WebSettings
 from skypechan.web.view import GatewayView
 
@@ -46,8 +55,6 @@ SECURITY_HEADERS = {
     "Server": "skypechan",
 }
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 @asynccontextmanager
 async def serve(view: GatewayView, settings: WebSettings) -> AsyncIterator[Endpoint]:
@@ -72,7 +79,7 @@ def application(view: GatewayView, *checks: Middleware) -> web.Application:
     app = web.Application(
         middlewares=[_faults_in_json, *checks], client_max_size=_MOST_BODY_BYTES
     )
-    app.add_routes(Api(view).routes())
+    Api(view).add_to(app)
     return app
 
 
@@ -86,10 +93,17 @@ async def serving(app: web.Application, listener: socket.socket) -> AsyncIterato
         shutdown_timeout=_SHUTDOWN_S,
         keepalive_timeout=_KEEPALIVE_S,
     )
+    connections = Connections()
+    app.middlewares.insert(0, connections.watch())
     await runner.setup()
+    if runner.server is None:
+        raise RuntimeError("aiohttp has set up no server")
     try:
-        await web.SockSite(runner, listener).start()
-        yield
+        accepting = await connections.listen(runner.server, listener)
+        try:
+            yield
+        finally:
+            accepting.close()
     finally:
         await runner.cleanup()
 
@@ -122,6 +136,8 @@ async def _faults_in_json(request: web.Request, handler: Handler) -> web.StreamR
     """Turn every fault into its status and one sentence."""
     try:
         return await handler(request)
+    except SkypechanError as error:
+        return _fault(_status_of(error), str(error))
     except web.HTTPException as fault:
         answer = _fault(fault.status, fault.text or fault.reason)
         if allow := fault.headers.get(hdrs.ALLOW):
@@ -130,6 +146,18 @@ async def _faults_in_json(request: web.Request, handler: Handler) -> web.StreamR
         _log.exception("! %s %s failed", request.method, request.path)
         answer = _fault(500, "a fault in the gateway; its log says which")
     return answer
+
+
+def _status_of(error: SkypechanError) -> HTTPStatus:
+    """Return what a refusal of the gateway is called in HTTP."""
+    match error:
+        case CallError(cause=HangupCause.NO_ROUTE):
+            return HTTPStatus.NOT_FOUND
+        case ConfigError() | WireError():
+            return HTTPStatus.BAD_REQUEST
+        case LinkError():
+            return HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.CONFLICT
 
 
 def _fault(status: int, sentence: str) -> web.Response:

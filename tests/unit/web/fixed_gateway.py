@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from skypechan.asterisk.click import Click, Clicked
 from skypechan.audio.meter import Level
+from skypechan.backends.echo.backend import EchoBackend
 from skypechan.call.causes import DialStatus, HangupCause
 from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.call.routes import Target
 from skypechan.errors import SkypechanError
+from skypechan.gateway.feed import Feed
+from skypechan.gateway.lines import Line, Lines, LineSettings
+from skypechan.gateway.people import People
 from skypechan.gateway.selftest import Verdict
 from skypechan.gateway.snapshot import (
     CallSnapshot,
@@ -21,6 +25,8 @@ from skypechan.gateway.snapshot import (
 )
 from skypechan.gateway.totals import Totals
 from skypechan.media.values import DirectionFigures, MediaFigures, Payload
+from tests.doubles.clock import FakeClock
+from tests.doubles.talkative import TalkativeBackend
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202e\"'\n{{7*7}}\ud800" + "A" * 2_000
 
@@ -115,27 +121,103 @@ def gateway_of(
     )
 
 
-@dataclass
 class FixedGateway:
-    """Shows what it was given and remembers which calls were to end."""
+    """Shows what it was given and remembers what was asked of it.
 
-    now: GatewaySnapshot = field(default_factory=gateway_of)
-    ended: list[CallRecord] = field(default_factory=list)
-    hung_up: list[str] = field(default_factory=list)
+    Of the lines, `skypeclient` has a client that can do all that concerns people, and
+    `dumb` one that can do nothing of it.
+    """
 
-    clicks: list[Click] = field(default_factory=list)
-    refusal: SkypechanError | None = None
-    verdict: Verdict | None = None
+    def __init__(
+        self,
+        now: GatewaySnapshot | None = None,
+        ended: Sequence[CallRecord] = (),
+    ) -> None:
+        self.now = now or gateway_of()
+        self.ended = list(ended)
+        self.hung_up: list[str] = []
+        self.acts: list[tuple[object, ...]] = []
+        self.clicks: list[Click] = []
+        self.refusal: SkypechanError | None = None
+        self.verdict: Verdict | None = None
+        clock = FakeClock()
+        self.client = TalkativeBackend()
+        lines = Lines(
+            Line(name, LineSettings(), backend, clock)
+            for name, backend in (
+                ("skypeclient", self.client),
+                ("dumb", EchoBackend()),
+            )
+        )
+        self.feed = Feed(clock)
+        self.people = People(lines, self.feed, clock)
+        for one in lines:
+            self.people.listen(one)
 
     def snapshot(self) -> GatewaySnapshot:
         return self.now
 
-    def records(self) -> Sequence[CallRecord]:
-        return tuple(self.ended)
+    def records(
+        self, since: datetime | None = None, call: str = ""
+    ) -> Sequence[CallRecord]:
+        return tuple(
+            one
+            for one in self.ended
+            if (not since or (one.ended and one.ended >= since))
+            and (not call or one.call == call)
+        )
 
     def hangup(self, call_id: str) -> bool:
         self.hung_up.append(call_id)
+        return self._has_call(call_id)
+
+    def hold_call(self, call_id: str) -> bool:
+        return self._on_call("hold", call_id)
+
+    def resume_call(self, call_id: str) -> bool:
+        return self._on_call("resume", call_id)
+
+    def tap(self, call_id: str, path: Path | None, seconds: float = 600) -> bool:
+        return self._on_call("tap", call_id, path, seconds)
+
+    def audio_text(self, call_id: str) -> str | None:
+        return "TO_PBX: all of it\n" if self._has_call(call_id) else None
+
+    def _on_call(self, act: str, call_id: str, *more: object) -> bool:
+        if self.refusal:
+            raise self.refusal
+        live = {one.call: one.media for one in self.now.calls}
+        if live.get(call_id) is None:
+            return False
+        self.acts.append((act, call_id, *more))
+        return True
+
+    def _has_call(self, call_id: str) -> bool:
         return any(call.call == call_id for call in self.now.calls)
+
+    def pause(self, name: str, *, when_idle: bool = True) -> bool:
+        return self._on_line("pause", name, when_idle)
+
+    def resume(self, name: str) -> bool:
+        return self._on_line("resume", name)
+
+    def restart(self, name: str, *, when_idle: bool = True) -> bool:
+        return self._on_line("restart", name, when_idle)
+
+    def set_gain(
+        self,
+        name: str,
+        *,
+        playback_db: float | None = None,
+        capture_db: float | None = None,
+    ) -> bool:
+        return self._on_line("gain", name, playback_db, capture_db)
+
+    def _on_line(self, act: str, name: str, *more: object) -> bool:
+        if name not in {line.name for line in self.now.lines}:
+            return False
+        self.acts.append((act, name, *more))
+        return True
 
     async def click(self, selector: str, address: str, phone: Target | None) -> Clicked:
         if self.refusal:

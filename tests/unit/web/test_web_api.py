@@ -15,7 +15,7 @@ from skypechan.call.record import CallRecord
 from skypechan.errors import CallError, CommandError, LinkDownError, SkypechanError
 from skypechan.gateway.snapshot import GatewaySnapshot
 from skypechan.settings import Endpoint
-from skypechan.web import api
+from skypechan.web import status
 from skypechan.web.server import SECURITY_HEADERS, serve
 from skypechan.web.settings import WebSettings
 from tests.unit.web.fixed_gateway import (
@@ -159,7 +159,7 @@ async def test_others_have_their_turn_while_many_values_are_made_plain() -> None
             await asyncio.sleep(0)
 
     other = asyncio.create_task(take_turns())
-    await api._plain([live_call("c1")] * 160)
+    await status._plain([live_call("c1")] * 160)
     other.cancel()
     assert turns >= 20
 

@@ -19,6 +19,7 @@ def test_metrics_are_as_the_golden_text_has_them() -> None:
         links=(link("link_down", "no answer"),),
         calls_total={"to_pbx/ANSWER": 7, "to_line/BUSY": 2},
         refused_sockets={"unknown uuid": 1},
+        media_ended={"to_pbx_gaps": 40, "to_line_concealed_ms": 2_500},
     )
     assert text(now) == GOLDEN.read_text("utf-8")
 
@@ -27,8 +28,16 @@ def test_an_idle_gateway_shows_zeros_and_not_holes() -> None:
     shown = text(gateway_of())
     assert 'skypechan_calls_live{direction="to_pbx"} 0\n' in shown
     assert 'skypechan_lines{state="paused"} 0\n' in shown
-    assert 'skypechan_media_gaps{direction="to_line"} 0\n' in shown
+    assert 'skypechan_media_gaps_total{direction="to_line"} 0\n' in shown
     assert "skypechan_media_calls 0\n" in shown
+
+
+def test_each_line_has_a_one_for_its_state_and_for_no_other() -> None:
+    shown = text(gateway_of(lines=(line("one", "paused"),)))
+    states = re.findall(
+        r'^skypechan_line_state\{line="one",state="(\w+)"\} 1$', shown, re.MULTILINE
+    )
+    assert states == ["paused"]
 
 
 def test_nothing_that_a_caller_chose_is_a_label() -> None:

@@ -10,7 +10,10 @@ import aiohttp
 import pytest
 
 from skypechan.errors import ConfigError
+from skypechan.gateway.selftest import Verdict
 from skypechan.settings import Endpoint
+from skypechan.web import connections
+from skypechan.web.connections import MOST
 from skypechan.web.server import serve
 from skypechan.web.settings import WebSettings
 from tests.unit.web.fixed_gateway import FixedGateway, gateway_of, live_call
@@ -156,3 +159,53 @@ async def test_garbage_gets_a_4xx_and_no_line_in_the_error_log(
     assert b"Traceback" not in answer
     assert not [line for line in caplog.records if line.levelno >= logging.ERROR]
     assert await is_healthy(address)
+
+
+async def test_who_says_nothing_makes_room_for_who_asks(address: Endpoint) -> None:
+    silent = [
+        await asyncio.open_connection(address.host, address.port) for _ in range(MOST)
+    ]
+    assert await is_healthy(address)
+    async with asyncio.timeout(5):
+        assert await silent[0][0].read() == b""  # the longest idle had to go
+    silent[1][1].write(f"GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
+    assert b" 200 " in await silent[1][0].readline()
+    for _, writer in silent:
+        writer.close()
+
+
+class SlowGateway(FixedGateway):
+    """Its self-test takes as long as the test wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tested = 0
+        self.go_on = asyncio.Event()
+
+    async def self_test(self) -> Verdict:
+        self.tested += 1
+        await self.go_on.wait()
+        return await super().self_test()
+
+
+async def test_who_is_being_answered_has_not_to_make_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "MOST", 2)
+    gateway = SlowGateway()
+    settings = WebSettings(listen=Endpoint("127.0.0.1", 0), token="word")
+    async with (
+        serve(gateway, settings) as address,
+        aiohttp.ClientSession(
+            f"http://{address}", headers={"Authorization": "Bearer word"}
+        ) as client,
+        asyncio.timeout(5),
+    ):
+        asked = [asyncio.create_task(client.post("/api/self-test")) for _ in range(2)]
+        while gateway.tested < 2:  # noqa: ASYNC110 - a socket's doing
+            await asyncio.sleep(0.001)
+        with pytest.raises(aiohttp.ClientError):
+            await client.get("/healthz")
+        gateway.go_on.set()
+        answers = await asyncio.gather(*asked)
+        assert [answer.status for answer in answers] == [200, 200]
