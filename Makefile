@@ -8,6 +8,8 @@ BIN := .venv/bin
 BOOTSTRAP := @sh docker/bootstrap.sh
 # Values for one run: make demo ARGS="--once --json", make drill SEED=7 MINUTES=30
 ARGS ?=
+# Two tests at a time, those of one file in one worker: most of them wait for something.
+WORKERS ?= --numprocesses 2 --dist loadfile
 SEED ?=
 MINUTES ?= 10
 
@@ -21,12 +23,12 @@ demo: ## make every call through a real Asterisk, print a report, stay up
 check: ## the quick part of the tests: style, types, unit
 	$(BOOTSTRAP) python
 	@$(MAKE) style
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest tests/unit $(WORKERS)
 
 test: ## the whole suite
 	$(BOOTSTRAP) python system asterisk
 	@$(MAKE) style
-	@$(BIN)/pytest tests
+	@$(BIN)/pytest tests $(WORKERS)
 
 drill: ## the long tests in full, for MINUTES=, reproducible by SEED=
 	$(BOOTSTRAP) python system asterisk

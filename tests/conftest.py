@@ -1,4 +1,8 @@
-"""After each test nothing is left: no task, child process or open socket."""
+"""Rules of every test, and the figures of the run.
+
+After each test nothing is left: no task, child process or open socket. Figures come
+together from all workers.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,30 @@ import inspect
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.system.figures import MEASURED
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell whoever started this worker what was measured in it."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["figures"] = MEASURED.as_dict()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what was measured in a worker; one that has crashed tells nothing."""
+    MEASURED.merge(getattr(node, "workeroutput", {}).get("figures", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what was measured."""
+    for line in MEASURED.lines():
+        terminalreporter.write_line(line)
 
 
 def _open_sockets() -> set[str]:

@@ -150,6 +150,44 @@ def exchange_gateway(
 
 
 @pytest.fixture
+async def every_exchange_call_ends(
+    exchange: exchanges.Exchange, exchange_gateway: Gateway
+) -> AsyncIterator[None]:
+    """After the test, and the phones' leaving, no call and no channel is left."""
+    yield
+    await exchange_gateway.idle()
+    await exchange.is_empty()
+    assert await exchange.one.live() == await exchange.two.live() == []
+
+
+@pytest.fixture
+async def sipphone(
+    exchange: exchanges.Exchange, every_exchange_call_ends: None
+) -> AsyncIterator[SipAgent]:
+    """The first phone of the exchange, which 555 rings."""
+    async with exchanges.phone(exchange, "sipphone") as agent:
+        yield agent
+
+
+@pytest.fixture
+async def desk(
+    exchange: exchanges.Exchange, every_exchange_call_ends: None
+) -> AsyncIterator[SipAgent]:
+    """The second phone of the exchange."""
+    async with exchanges.phone(exchange, "desk") as agent:
+        yield agent
+
+
+@pytest.fixture
+async def operator(
+    exchange: exchanges.Exchange,
+) -> AsyncIterator[exchanges.Operator]:
+    """The operator's own program at the manager interface of the exchange."""
+    async with exchanges.operator(exchange) as program:
+        yield program
+
+
+@pytest.fixture
 async def skype(bus: PrivateBus) -> AsyncIterator[SkypeTranscript]:
     """What the client and the gateway say to each other during the test."""
     async with SkypeTranscript(bus.address) as transcript:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,6 +17,15 @@ class Figures:
     def add(self, name: str, *milliseconds: float) -> None:
         """Note what was measured."""
         self._values[name].extend(milliseconds)
+
+    def as_dict(self) -> dict[str, list[float]]:
+        """All figures, as one worker of several tells them."""
+        return dict(self._values)
+
+    def merge(self, values: Mapping[str, Sequence[float]]) -> None:
+        """Take the figures of another worker."""
+        for name, milliseconds in values.items():
+            self.add(name, *milliseconds)
 
     def lines(self) -> list[str]:
         """One line for each name: count, least, median, most."""

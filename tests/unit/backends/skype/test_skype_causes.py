@@ -54,6 +54,26 @@ def test_gateway_error_of_the_telephone_network_is_told():
     assert text in ending.text
 
 
+@pytest.mark.parametrize("failure", ["", "1", "99"])
+def test_gateway_error_counts_where_the_failure_reason_says_nothing(failure):
+    text = "6500 PSTN connection creation timeout"
+    ending = ending_of(CallStatus.FAILED, Phase.PLACED, failure, text)
+    assert ending.cause is HangupCause.TEMPORARY_FAILURE
+    assert ending.text.endswith(f"PSTN_STATUS {text}")
+
+
+@pytest.mark.parametrize("number", ["6501 else", "x", "-"])
+def test_unknown_gateway_error_leaves_the_cause_as_it_is(number):
+    for failure, cause in (
+        ("1", HangupCause.NORMAL_UNSPECIFIED),
+        ("2", HangupCause.UNALLOCATED),
+    ):
+        ending = ending_of(CallStatus.FAILED, Phase.PLACED, failure, number)
+        assert ending.cause is cause
+    known = ending_of(CallStatus.FAILED, Phase.PLACED, "2", "6500 timeout")
+    assert known.cause is HangupCause.UNALLOCATED
+
+
 @pytest.mark.parametrize(
     ("status", "cause"),
     [
@@ -69,7 +89,7 @@ def test_placed_call_that_nobody_answered_never_ends_as_cleared(status, cause):
     assert ending_of(status, Phase.PLACED).cause is cause
 
 
-@pytest.mark.parametrize("status", END_STATUSES)
+@pytest.mark.parametrize("status", sorted(END_STATUSES))
 def test_what_we_release_is_cleared_however_the_client_calls_it(status):
     ending = ending_of(status, Phase.RELEASING, "3")
     assert ending.cause is HangupCause.NORMAL_CLEARING

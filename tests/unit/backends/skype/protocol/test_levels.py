@@ -48,7 +48,7 @@ def test_each_level_has_its_words(text, level, said):
 
 
 @pytest.mark.parametrize("level", range(1, HIGHEST_LEVEL + 1))
-@pytest.mark.parametrize("status", END_STATUSES)
+@pytest.mark.parametrize("status", sorted(END_STATUSES))
 def test_an_end_is_told_at_every_level(status, level):
     assert status_at_level(status, level) in END_STATUSES
 
