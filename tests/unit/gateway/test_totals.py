@@ -1,0 +1,44 @@
+"""Totals never fall, whatever stage a call's end is in."""
+
+from __future__ import annotations
+
+import asyncio
+
+from skypechan.call.causes import HangupCause
+from skypechan.call.record import CallRecord, Direction, Side
+from skypechan.gateway.lines import Line, LineSettings
+from skypechan.gateway.runner import CallLimits, CallRunner
+from skypechan.gateway.totals import Totals
+from skypechan.media.engine import Engine
+from tests.doubles.clock import FakeClock
+from tests.doubles.talkative import TalkativeBackend
+
+
+def ended(call: str, **audio: float) -> CallRecord:
+    record = CallRecord(call, Direction.TO_PBX, audio=audio)
+    record.end(Side.LINE, HangupCause.USER_BUSY, "", FakeClock().wall())
+    return record
+
+
+def test_what_adds_up_is_summed_and_what_does_not_is_left_out() -> None:
+    totals = Totals()
+    assert set(totals.media([]).values()) == {0}
+    totals.add(
+        ended("c1", to_pbx_gaps=2, to_line_concealed_ms=40.5, to_pbx_drift_ppm=9)
+    )
+    totals.add(ended("c2", to_pbx_gaps=3))
+    assert totals.calls() == {"to_pbx/BUSY": 2}
+    media = totals.media([])
+    assert (media["to_pbx_gaps"], media["to_line_concealed_ms"]) == (5, 40.5)
+    assert "to_pbx_drift_ppm" not in media
+
+
+async def test_a_call_counts_from_the_end_of_its_audio_on_and_once() -> None:
+    clock, totals = FakeClock(), Totals()
+    engine = Engine(asyncio.get_running_loop(), capacity=1)
+    line = Line("first", LineSettings(), TalkativeBackend(), clock)
+    call = CallRunner(ended("c1", to_pbx_gaps=7), line, engine, clock, CallLimits(1, 0))
+    assert totals.media([call])["to_pbx_gaps"] == 7
+    totals.add(call.record)
+    assert totals.media([])["to_pbx_gaps"] == 7
+    engine.close()
