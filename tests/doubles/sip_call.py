@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from typing import Protocol
+from urllib.parse import quote
 
 from tests.doubles.rtp import RtpSession
 from tests.doubles.sip_messages import (
@@ -205,6 +206,19 @@ class Call:
         """
         refer = (("Refer-To", f"<{target}>"), ("Referred-By", f"<{self._own_uri()}>"))
         return await self._request("REFER", extra=refer, seconds=seconds)
+
+    async def transfer_to(self, other: Call, seconds: float = 5) -> Response:
+        """REFER (attended transfer) to whom we talk with in another call.
+
+        Told as by `transfer`; both calls are then ended by the far end (RFC 5589 7.1).
+        """
+        return await self.transfer(other.replaced_uri(), seconds)
+
+    def replaced_uri(self) -> str:
+        """A URI whose INVITE takes our place in this call (RFC 3891 6.1)."""
+        theirs = parameter(self._remote, "tag")
+        dialog = f"{self.call_id};to-tag={theirs};from-tag={self._tag}"
+        return f"{self._target}?Replaces={quote(dialog, safe='')}"
 
     def clear(self) -> None:
         """Stop timers and sound."""

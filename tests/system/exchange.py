@@ -5,6 +5,7 @@ Beside it two Skype clients with a line each, and lines to an echo for calls in 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import wave
 from collections.abc import AsyncIterator, Iterator
@@ -12,11 +13,15 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from os import environ
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skypechan.asterisk.ami.link import AmiLink, LinkState
+from skypechan.asterisk.ami.messages import Action, Pairs
 from skypechan.audio.probe import tone
+from skypechan.clock import SystemClock
 from skypechan.demo.parts import emulated
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
 from skypechan.demo.parts.bus import PrivateBus
@@ -25,10 +30,12 @@ from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.demo.parts.users import private_folder
 from tests.doubles.loop_thread import LoopThread
+from tests.doubles.pbx_driver import settings_for
 from tests.doubles.rtp import RATE_HZ, sound_of
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_call import Call
 from tests.doubles.sip_messages import Credentials
+from tests.doubles.waiting import Changes
 from tests.system import parts
 from tests.system.parts import CHECKOUT, eventually
 
@@ -75,6 +82,14 @@ to = "room@from-sipphone"
 [[routes]]
 caller = "to-queue*"
 to = "queue-of-phones@from-sipphone"
+
+[[routes]]
+caller = "to-other*"
+to = "call-two-low@from-sipphone"
+
+[[routes]]
+caller = "to-busy*"
+to = "call-two-busy@from-sipphone"
 """
 ECHO_LINE = """
 [lines.echo{number}]
@@ -92,18 +107,23 @@ class Exchange:
     one: Emulator
     two: Emulator
 
-    async def channels(self) -> str:
-        """What Asterisk lists of its channels."""
-        return await self.asterisk.cli("core show channels concise")
+    async def channels(self) -> list[str]:
+        """The names of Asterisk's channels."""
+        shown = await self.asterisk.cli("core show channels concise")
+        return [line.partition("!")[0] for line in shown.splitlines() if line]
+
+    async def channel(self, beginning: str) -> str:
+        """The only channel with such a name; raises ValueError."""
+        (name,) = [x for x in await self.channels() if x.startswith(beginning)]
+        return name
 
     async def is_empty(self) -> None:
         """Return once Asterisk has no channel; raises TimeoutError."""
-        left = ""
+        left: list[str] = []
 
         async def none() -> bool:
-            nonlocal left
-            left = await self.channels()
-            return not left.strip()
+            left[:] = await self.channels()
+            return not left
 
         await eventually(none, 5, lambda: f"empty exchange: {left}")
 
@@ -181,6 +201,62 @@ async def phone(exchange: Exchange, name: str) -> AsyncIterator[SipAgent]:
     async with SipAgent(HOST, (HOST, settings.sip_port), credentials) as agent:
         await agent.register()
         yield agent
+
+
+@dataclass(frozen=True, slots=True)
+class BlindTransfer:
+    """Send on whoever the channel talks with."""
+
+    channel: str
+    context: str
+    extension: str
+    name: ClassVar[str] = "BlindTransfer"
+    right: ClassVar[str] = "call"
+
+    def headers(self) -> Pairs:
+        """Return the headers."""
+        return [
+            ("Channel", self.channel),
+            ("Context", self.context),
+            ("Exten", self.extension),
+        ]
+
+
+class Operator:
+    """A program of the operator's at the manager interface."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        settings = settings_for(exchange.asterisk, ami_username="operator")
+        self._link = AmiLink(settings, SystemClock())
+        self._changes = Changes()
+        self._link.on_state = self._changes.notify
+
+    async def run(self) -> None:
+        """Be there until cancelled."""
+        await self._link.run()
+
+    async def ready(self) -> None:
+        """Return once it is signed in; raises TimeoutError."""
+        await self._changes.until(
+            lambda: self._link.state is LinkState.UP, 5, "operator's AMI link"
+        )
+
+    async def do(self, action: Action) -> None:
+        """Ask something of Asterisk; raises CommandError when it refuses."""
+        await self._link.send(action)
+
+
+@asynccontextmanager
+async def operator(exchange: Exchange) -> AsyncIterator[Operator]:
+    """Run the operator's program."""
+    program = Operator(exchange)
+    task = asyncio.create_task(program.run())
+    try:
+        await program.ready()
+        yield program
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def level_dbfs(samples: NDArray[np.int16], rate_hz: int, frequency_hz: float) -> float:

@@ -10,6 +10,7 @@ import pytest
 from skypechan.asterisk.pbx import PbxRequest
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import PbxAnswered, PbxReleased
+from skypechan.call.routes import Target
 from tests.doubles.dialplan_steps import Steps
 from tests.doubles.pbx_driver import (
     AudioEnd,
@@ -157,3 +158,40 @@ async def test_a_handler_pushed_by_a_hook_stays_the_operators(
     await call.final_response(2)
     seen = await all_steps(exchange, steps)
     assert (seen["pushed"], seen["hangup"], seen["handler"]) == (1, 1, 1)
+
+
+async def test_a_call_sent_on_to_another_line_has_each_end_told_as_its_own(
+    exchange: Exchange,
+    gateway: PbxDriver,
+    phone: SipAgent,
+    steps: Steps,
+) -> None:
+    call = phone.call("call-one-first")
+    first, first_log = await gateway.request()
+    audio = await answer(first, first_log)
+    await call.answered(2)
+    host, port = phone.peer
+    assert (await call.transfer(f"sip:call-two-second@{host}:{port}")).status == 202
+    second, _ = await gateway.request()
+    await second.leg.release(HangupCause.USER_BUSY)
+    await first_log.until(PbxReleased)
+    audio.close()
+    await call.hang_up()
+    assert await all_steps(exchange, steps) == {"hangup": 2}
+    told = [(e.fields["uuid"], e.fields["status"]) for e in steps.seen]
+    assert told == [(second.uuid, "BUSY"), (first.uuid, "ANSWER")]
+
+
+async def test_an_inbound_call_that_is_forwarded_ends_with_the_cause_of_the_other(
+    exchange: Exchange, gateway: PbxDriver, steps: Steps
+) -> None:
+    target = Target("call-two-second", "from-sipphone")
+    leg, log = await gateway.originate(target=target)
+    request, _ = await gateway.request()
+    await request.leg.release(HangupCause.USER_BUSY)
+    released = await log.until(PbxReleased)
+    assert isinstance(released, PbxReleased)
+    assert released.cause is HangupCause.USER_BUSY
+    assert await all_steps(exchange, steps) == {"hangup": 2}
+    told = [event.fields["uuid"] for event in steps.seen]
+    assert told == [request.uuid, leg.uuid]
