@@ -38,6 +38,7 @@ from skypechan.asterisk.ami.messages import (
     parse_channel,
 )
 from skypechan.asterisk.audiosocket.server import AudioSocketServer
+from skypechan.asterisk.cdr import CallDetails
 from skypechan.asterisk.channel import LegDoors, PbxLeg, Phase
 from skypechan.asterisk.click import ClickToCall
 from skypechan.asterisk.contacts import Contact, ContactCall, ContactDoor
@@ -128,6 +129,7 @@ class Pbx:
         self._contacts = dict(contacts or {})
         self._contact_door = ContactDoor(self._contact_called)
         self.clicks = ClickToCall(link, clock)
+        self.details = CallDetails(link, self._spawn)
         self._legs: set[PbxLeg] = set()
         self._of_channel: defaultdict[str, set[PbxLeg]] = defaultdict(set)
         self._leaving: set[str] = set()
@@ -395,6 +397,7 @@ class Pbx:
             self._set_state(PbxState.LINK_REFUSED, self._link.reason)
         self._contact_door.clear()
         self.clicks.clear()
+        self.details.clear()
         self._leaving.clear()
         self._link_changed.set()
 
