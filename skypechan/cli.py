@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from skypechan.console import manual
 from skypechan.console.commands import add_commands
+from skypechan.console.parsers import add_config, add_page
 from skypechan.errors import ConfigError, SkypechanError
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -25,6 +26,15 @@ Skype client here is an emulator (see `skypechan emulator --help`).
 _EPILOG = """\
 Exit status: 0 done, 1 a check or a call failed, 2 usage or configuration, 130 Ctrl-C.
 """
+
+_EMULATOR = manual.Page(
+    "run the Skype client that is not there",
+    """\
+To any program that speaks Skype's API: a Skype client for Linux. Which of its
+behaviours are documented and which are guesses is written in its README.""",
+    ("emulator --dbus unix:path=/tmp/bus --account alice",),
+    "0 stopped; 2 usage or script",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,23 +67,24 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    run = commands.add_parser("run", help="run the gateway in the foreground")
-    _add_config(run)
+    run = add_page(commands, "run", manual.RUN)
+    add_config(run, "default: skypechan.toml, then /etc/skypechan/skypechan.toml")
     run.set_defaults(command=_run)
 
     add_commands(commands)
 
-    describe = commands.add_parser("describe", help="print what the gateway is made of")
+    describe = add_page(commands, "describe", manual.DESCRIBE)
     describe.add_argument(
-        "what",
-        choices=("calls", "config"),
-        help="calls: the transition table; config: every setting with its default",
+        "what", choices=("calls", "audio", "config", "contacts"), help="see above"
     )
+    describe.add_argument("name", nargs="*", help="contacts: addresses of people")
+    describe.add_argument(
+        "--call", metavar="CALL", help="audio: only of this live call"
+    )
+    add_config(describe, "audio: the configuration of the running gateway")
     describe.set_defaults(command=_describe)
 
-    convert = commands.add_parser(
-        "convert", help="print an old configuration or dialplan in today's form"
-    )
+    convert = add_page(commands, "convert", manual.CONVERT)
     convert.add_argument(
         "file",
         type=Path,
@@ -82,16 +93,12 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     )
     convert.set_defaults(command=_convert)
 
-    demo = commands.add_parser(
-        "demo", help="start everything, make the calls, report, stay up until Ctrl-C"
-    )
+    demo = add_page(commands, "demo", manual.DEMO)
     demo.add_argument("--once", action="store_true", help="exit after the report")
     demo.add_argument("--json", action="store_true", help="the report as JSON")
     demo.set_defaults(command=_demo)
 
-    emulator = commands.add_parser(
-        "emulator", help="run the Skype client that is not there"
-    )
+    emulator = add_page(commands, "emulator", _EMULATOR)
     if "emulator" in arguments:
         from skypechan.emulator.command import add_arguments
 
@@ -100,20 +107,12 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-c",
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="default: skypechan.toml, then /etc/skypechan/skypechan.toml",
-    )
-
-
 def _run(options: argparse.Namespace) -> int:
     # numpy's matrix products are small here: more than one thread only costs.
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    import asyncio
+
     from skypechan import app, log
     from skypechan.config import reader
 
@@ -126,16 +125,48 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _describe(options: argparse.Namespace) -> int:
-    if options.what == "config":
-        from skypechan.config.sample import sample
-
-        text = sample()
-    else:
-        from skypechan.call.describe import table
-
-        text = table()
-    print(text)  # noqa: T201
+    if options.name and options.what != "contacts":
+        raise ConfigError(f"describe {options.what} takes no names")
+    print(_DESCRIPTIONS[options.what](options))  # noqa: T201
     return EXIT_OK
+
+
+def _describe_calls(_: argparse.Namespace) -> str:
+    from skypechan.call.describe import table
+
+    return table()
+
+
+def _describe_config(_: argparse.Namespace) -> str:
+    from skypechan.config.sample import sample
+
+    return sample()
+
+
+def _describe_audio(options: argparse.Namespace) -> str:
+    """Describe the audio of the live calls, else what every call has."""
+    from skypechan.console.commands import audio_texts
+
+    if texts := audio_texts(options):
+        return "\n\n".join(f"call {call}\n{text}" for call, text in texts)
+    from skypechan.media.describe import audio_text
+    from skypechan.media.values import EngineSettings
+
+    return audio_text(None, EngineSettings())
+
+
+def _describe_contacts(options: argparse.Namespace) -> str:
+    from skypechan.config.contacts import contacts_table
+
+    return contacts_table(options.name)
+
+
+_DESCRIPTIONS: dict[str, Callable[[argparse.Namespace], str]] = {
+    "calls": _describe_calls,
+    "audio": _describe_audio,
+    "config": _describe_config,
+    "contacts": _describe_contacts,
+}
 
 
 def _convert(options: argparse.Namespace) -> int:
@@ -155,6 +186,8 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _emulator(options: argparse.Namespace) -> int:
+    import asyncio
+
     from skypechan.emulator.command import run
 
     return asyncio.run(run(options))

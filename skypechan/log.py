@@ -29,10 +29,9 @@ class LogSettings:
     json: bool = setting(False, "one JSON object a line instead of text")
 
 
-def legible(text: str, most: int = 1_000) -> str:
+def legible(text: str) -> str:
     """Return a text that moves no cursor and breaks no line, whoever wrote it."""
-    cut = text if len(text) <= most else f"{text[:most]}…"
-    return "".join(letter if letter.isprintable() else "?" for letter in cut)
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 class CallLog(logging.LoggerAdapter[logging.Logger]):

@@ -23,8 +23,8 @@ from skypechan.clock import SystemClock
 from skypechan.config import reader
 from skypechan.config.reader import Config
 from skypechan.console.client import ControlClient, places_of
-from skypechan.console.tables import clean
 from skypechan.errors import ConfigError, LinkDownError
+from skypechan.log import legible
 
 _SELF_TEST_S = 30.0
 
@@ -135,11 +135,11 @@ def text_of(findings: list[Finding]) -> str:
     for one in findings:
         word = one.status.value if one.status is not Status.FAILED else "FAILED"
         seen = f" ({one.evidence})" if one.evidence and not one.remedy else ""
-        lines.append(clean(f"{word:8} {one.check:{width}}  {one.finding}{seen}"))
+        lines.append(legible(f"{word:8} {one.check:{width}}  {one.finding}{seen}"))
         if one.remedy:
             indent = " " * (width + 11)
-            lines.append(clean(f"{indent}seen:   {one.evidence}"))
-            lines.append(clean(f"{indent}remedy: {one.remedy}"))
+            lines.append(legible(f"{indent}seen:   {one.evidence}"))
+            lines.append(legible(f"{indent}remedy: {one.remedy}"))
     counts = [
         f"{sum(one.status is status for one in findings)} {status.value}"
         for status in Status

@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,10 +18,12 @@ from skypechan.errors import (
     DeadlineError,
     LinkDownError,
     LinkRefusedError,
+    SkypechanError,
 )
 from skypechan.web.settings import RUN_FOLDER, SOCKET_NAME, control_socket
 
 _ANSWER_S = 10.0
+_SIGN_OF_LIFE_S = 60.0  # the gateway gives one every quarter of a minute
 _REFUSED = 400
 
 
@@ -55,7 +58,8 @@ class ControlClient:
         """Return the JSON of the answer.
 
         Raises LinkDownError without a gateway, LinkRefusedError when this user may not
-        ask it, DeadlineError when it says nothing, CommandError when it refuses.
+        ask it, DeadlineError when it says nothing, ConfigError when it was asked
+        wrongly, CommandError when it refuses.
         """
         connection = self._connection(timeout_s)
         try:
@@ -76,8 +80,28 @@ class ControlClient:
         finally:
             connection.close()
         if response.status >= _REFUSED:
-            raise CommandError(str(answer.get("error", answer)), response.status)
+            raise _refusal(response.status, str(answer.get("error", answer)))
         return answer
+
+    def follow(self, path: str, *, query: dict[str, str]) -> Iterator[Any]:
+        """Yield the JSON of server-sent events, until the gateway ends them.
+
+        Raises as `ask` does, and LinkDownError when the gateway breaks off.
+        """
+        connection = self._connection(_SIGN_OF_LIFE_S)
+        try:
+            connection.request("GET", f"{path}?{urlencode(query)}")
+            response = connection.getresponse()
+            if response.status >= _REFUSED:
+                answer = json.loads(response.read())
+                raise _refusal(response.status, str(answer["error"]))
+            yield from _events(response)
+        except TimeoutError:
+            raise DeadlineError("the gateway says nothing any more") from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise LinkDownError(f"the gateway broke off: {error}") from error
+        finally:
+            connection.close()
 
     def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
         for place in self._places:
@@ -95,6 +119,27 @@ class ControlClient:
                 return connection
         looked = " or ".join(str(place) for place in self._places)
         raise LinkDownError(f"no gateway runs: nobody answers at {looked}")
+
+
+def _events(lines: Iterable[bytes]) -> Iterator[Any]:
+    """Yield the data of events; comments and what is empty are passed over."""
+    name = ""
+    for line in lines:
+        word, _, value = line.decode("utf-8", "replace").rstrip("\n").partition(": ")
+        match word:
+            case "event":
+                name = value
+            case "data" if name == "lost":
+                raise LinkDownError("the gateway has dropped us: too slow a reader")
+            case "data":
+                yield json.loads(value)
+
+
+def _refusal(status: int, sentence: str) -> SkypechanError:
+    """Return the error that an HTTP status means: usage, or a refusal."""
+    if status == HTTPStatus.BAD_REQUEST:
+        return ConfigError(sentence)
+    return CommandError(sentence, status)
 
 
 def places_of(configuration: Path | None) -> tuple[Path, ...]:

@@ -1,78 +1,76 @@
-"""One small function for each operating command; they return the exit status."""
+"""The commands that look at the running gateway; they return the exit status."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import re
-import sys
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from skypechan.errors import CommandError, ConfigError, LinkError
-
-if TYPE_CHECKING:
-    from skypechan.console.client import ControlClient
-
-OK, FAILED, UNUSABLE = 0, 1, 2
-"""Unusable is a configuration, or for `status` a gateway that can make no call."""
+from skypechan.console import acts
+from skypechan.console.manual import OPERATING
+from skypechan.console.parsers import Command, add_operating
+from skypechan.console.terminal import (
+    FAILED,
+    OK,
+    UNUSABLE,
+    gateway_of,
+    now,
+    say,
+    say_json,
+    show,
+)
+from skypechan.errors import ConfigError, LinkError
 
 _SELF_TEST_S = 30.0
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_KINDS = (
+    "line",
+    "call",
+    "record",
+    "message",
+    "contact_request",
+    "operator",
+    "log",
+    "wire",
+)
 
 
 def add_commands(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
 ) -> None:
     """Declare the commands for the running gateway."""
-    _add(commands, "check", check, "every prerequisite: finding, evidence, remedy")
-    _add(commands, "status", status, "one screen: links, lines and calls")
-    _add(commands, "lines", lines, "the lines and their state")
-    _add(commands, "calls", calls, "the live calls")
 
-    parser = _add(commands, "records", records, "the records of the last calls")
+    def add(name: str, command: Command) -> argparse.ArgumentParser:
+        return add_operating(commands, name, OPERATING[name], command)
+
+    add("check", check)
+    add("status", status)
+    add("lines", lines)
+    add("calls", calls)
+    parser = add("records", records)
     parser.add_argument(
         "--since",
         metavar="T",
         help="ended since then: an ISO time, or 30s, 15m, 2h, 1d ago",
     )
     parser.add_argument("--call", metavar="ID", help="only that of one call")
-
-    parser = _add(commands, "call", call, "ring an extension and let it call somebody")
-    parser.add_argument("line", metavar="LINE", help="a line, or ANY, RR, LRU")
-    parser.add_argument("address", metavar="ADDRESS", help="who is called on the line")
+    parser = add("events", events)
     parser.add_argument(
-        "--to",
-        metavar="EXTEN@CONTEXT",
-        help="the extension that is rung first; else where the line's own calls go",
+        "--last", metavar="N", type=int, default=0, help="first so many of the past"
     )
-
-    _add(commands, "self-test", self_test, "a test call to Asterisk and back")
-
-    parser = _add(commands, "hangup", hangup, "end a call")
-    parser.add_argument("call", metavar="CALL", help="its id, or how that begins")
-
-
-def _add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    command: Callable[[argparse.Namespace], int],
-    summary: str,
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=summary)
     parser.add_argument(
-        "-c",
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="the gateway's configuration, beside which its control socket may be",
+        "--kind",
+        action="append",
+        choices=_KINDS,
+        metavar="KIND",
+        help="only those; may be said several times",
     )
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.set_defaults(command=command)
-    return parser
+    add("messages", messages)
+    add("contact-requests", contact_requests)
+    add("self-test", self_test)
+    acts.add_commands(commands)
 
 
 def check(options: argparse.Namespace) -> int:
@@ -87,7 +85,7 @@ def check(options: argparse.Namespace) -> int:
         findings = findings_of(path)
     except ConfigError as error:
         findings, bad = faults_of(error), UNUSABLE
-    _show(options, report_of(findings), lambda: text_of(findings))
+    show(options, report_of(findings), lambda: text_of(findings))
     return bad or (OK if passed(findings) else FAILED)
 
 
@@ -96,14 +94,14 @@ def status(options: argparse.Namespace) -> int:
     from skypechan.console.tables import status_screen
 
     try:
-        shown = _gateway(options).ask("GET", "/api/status")
+        shown = gateway_of(options).ask("GET", "/api/status")
     except LinkError as error:
         if options.json:
-            _say_json({"ready": False, "reasons": [str(error)]})
+            say_json({"ready": False, "reasons": [str(error)]})
         else:
-            _say(f"DOWN: {error}")
+            say(f"DOWN: {error}")
         return UNUSABLE
-    _show(options, shown, lambda: status_screen(shown, _now()))
+    show(options, shown, lambda: status_screen(shown, now()))
     if not shown["ready"]:
         return UNUSABLE
     return FAILED if shown["reasons"] else OK
@@ -113,16 +111,16 @@ def lines(options: argparse.Namespace) -> int:
     """Show the lines."""
     from skypechan.console.tables import lines_table
 
-    shown = _gateway(options).ask("GET", "/api/lines")
-    return _show(options, shown, lambda: lines_table(shown, _now()))
+    shown = gateway_of(options).ask("GET", "/api/lines")
+    return show(options, shown, lambda: lines_table(shown, now()))
 
 
 def calls(options: argparse.Namespace) -> int:
     """Show the live calls."""
     from skypechan.console.tables import calls_table
 
-    shown = _gateway(options).ask("GET", "/api/calls")
-    return _show(options, shown, lambda: calls_table(shown, _now()))
+    shown = gateway_of(options).ask("GET", "/api/calls")
+    return show(options, shown, lambda: calls_table(shown, now()))
 
 
 def records(options: argparse.Namespace) -> int:
@@ -130,85 +128,93 @@ def records(options: argparse.Namespace) -> int:
     from skypechan.console.tables import records_table
 
     query = {"limit": "1000"}
-    if options.since:
-        query["since"] = since(options.since, _now()).isoformat()
+    if options.since is not None:
+        query["since"] = since(options.since, now()).isoformat()
     if options.call:
         query["call"] = options.call
-    shown = _gateway(options).ask("GET", "/api/records", query=query)
-    return _show(options, shown, lambda: records_table(shown))
+    shown = gateway_of(options).ask("GET", "/api/records", query=query)
+    return show(options, shown, lambda: records_table(shown))
 
 
-def hangup(options: argparse.Namespace) -> int:
-    """End the only live call whose id begins as given."""
-    if not options.call:
-        # An empty variable of a script must not end whatever call there is.
-        raise ConfigError("say how the id of the call begins")
-    gateway = _gateway(options)
-    live = [one["call"] for one in gateway.ask("GET", "/api/calls")]
-    meant = [one for one in live if one.startswith(options.call)]
-    if len(meant) != 1:
-        kind = "there is no live call" if not meant else "there are several live calls"
-        raise CommandError(f"{kind} whose id begins with {options.call!r}")
-    answer = gateway.ask("DELETE", f"/api/calls/{meant[0]}")
-    return _show(options, answer, lambda: f"call {answer['call']} is asked to end")
+def events(options: argparse.Namespace) -> int:
+    """Print what happens until the gateway ends."""
+    from skypechan.console.tables import event_line
+
+    query = {"last": str(options.last)}
+    for event in gateway_of(options).follow("/api/events", query=query):
+        if options.kind and event["kind"] not in options.kind:
+            continue
+        if options.json:
+            say_json(event, indent=None)
+        else:
+            say(event_line(event))
+    return FAILED
 
 
-def call(options: argparse.Namespace) -> int:
-    """Ring an extension, which calls an address when it answers."""
-    wish = {"line": options.line, "address": options.address, "to": options.to or ""}
-    answer = _gateway(options).ask("POST", "/api/calls", body=wish)
-    text = "{to} rings; when it answers, it calls {address} on {line}"
-    return _show(options, answer, lambda: text.format(**answer))
+def messages(options: argparse.Namespace) -> int:
+    """Show the last messages."""
+    from skypechan.console.tables import messages_table
+
+    shown = gateway_of(options).ask("GET", "/api/messages")
+    return show(options, shown, lambda: messages_table(shown))
+
+
+def contact_requests(options: argparse.Namespace) -> int:
+    """Show who waits for an answer."""
+    from skypechan.console.tables import requests_table
+
+    shown = gateway_of(options).ask("GET", "/api/contact-requests")
+    return show(options, shown, lambda: requests_table(shown, now()))
 
 
 def self_test(options: argparse.Namespace) -> int:
     """Let the gateway make a test call."""
     from skypechan.console.tables import verdict_text
 
-    client = _gateway(options)
-    answer = client.ask("POST", "/api/self-test", timeout_s=_SELF_TEST_S)
-    _show(options, answer, lambda: verdict_text(answer))
+    client = gateway_of(options)
+    answer: dict[str, Any] = client.ask(
+        "POST", "/api/self-test", timeout_s=_SELF_TEST_S
+    )
+    show(options, answer, lambda: verdict_text(answer))
     return OK if answer["passed"] else FAILED
 
 
-def since(text: str, now: datetime) -> datetime:
+def audio_texts(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Return id and audio chain of the live calls; none without a gateway.
+
+    With `--call` only of that one, and then there has to be a gateway.
+    """
+    from skypechan.errors import CommandError, LinkDownError
+
+    gateway = gateway_of(options)
+    try:
+        if options.call:
+            wanted = [acts.the_call(gateway, options.call)]
+        else:
+            wanted = [one["call"] for one in gateway.ask("GET", "/api/calls")]
+    except LinkDownError:
+        if options.call:
+            raise
+        return []
+    texts = []
+    for call in wanted:
+        try:
+            text = gateway.ask("GET", f"/api/calls/{call}/audio")["text"]
+        except CommandError:
+            continue  # it has ended meanwhile
+        texts.append((call, text))
+    return texts
+
+
+def since(text: str, moment: datetime) -> datetime:
     """Return the moment that a `--since` means. Raises ConfigError."""
     if ago := _AGO.fullmatch(text):
-        return now - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
+        return moment - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
     try:
-        moment = datetime.fromisoformat(text)
+        begin = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError(
             f"--since {text}: write an ISO time as 2026-01-31T12:00, or 15m for"
             " 15 minutes ago (s, m, h, d)"
         ) from None
-    return moment if moment.tzinfo else moment.astimezone()
-
-
-def _gateway(options: argparse.Namespace) -> ControlClient:
-    from skypechan.console.client import ControlClient, places_of
-
-    return ControlClient(places_of(options.config))
-
-
-def _show(options: argparse.Namespace, value: Any, text: Callable[[], str]) -> int:
-    if options.json:
-        _say_json(value)
-    else:
-        _say(text())
-    return OK
-
-
-def _say_json(value: Any) -> None:
-    _say(json.dumps(value, indent=2))
-
-
-def _say(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding))  # noqa: T201
-
-
-def _now() -> datetime:
-    from skypechan.clock import SystemClock
-
-    return SystemClock().wall()
+    return begin if begin.tzinfo else begin.astimezone()

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from skypechan.log import legible
+
 _WIDEST = 40
 _SPACE = "  "
 _WIDE = frozenset("WF")
@@ -24,7 +26,7 @@ def table(columns: Columns, rows: Iterable[Row], nothing: str) -> str:
     The last column, at the end of the line, may be of any width.
     """
     lines = [
-        [*map(_shown, cells[:-1]), clean(cells[-1]) or "-"]
+        [*map(_shown, cells[:-1]), legible(cells[-1]) or "-"]
         for cells in ([cell(row) for _, cell in columns] for row in rows)
     ]
     if not lines:
@@ -88,6 +90,38 @@ def records_table(records: Iterable[Row]) -> str:
     return table(columns, records, "no record")
 
 
+def messages_table(messages: Iterable[Row]) -> str:
+    """Return the messages that came, the last one last."""
+    columns: Columns = (
+        ("RECEIVED", lambda one: _local(one["received"])),
+        ("LINE", _field("line")),
+        ("FROM", _field("sender")),
+        ("NAME", _field("sender_name")),
+        ("TEXT", _field("text")),
+    )
+    return table(columns, messages, "no message")
+
+
+def requests_table(requests: Iterable[Row], now: datetime) -> str:
+    """Return who waits for an answer to a contact request."""
+    columns: Columns = (
+        ("LINE", _field("line")),
+        ("WHO", _field("who")),
+        ("FOR", lambda one: _age(one["asked"], now)),
+        ("TEXT", _field("text")),
+    )
+    return table(columns, requests, "nobody waits")
+
+
+def event_line(event: Row) -> str:
+    """Return something that happened in one line."""
+    about = " ".join(word for word in (event["line"], event["call"]) if word)
+    return legible(
+        f"{_local(event['time'])}  {event['kind']:15}  {about and f'{about}  '}"
+        f"{event['text']}"
+    )
+
+
 def links_table(links: Iterable[Row], now: datetime) -> str:
     """Return the connections that the gateway keeps."""
     columns: Columns = (
@@ -117,14 +151,14 @@ def headline(status: Row) -> str:
     calls = len(status["calls"])
     troubles = "; ".join(status["reasons"])
     counted = f"{calls} call{'' if calls == 1 else 's'}"
-    return clean(f"{word}, {counted}{troubles and f'; {troubles}'}")
+    return legible(f"{word}, {counted}{troubles and f'; {troubles}'}")
 
 
 def verdict_text(verdict: Row) -> str:
     """Return the verdict of a self-test with its figures and what it covers."""
     word = "PASSED" if verdict["passed"] else "FAILED"
     reason = verdict["reason"]
-    lines = [clean(f"{word}{reason and f': {reason}'}")]
+    lines = [legible(f"{word}{reason and f': {reason}'}")]
     names = [name.replace("_", " ") for name in verdict["figures"]]
     width = max(map(len, names), default=0)
     for name, value in zip(names, verdict["figures"].values(), strict=True):
@@ -141,15 +175,10 @@ def _field(name: str) -> Callable[[Row], str]:
 
 
 def _shown(text: str) -> str:
-    shown = clean(text)
+    shown = legible(text)
     while _width(shown) > _WIDEST:
         shown = shown[: min(len(shown) - 2, _WIDEST - 1)] + "…"
     return shown or "-"
-
-
-def clean(text: str) -> str:
-    """Return a text that moves no cursor and breaks no line, whoever wrote it."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _width(text: str) -> int:

@@ -172,7 +172,7 @@ class People:
 
     def _tell(self, kind: Kind, line: str, who: str, text: str) -> None:
         self._feed.note(kind, f"{who}: {text}", line=line, who=who, text=text)
-        shown = log.legible(text, _MOST_LOGGED)
+        shown = log.legible(text[:_MOST_LOGGED])
         what = kind.replace("_", " ")
         _log.info("< line %s: %s of %s: %s", line, what, log.legible(who), shown)
 

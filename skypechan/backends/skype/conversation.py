@@ -43,6 +43,7 @@ FRIENDLY_NAME: Final = "skypechan"
 NotificationSink = Callable[[Notification], None]
 
 _GONE: Final = "the client went away"
+_MOST_SHOWN: Final = 1_000  # characters of a line
 _UNDECIDED: Final = frozenset({AttachState.ASKING, AttachState.NEGOTIATING})
 _BEGUN: Final = frozenset({AttachState.NEGOTIATING, AttachState.ATTACHED})
 
@@ -244,7 +245,7 @@ class Conversation:
 
     def _show(self, mark: str, text: str) -> None:
         if self._wire.isEnabledFor(logging.DEBUG):
-            self._wire.debug("%s %s", mark, legible(text))
+            self._wire.debug("%s %s", mark, legible(text[:_MOST_SHOWN]))
 
     def _replied(self, token: str, notification: Notification) -> None:
         if isinstance(notification, CallStatusChanged):

@@ -221,4 +221,4 @@ def test_help_waits_for_no_heavy_library() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert not {"numpy", "aiohttp", "http.client"} & set(loaded)
+    assert not {"numpy", "aiohttp", "asyncio", "http.client"} & set(loaded)
