@@ -14,8 +14,9 @@ from typing import Any
 
 from skypechan.asterisk.channel import PbxLeg
 from skypechan.asterisk.click import Click, Clicked
+from skypechan.asterisk.devices import Devices
 from skypechan.asterisk.dialplan import Origination
-from skypechan.asterisk.pbx import Pbx, PbxRequest
+from skypechan.asterisk.pbx import Pbx, PbxRequest, PbxState
 from skypechan.audio.gain import check_gain
 from skypechan.backends.base import Offer
 from skypechan.call.causes import HangupCause
@@ -34,6 +35,7 @@ from skypechan.errors import CallError, CommandError, SkypechanError
 from skypechan.gateway import snapshot
 from skypechan.gateway.admission import Admission, Doors
 from skypechan.gateway.feed import Feed
+from skypechan.gateway.lamps import device_state
 from skypechan.gateway.lines import Line, Lines
 from skypechan.gateway.people import People
 from skypechan.gateway.records import RecordBook
@@ -45,6 +47,7 @@ from skypechan.media.engine import Engine
 
 _log = logging.getLogger(__name__)
 
+_DEVICES_TOLD_S = 0.5
 _MOST_NAME = 256  # characters kept of what strangers call themselves
 
 
@@ -59,6 +62,7 @@ class Gateway:
         routes: Sequence[Route],
         clock: Clock,
         records: RecordBook,
+        devices: Devices,
     ) -> None:
         self._lines = lines
         self._pbx = pbx
@@ -67,6 +71,7 @@ class Gateway:
         self._clock = clock
         self._calls: dict[str, CallRunner] = {}
         self._records = records
+        self._devices = devices
         self._totals = Totals()
         self.feed = Feed(clock)
         self.people = People(lines, self.feed, clock)
@@ -78,18 +83,35 @@ class Gateway:
     async def run(self) -> None:
         """Serve until cancelled; then end every call and both kinds of leg."""
         self._pbx.on_request = self._requested
+        self._pbx.on_state = self._pbx_changed
         for line in self._lines:
             self._take_in(line)
         async with self._records.kept(), asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(self._pbx.run(), name="pbx")
+            tasks.create_task(self._devices.run(), name="device states")
             for line in self._lines:
                 tasks.create_task(line.serve(), name=f"line {line.name}")
 
     def _take_in(self, line: Line) -> None:
         line.on_offer = self._admission.offered
-        line.on_change = self.feed.line_changed
+        line.on_change = self._line_changed
+        self._show(line)
         self.people.listen(line)
+
+    def _line_changed(self, line: Line) -> None:
+        self.feed.line_changed(line)
+        self._show(line)
+
+    def _show(self, line: Line) -> None:
+        """Let Asterisk's lamps show a line as it is now."""
+        if self._lines.get(line.name) is line:  # that of the self-test is not
+            call = self._calls.get(line.call_id or "")
+            self._devices.show(line.name, device_state(line, call))
+
+    def _pbx_changed(self) -> None:
+        if self._pbx.state is PbxState.READY:
+            self._devices.show_again()
 
     async def release_all(self, reason: str, within_s: float) -> None:
         """End every live call, let no new one in, and wait for the ends."""
@@ -101,6 +123,9 @@ class Gateway:
             async with asyncio.timeout(within_s):
                 while self._calls:
                     await self._clock.sleep(0.02)
+        for line in self._lines:
+            line.stop(reason)
+        await self._devices.all_told(_DEVICES_TOLD_S)
 
     def hangup(self, call_id: str) -> bool:
         """Ask a live call to end; False if there is no such call."""
@@ -356,11 +381,12 @@ class Gateway:
     def _changed(self, call: CallRunner) -> None:
         self.feed.call_changed(call)
         self._records.update()
+        self._show(call.line)
 
     def _start(self, call: CallRunner, first: Event) -> None:
         call_id = call.record.call
-        call.line.seize(call_id)
         self._calls[call_id] = call
+        call.line.seize(call_id)
         self._records.begin(call.record)
         call.post(first)
         self._spawn(self._live(call), call_id)

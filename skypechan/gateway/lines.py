@@ -56,6 +56,7 @@ class Line:
         self._last_used_s = 0.0
         self._client = (LineState.STARTING, "")
         self._paused = False
+        self._stopped = ""
         self._due: set[Due] = set()
         self._restarting = asyncio.Event()
 
@@ -111,6 +112,11 @@ class Line:
     def restart(self) -> None:
         """Attach to the client anew as soon as no call has the line."""
         self._want(Due.RESTART)
+
+    def stop(self, reason: str) -> None:
+        """Take no more calls for good: the gateway is going down."""
+        self._stopped = reason
+        self._publish()
 
     def _want(self, due: Due) -> None:
         self._due.add(due)
@@ -180,6 +186,8 @@ class Line:
 
     def _judge(self) -> tuple[LineState, str]:
         state, reason = self._client
+        if self._stopped:
+            return LineState.STOPPED, self._stopped
         if self._paused:
             client = "" if state is LineState.READY else f"; its client is {state}"
             return LineState.PAUSED, f"paused by the operator{client}"

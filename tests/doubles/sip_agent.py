@@ -20,6 +20,7 @@ from typing import Self
 
 from tests.doubles.sip_call import Call, in_dialog
 from tests.doubles.sip_messages import Credentials, Message, quoted
+from tests.doubles.sip_subscription import ACCEPT, EVENT, Lamp
 from tests.doubles.sip_transport import (
     Response,
     SipTransport,
@@ -51,6 +52,7 @@ class SipAgent:
         self.transport = SipTransport(host, self._on_request)
         self._host = host
         self._calls: dict[str, Call] = {}
+        self._lamps: dict[str, Lamp] = {}
         self._registered = False
         self._registration = f"{secrets.token_hex(8)}@{host}"
         self._cseq = 0
@@ -103,6 +105,29 @@ class SipAgent:
         call.place(target, from_header or own, f"<{target}>", headers, offer)
         return call
 
+    async def subscribe(self, extension: str, expires_s: int = 120) -> Lamp:
+        """Subscribe to the state of an extension; raises AssertionError."""
+        lamp = Lamp(f"{secrets.token_hex(8)}@{self._host}")
+        self._lamps[lamp.call_id] = lamp
+        target = f"sip:{extension}@{self.peer[0]}:{self.peer[1]}"
+        own = f"<sip:{self.credentials.username}@{self.peer[0]}>"
+        headers = (
+            self.transport.via(),
+            ("Max-Forwards", "70"),
+            ("From", f"{own};tag={secrets.token_hex(6)}"),
+            ("To", f"<{target}>"),
+            ("Call-ID", lamp.call_id),
+            ("CSeq", "1 SUBSCRIBE"),
+            ("Contact", self.contact),
+            ("Event", EVENT),
+            ("Accept", ACCEPT),
+            ("Expires", str(expires_s)),
+        )
+        request = Message(f"SUBSCRIBE {target} SIP/2.0", headers)
+        answer = await self._authorised(request)
+        assert answer.status == 200, f"SUBSCRIBE: {answer.status} {answer.phrase}"
+        return lamp
+
     async def next_call(self, seconds: float) -> Call:
         """The next incoming call; raises TimeoutError."""
         try:
@@ -133,10 +158,14 @@ class SipAgent:
         self.transport.close()
 
     async def _register_once(self, expires_s: int, seconds: float = 5) -> Response:
-        request = self._register_request(expires_s)
+        answer = await self._authorised(self._register_request(expires_s), seconds)
+        self._cseq = max(self._cseq, answer.message.cseq)
+        return answer
+
+    async def _authorised(self, request: Message, seconds: float = 5) -> Response:
+        """Send a request, with our credentials where they are asked for."""
         answer = await self.transport.answer_to(request, self.peer, seconds)
         if answer.status in (401, 407):
-            self._cseq += 1
             again = with_credentials(
                 request, answer.message, self.credentials, self.transport.via()
             )
@@ -160,6 +189,9 @@ class SipAgent:
 
     def _on_request(self, request: Message, sender: Address, at_ns: int) -> None:
         call = self._calls.get(request.get("Call-ID"))
+        lamp = self._lamps.get(request.get("Call-ID"))
+        if lamp is not None and request.method == "NOTIFY":
+            lamp.take(request)
         if call is not None:
             call.take_request(request, at_ns)
         elif request.method == "INVITE" and not in_dialog(request):

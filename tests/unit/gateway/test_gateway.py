@@ -10,6 +10,7 @@ import pytest
 
 from skypechan.asterisk.ami.link import AmiLink
 from skypechan.asterisk.audiosocket.server import AudioSocketServer
+from skypechan.asterisk.devices import Devices
 from skypechan.asterisk.pbx import Pbx
 from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.backends.base import Capabilities, LineObserver, LineState
@@ -61,7 +62,13 @@ class House:
         routes = [Route(Target("555", "phones"), caller="boss")]
         records = RecordBook(RecordSettings(), Path(), clock)
         self.gateway = Gateway(
-            self.lines, self.pbx, self.engine, routes, clock, records
+            self.lines,
+            self.pbx,
+            self.engine,
+            routes,
+            clock,
+            records,
+            Devices(link, clock),
         )
 
 

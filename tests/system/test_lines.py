@@ -1,0 +1,284 @@
+"""Which line has a call: several clients, one account on two, twenty lines, lamps.
+
+The clients are joined by the emulators' network: they can call each other, and send
+a call on from one to another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skypechan.demo.parts.asterisk import LocalAsterisk
+from skypechan.demo.parts.bus import PrivateBus
+from skypechan.demo.parts.emulated import Emulator, emulator
+from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.ports import free_port
+from tests.doubles.loop_thread import LoopThread
+from tests.doubles.sip_agent import RINGS, SipAgent
+from tests.doubles.sip_call import Call
+from tests.doubles.sip_messages import reasons_of
+from tests.system import parts
+from tests.system.parts import eventually
+
+ASTERISK = """\
+[asterisk]
+ami = "127.0.0.1:{ami_port}"
+ami_secret = "{ami_secret}"
+audiosocket_listen = "127.0.0.1:0"
+
+[web]
+listen = "127.0.0.1:{web_port}"
+
+[[routes]]
+caller = "to-phone*"
+to = "555@from-skypechan"
+"""
+LINE = """
+[lines.{name}]
+account = "{account}"
+dbus_address = "{bus}"
+extension = "600"
+"""
+# The account of the first two is the same.
+ACCOUNTS = {
+    "first": "skypet123",
+    "second": "skypet123",
+    "other": "skypet456",
+    "alice": "alice",
+}
+MANY = [f"line{number:02}" for number in range(20)]
+
+
+@dataclass(slots=True)
+class Switchboard:
+    """The clients by the names of their lines, and the gateway that has them all."""
+
+    clients: dict[str, Emulator]
+    gateway: Gateway
+
+    async def lines(self) -> dict[str, dict[str, Any]]:
+        return {line["name"]: line for line in await self.gateway.get("/api/lines")}
+
+    async def call_on(self, line: str) -> dict[str, Any]:
+        """The live call that has a line."""
+
+        async def found() -> dict[str, Any] | None:
+            live = await self.gateway.calls()
+            return next((call for call in live if call["line"] == line), None)
+
+        return await eventually(found, 5, f"call on {line}")
+
+
+def gateway_of(
+    asterisk: LocalAsterisk, lines: str, folder: Path, front: str = ASTERISK
+) -> Any:
+    web_port = free_port()
+    config = front.format(
+        ami_port=asterisk.settings.ami_port,
+        ami_secret=asterisk.settings.ami_secret,
+        web_port=web_port,
+    )
+    return parts.gateway(config + lines, web_port, folder)
+
+
+@contextmanager
+def _switchboard(
+    house: LoopThread, folder: Path, asterisk: LocalAsterisk
+) -> Iterator[Switchboard]:
+    network = f"127.0.0.1:{free_port()}"
+    clients, lines = {}, ""
+    with house.sub() as stack:
+        for name, account in ACCOUNTS.items():
+            bus = stack.enter(PrivateBus(folder / f"bus-{name}"))
+            options = ("--account", account, "--dbus", bus.address)
+            client = emulator(
+                folder / f"client-{name}", (*options, "--network", network)
+            )
+            clients[name] = stack.enter(client)
+            lines += LINE.format(name=name, account=account, bus=bus.address)
+        gateway = stack.enter(gateway_of(asterisk, lines, folder / "gateway"))
+        yield Switchboard(clients, gateway)
+
+
+@pytest.fixture(scope="module")
+def shared_board(
+    house: LoopThread, place: Path, asterisk: LocalAsterisk
+) -> Iterator[Switchboard]:
+    with _switchboard(house, place / "board", asterisk) as board:
+        yield board
+
+
+@pytest.fixture
+async def board(shared_board: Switchboard) -> AsyncIterator[Switchboard]:
+    """Every line is ready before the test, and no call is left after it."""
+
+    async def ready() -> bool:
+        lines = await shared_board.lines()
+        return all(one["state"] == "ready" for one in lines.values())
+
+    await eventually(ready, 10, "ready lines")
+    for client in shared_board.clients.values():
+        account = (await client.get("/account"))["account"]
+        others = {*ACCOUNTS.values()} - {account}
+        await client.get(f"/account?network={','.join(sorted(others))}&timeout_s=10")
+    yield shared_board
+    await shared_board.gateway.idle()
+    for client in shared_board.clients.values():
+        for left in await client.live():
+            await client.hang_up(left["call"])
+
+
+async def test_an_account_on_two_clients_rings_on_both_and_is_one_call(
+    phone: SipAgent, board: Switchboard
+) -> None:
+    call = phone.call("by-alice-skypet123")
+    await call.answered(10)
+    inward = [x for x in await board.gateway.calls() if x["direction"] == "to_pbx"]
+    assert [one["caller"] for one in inward] == ["alice"]
+    taken = inward[0]["line"]
+    (free,) = {"first", "second"} - {taken}
+    assert (await board.lines())[free]["call"] is None
+    assert [one["status"] for one in await board.clients[free].get("/calls")][-1:] == [
+        "MISSED"
+    ]
+    await call.hang_up()
+    record = await board.gateway.record(direction="to_pbx", caller="alice")
+    assert (record["line"], record["status"]) == (taken, "ANSWER")
+    records = await board.gateway.get("/api/records")
+    assert sum(one["direction"] == "to_pbx" for one in records) == 1
+
+
+async def test_a_second_caller_is_sent_on_to_an_idle_line_of_another_account(
+    board: Switchboard,
+) -> None:
+    client = board.clients["first"]
+    first = await client.ring("carol")
+    await client.call(first, "INPROGRESS")
+    second = await client.ring("dora", display_name="Dora D.", voice="tone:700")
+    moved = await board.call_on("other")
+    assert (moved["caller"], moved["caller_name"]) == ("dora", "Dora D.")
+    await client.call(second, "TRANSFERRED")
+    record = await board.gateway.record(line="first", caller="dora")
+    assert (record["cause"], record["status"]) == (17, "BUSY")
+    assert (
+        record["reason"] == "line first is in use; sent on to skypet456 on line other"
+    )
+    assert len(await board.gateway.calls()) == 2
+    there = await board.clients["other"].newest()
+    await board.clients["other"].call(there, "INPROGRESS")
+    await board.clients["other"].heard(there, 16_000)  # it talks with its echo
+    await board.clients["other"].hang_up(there)
+    await client.hang_up(first)
+    answered = await board.gateway.record(line="other", caller="dora")
+    assert answered["status"] == "ANSWER"
+
+
+async def test_a_client_that_rings_as_we_dial_refuses_ours_and_theirs_comes_in(
+    phone: SipAgent, board: Switchboard
+) -> None:
+    client = board.clients["other"]
+    await client.post("/faults", {"slow_s": 0.5})
+    call = phone.call("by-other-echo")
+    assert (await board.call_on("other"))["direction"] == "to_line"
+    rang = await client.ring("carol")  # before it has served what we ordered
+    final = await call.final_response(10)
+    await client.post("/faults", {"slow_s": 0})
+    assert [reason.cause for reason in reasons_of(final.message)] == [34]
+    await client.call(rang, "INPROGRESS")
+    await client.hang_up(rang)
+    record = await board.gateway.record(line="other", caller="carol")
+    assert record["status"] == "ANSWER"
+
+
+async def test_a_telephone_number_that_is_not_allowed_is_not_called(
+    phone: SipAgent, board: Switchboard
+) -> None:
+    before = await board.clients["first"].newest()
+    for dialled in ("+4930123456", "004930123456"):
+        call = phone.call(f"by-first-{dialled}")
+        final = await call.final_response(5)
+        assert final.status == 403
+        assert [reason.cause for reason in reasons_of(final.message)] == [21]
+        record = await board.gateway.record(address=dialled)
+        assert "numbers_allowed of the line does not allow +49" in record["reason"]
+    assert await board.clients["first"].newest() == before
+
+
+async def test_a_lamp_shows_what_a_line_does(
+    phone: SipAgent, board: Switchboard
+) -> None:
+    lamp = await phone.subscribe("skypechan-first")
+    await lamp.shows("terminated")
+    phone.behaviour = RINGS
+    client = board.clients["first"]
+    number = await client.ring("to-phone")
+    call = await phone.next_call(5)
+    await lamp.shows("early")
+    call.answer()
+    await lamp.shows("confirmed")
+    await client.call(number, "INPROGRESS")
+    await call.hold()
+    await lamp.shows("held")
+    await call.resume()
+    await lamp.shows("confirmed")
+    await call.hang_up()
+    await lamp.shows("terminated")
+    await client.call(number, "FINISHED")
+
+
+@pytest.fixture(scope="module")
+def twenty(
+    house: LoopThread, place: Path, asterisk: LocalAsterisk, shared_board: Switchboard
+) -> Iterator[Gateway]:
+    """Another gateway, with twenty lines at whose far end is an echo."""
+    os.kill(shared_board.gateway.process.pid, signal.SIGTERM)
+    house.run(shared_board.gateway.process.wait())
+    lines = "".join(f'[lines.{name}]\nbackend = "echo"\n' for name in MANY)
+    with house.sub() as stack:
+        yield stack.enter(gateway_of(asterisk, lines, place / "twenty"))
+
+
+async def test_lines_of_a_gateway_that_has_ended_are_unavailable(
+    twenty: Gateway, asterisk: LocalAsterisk
+) -> None:
+    expected = dict.fromkeys(ACCOUNTS, "UNAVAILABLE") | dict.fromkeys(MANY, "NOT_INUSE")
+
+    async def told() -> bool:
+        states = await asterisk.cli("devstate list")
+        return all(
+            f"'Custom:skypechan-{name}'  State: '{state}'" in states
+            for name, state in expected.items()
+        )
+
+    await eventually(told, 5, "state of each line")
+
+
+async def test_twenty_calls_have_each_of_twenty_lines_once_and_one_more_has_none(
+    phone: SipAgent, twenty: Gateway
+) -> None:
+    calls: list[Call] = []
+    for _ in MANY:
+        calls.append(phone.call("by-RR-echo"))
+        await calls[-1].answered(10)
+    live = await twenty.calls()
+    assert [call["line"] for call in live] == MANY
+    for selector in ("RR", "LRU", "ANY", MANY[7]):
+        final = await phone.call(f"by-{selector}-echo").final_response(5)
+        assert final.status == 503
+        assert [reason.cause for reason in reasons_of(final.message)] == [34]
+    record = await twenty.record(line="RR")
+    assert (record["status"], record["reason"]) == (
+        "CONGESTION",
+        "all lines are in use",
+    )
+    await asyncio.gather(*(call.hang_up() for call in calls))
+    await twenty.idle()
