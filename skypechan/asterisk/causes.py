@@ -32,6 +32,20 @@ _SPOKEN: dict[HangupCause, HangupCause] = {
 }
 
 
+_ANSWERED_ELSEWHERE = 26
+
+
+def why_cancelled(cause: int) -> str:
+    """Return why a waiting caller ended with Asterisk's cause.
+
+    In a ring group another member may have answered. Else the caller hung up, for
+    which Asterisk says 127, interworking.
+    """
+    if cause == _ANSWERED_ELSEWHERE:
+        return "answered elsewhere"
+    return "the caller gave up"
+
+
 def spoken(cause: HangupCause) -> HangupCause:
     """Return the cause to refuse a waiting call with, so that a phone understands."""
     return _SPOKEN.get(cause, cause)

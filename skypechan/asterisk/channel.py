@@ -42,7 +42,7 @@ from skypechan.asterisk.ami.messages import (
 )
 from skypechan.asterisk.audiosocket.server import AudioSocketServer, Connection
 from skypechan.asterisk.audiosocket.wire import DIGITS, Decoder
-from skypechan.asterisk.causes import DialledCauses, spoken
+from skypechan.asterisk.causes import DialledCauses, spoken, why_cancelled
 from skypechan.call import events
 from skypechan.call.causes import DialStatus, HangupCause, meaning
 from skypechan.clock import Clock
@@ -322,8 +322,7 @@ class PbxLeg:
         elif self._ending is not None:
             self._end(*self._ending)
         elif self.phase in (Phase.WAITING, Phase.ANSWERING):
-            # Asterisk says 127, interworking, for a caller who cancels.
-            self._end(HangupCause.NORMAL_CLEARING, "the caller gave up")
+            self._end(HangupCause.NORMAL_CLEARING, why_cancelled(cause))
         else:
             self._end(HangupCause.of(cause))
 

@@ -53,6 +53,7 @@ SCRIPT = {
         {"handle": "prompt", "voice": "echo", "answer_s": 0.2},
         {"handle": "high", "voice": "tone:900", "answer_s": 0.2},
         {"handle": "low", "voice": "tone:600", "answer_s": 0.2},
+        {"handle": "+4930123456", "voice": "echo", "answer_s": 0.2},
     ]
 }
 CONFIG = """\
@@ -69,11 +70,13 @@ token = "tests"
 account = "skypet123"
 dbus_address = "{first}"
 extension = "555"
+numbers_allowed = ["+49*"]
 
 [lines.two]
 account = "skypet456"
 dbus_address = "{second}"
 extension = "555"
+numbers_allowed = ["+49*"]
 
 [[routes]]
 caller = "to-room*"

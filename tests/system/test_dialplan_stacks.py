@@ -19,7 +19,7 @@ from tests.doubles.pbx_driver import (
     running,
     settings_for,
 )
-from tests.doubles.sip_agent import SipAgent
+from tests.doubles.sip_agent import RINGS, SipAgent
 from tests.system import exchange as exchanges
 from tests.system.exchange import Exchange
 
@@ -195,3 +195,22 @@ async def test_an_inbound_call_that_is_forwarded_ends_with_the_cause_of_the_othe
     assert await all_steps(exchange, steps) == {"hangup": 2}
     told = [event.fields["uuid"] for event in steps.seen]
     assert told == [request.uuid, leg.uuid]
+
+
+async def test_a_line_whose_ring_group_was_answered_elsewhere_says_so(
+    exchange: Exchange, gateway: PbxDriver, phone: SipAgent, steps: Steps
+) -> None:
+    async with exchanges.phone(exchange, "desk") as desk:
+        desk.behaviour = RINGS
+        call = phone.call("group-desk")
+        request, log = await gateway.request()
+        await request.leg.take()
+        there = await desk.next_call(3)
+        there.answer()
+        released = await log.until(PbxReleased)
+        await call.hang_up()
+    cause = HangupCause.NORMAL_CLEARING
+    assert released == PbxReleased(cause, "answered elsewhere")
+    assert await all_steps(exchange, steps) == {"hangup": 1}
+    told = steps.seen[0].fields
+    assert (told["status"], told["reason"]) == ("CANCEL", "answered elsewhere")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from skypechan.asterisk.causes import DialledCauses, spoken
+from skypechan.asterisk.causes import DialledCauses, spoken, why_cancelled
 from skypechan.call.causes import DialStatus, HangupCause, meaning
 
 DIALS_WORDS = {
@@ -82,3 +82,8 @@ def test_it_is_complete_when_no_leg_lives() -> None:
     causes.leg_ended("b", 17)
     causes.leg_ended("never seen to begin", 17)
     assert causes.complete
+
+
+def test_a_caller_who_goes_because_another_answered_has_not_given_up() -> None:
+    assert why_cancelled(26) == "answered elsewhere"
+    assert why_cancelled(127) == why_cancelled(16) == "the caller gave up"
