@@ -53,6 +53,8 @@ class ClockFit:
         """When audio came last."""
         self.is_judged = np.zeros(capacity, np.bool_)
         """Whether enough has come to call a source rough or not."""
+        self.is_paused = np.ones(capacity, np.bool_)
+        """Whether nothing has come yet, or not since `pause`."""
         self._started_s = np.zeros(capacity)
         self._received_s = np.zeros(capacity)
         self._line_s = np.zeros(capacity)  # the line's height at `_fitted_s`
@@ -67,7 +69,6 @@ class ClockFit:
         self._late_since_s = np.zeros(capacity)
         self._landing_s = np.zeros(capacity)
         self._least_late_s = np.full(capacity, np.inf)
-        self._expects_loss = np.ones(capacity, np.bool_)
 
     def reset(self, row: int, now_s: float) -> None:
         """Start a source of which nothing has come."""
@@ -81,7 +82,7 @@ class ClockFit:
         self.arrived_s[row] = -np.inf
         self._lowest_s[row] = self._least_late_s[row] = np.inf
         self._minima_s[row] = np.nan
-        self._expects_loss[row] = True
+        self.is_paused[row] = True
 
     def note(self, rows: Rows, seconds: float, now_s: float) -> Float64:
         """Take note that `seconds` of audio came for `rows`; how late it was."""
@@ -91,7 +92,7 @@ class ClockFit:
         line_s += self._slope[rows] * (now_s - self._fitted_s[rows])
         late_s: Float64 = lag_s - line_s
         moving = late_s < 0
-        moving |= self._expects_loss[rows]
+        moving |= self.is_paused[rows]
         moving |= self._has_lost(rows, late_s, now_s)
         if moving.any():
             chosen = rows[moving]
@@ -137,11 +138,11 @@ class ClockFit:
         self._moved_s[jumping] += jump_s
         self._lowest_s[jumping] += jump_s
         self._least_late_s[rows] = np.inf
-        self._expects_loss[rows] = False
+        self.is_paused[rows] = False
 
-    def expect_loss(self, rows: Rows) -> None:
+    def pause(self, rows: Rows) -> None:
         """The sources have paused: what comes next is on time, whenever it comes."""
-        self._expects_loss[rows] = True
+        self.is_paused[rows] = True
         self._least_late_s[rows] = np.inf
 
     def behind_s(self, rows: Rows, now_s: float) -> Float64:

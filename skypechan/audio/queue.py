@@ -47,7 +47,7 @@ class QueueModel:
         self.ratio[row] = 1
 
     def begin(self, rows: Rows, clock_s: Float64) -> None:
-        """The sources begin to speak: of what was before nothing was missed."""
+        """The sources begin to speak: what was before is not missed any more."""
         self._level_s[rows] = self.level_s(rows, clock_s)
         self._clock_s[rows] = clock_s
         self.starved_s[rows] = 0

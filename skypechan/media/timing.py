@@ -99,18 +99,19 @@ class Timing:
     ) -> tuple[Rows, Int16]:
         """Which of `[k, n]` that has come for `rows` goes on now, and as what."""
         seconds = pcm.shape[1] / rate_hz
-        arrived_s = self.clock.arrived_s[rows]
+        arrived_s, begins = self.clock.arrived_s[rows], self.clock.is_paused[rows]
         late_s = self.clock.note(rows, seconds, now_s)
         self._late[rows] += late_s > _LATE_S
         clock_s = self._receiver.clock_s(rows, now_s)
-        begins = np.isneginf(arrived_s)
         if begins.any():
             self._began_s[rows[begins]] = now_s
             self.queue.begin(rows[begins], clock_s[begins])
         level_s = self.queue.level_s(rows, clock_s)
         piled_up = level_s > self._spared_s(rows, now_s) + self.queue.starved_s[rows]
-        piled_up &= (now_s - arrived_s < seconds / 2) | (level_s > _MOST_PILED_S)
-        special = self._special[rows] | piled_up
+        special = self._special[rows]
+        at_once = now_s - arrived_s < seconds / 2
+        piled_up &= at_once | special | (level_s > _MOST_PILED_S)
+        special |= piled_up
         if not special.any():
             return rows, pcm
         kept = np.ones(len(rows), np.bool_)
@@ -121,7 +122,8 @@ class Timing:
     def _spared_s(self, rows: Rows, now_s: float) -> Float64:
         """How much of what has piled up goes on.
 
-        While the call was being joined nobody missed anything, so then it is little.
+        It is little where nobody waits for it: what was said while the call was being
+        joined, and what comes behind so long a stall that silence has taken its place.
         """
         is_young = now_s - self._began_s[rows] < _FIRST_S
         return self._backlog_s * np.where(is_young, _FIRST_SHARE, 1.0)
@@ -156,7 +158,7 @@ class Timing:
 
     def paused(self, rows: Rows) -> None:
         """The sources are quiet: their next audio cannot be late."""
-        self.clock.expect_loss(rows)
+        self.clock.pause(rows)
 
     # Rough sources.
 

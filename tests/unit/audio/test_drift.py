@@ -100,7 +100,7 @@ def test_time_that_the_source_lost_changes_neither_drift_nor_lateness_for_long(
         source.run(10)
         source.lost_s += 0.350
         if told:
-            source.fit.expect_loss(ONE)
+            source.fit.pause(ONE)
     assert source.run(1) == pytest.approx(120, abs=10)
     assert source.run(30) == pytest.approx(120, abs=5)
     assert max(source.late_s[-1_000:]) <= 0.002
