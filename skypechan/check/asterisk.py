@@ -16,8 +16,10 @@ from skypechan.asterisk.ami.messages import (
     Redirect,
     Setvar,
 )
-from skypechan.asterisk.dialplan import SOCKET, Version
+from skypechan.asterisk.dialplan import SOCKET
+from skypechan.asterisk.versions import ADVISED, Version
 from skypechan.check import audio
+from skypechan.check.contexts import contexts
 from skypechan.check.finding import Finding, Status, failed, ok, skipped, warning
 from skypechan.check.modules import modules, no_module
 from skypechan.check.session import Session, logged_in
@@ -26,7 +28,6 @@ from skypechan.errors import CommandError
 
 _DENIED = "Asterisk denies"
 _UNKNOWN = "Invalid/unknown command"
-_OLDEST = 18
 
 # Each is refused for want of a channel, if not for want of the right.
 _HARMLESS: tuple[Action, ...] = (
@@ -69,6 +70,9 @@ async def asterisk(subject: Subject) -> AsyncIterator[Finding]:
             yield finding
         async for finding in _extensions(subject, session):
             yield finding
+        async for finding in contexts(subject, session):
+            yield finding
+        yield await _lamps(session)
         yield await _socket(subject, session)
         if any(_stands_against(finding, "dialplan") for finding in places):
             yield skipped("modules", "only with skypechan.conf")
@@ -129,40 +133,20 @@ async def _rights(session: Session) -> AsyncIterator[Finding]:
 
 
 def _release(version: Version) -> Finding:
-    text = version.text
+    limits, text = version.limits, version.text
+    if version.is_too_old:
+        return failed("version", limits, text, f"use Asterisk {ADVISED}")
     if not text:
         return warning(
-            "version",
-            "the release is not known, so calls are narrowband",
-            "VERSION() gives nothing",
-            "load func_version.so",
+            "version", limits, "VERSION() gives nothing", "load func_version.so"
         )
-    major = text.split(".", 1)[0]
-    if major.isdigit() and int(major) < _OLDEST:
-        return failed(
-            "version",
-            "this Asterisk has no AudioSocket with a choice of codec",
-            text,
-            f"use Asterisk {_OLDEST} or newer, best 22.10 or 20.20",
-        )
-    lacks = []
-    if not version.has_digits:
-        lacks.append("a phone's digits come by AMI only")
-    if not version.has_wideband:
-        lacks.append("audio is 8 kHz only")
-    if lacks:
-        remedy = "use 20.20, 22.10 or 23.4, or newer"
-        return warning("version", " and ".join(lacks), text, remedy)
+    if limits:
+        return warning("version", limits, text, f"use Asterisk {ADVISED}")
     return ok("version", "Asterisk carries wideband audio and digits", text)
 
 
-async def _exists(session: Session, context: str, extension: str) -> str:
-    """Return "1" or "0"; nothing without func_dialplan."""
-    return await session.value_of(f"DIALPLAN_EXISTS({context},{extension},1)")
-
-
 async def _dialplan(session: Session) -> AsyncIterator[Finding]:
-    found = {place: await _exists(session, *place) for place in _PLACES}
+    found = {place: await session.exists(*place) for place in _PLACES}
     if "" in found.values():
         yield no_module("func_dialplan", "DIALPLAN_EXISTS gives nothing")
         return
@@ -192,7 +176,7 @@ async def _extensions(subject: Subject, session: Session) -> AsyncIterator[Findi
     wanted = [(f"line {line.name}", line.line.target) for line in subject.lines]
     for who, target in (*wanted, *subject.targets):
         check = f"extension {target}"
-        is_there = await _exists(session, target.context, target.extension)
+        is_there = await session.exists(target.context, target.extension)
         if is_there == "1":
             yield ok(check, f"takes the calls of {who}")
         elif is_there == "0":
@@ -203,6 +187,17 @@ async def _extensions(subject: Subject, session: Session) -> AsyncIterator[Findi
                 f"write an extension {target.extension} into [{target.context}] of"
                 " extensions.conf, or correct extension and context, or the route",
             )
+
+
+async def _lamps(session: Session) -> Finding:
+    if await session.value_of("DEVICE_STATE(Custom:skypechan)"):
+        return ok("lamps", "the device states of lines can be set, for hints")
+    return warning(
+        "lamps",
+        "func_devstate is not loaded: hints and queues do not see what a line does",
+        "DEVICE_STATE gives nothing",
+        "`module load func_devstate.so`, and load = func_devstate.so in modules.conf",
+    )
 
 
 async def _socket(subject: Subject, session: Session) -> Finding:

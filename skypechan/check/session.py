@@ -66,6 +66,10 @@ class Session:
         """Return a variable or function. Raises CommandError, LinkError."""
         return (await self.link.send(Getvar(function))).value
 
+    async def exists(self, context: str, extension: str) -> str:
+        """Return "1" or "0"; nothing without func_dialplan."""
+        return await self.value_of(f"DIALPLAN_EXISTS({context},{extension},1)")
+
     async def start(
         self, uuid: UUID, extension: str, *variables: tuple[str, str]
     ) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from skypechan.asterisk.dialplan import Version
 from skypechan.asterisk.settings import AsteriskSettings
+from skypechan.asterisk.versions import Version
 from skypechan.check.finding import Status
 from skypechan.check.modules import modules
 from skypechan.check.session import logged_in
@@ -376,6 +376,35 @@ async def test_a_release_that_is_not_known_is_a_warning(
     assert checked.status == 0
     (warning,) = checked.of("warning")
     assert (warning["check"], warning["remedy"]) == ("version", "load func_version.so")
+
+
+async def test_lamps_without_their_module_are_a_warning(
+    write: Writer, pbx: LocalAsterisk
+) -> None:
+    async with without(pbx, "func_devstate"):
+        checked = await check(write())
+    assert checked.status == 0
+    (warning,) = checked.of("warning")
+    assert "load func_devstate.so" in warning["remedy"]
+
+
+async def test_a_context_from_which_trunks_are_in_reach_is_a_warning(
+    write: Writer, pbx: LocalAsterisk
+) -> None:
+    sample = (CHECKOUT / "asterisk-conf/extensions.conf").read_text()
+    trunks = "[trunks]\nexten => _0X.,1,Dial(PJSIP/${EXTEN}@provider)\n"
+    included = "[from-skypechan](+)\ninclude => trunks\n"
+    pbx.replace_file("extensions.conf", f"{sample}\n{trunks}{included}")
+    await pbx.cli("dialplan reload")
+    try:
+        checked = await check(write())
+    finally:
+        pbx.replace_file("extensions.conf", sample)
+        await pbx.cli("dialplan reload")
+    assert checked.status == 0
+    (warning,) = checked.of("warning")
+    assert warning["check"] == "context from-skypechan"
+    assert "02079460123" in warning["evidence"]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from skypechan.asterisk.dialplan import Version
 from skypechan.asterisk.settings import AsteriskSettings
+from skypechan.asterisk.versions import Version
 from skypechan.check.asterisk import _release, asterisk
 from skypechan.check.finding import Finding, Status
 from skypechan.check.subject import CheckedLine, Running, SelfTestFact, Subject
@@ -120,3 +120,26 @@ async def test_the_global_must_name_the_gateway_that_runs(
     assert word in found["socket"].finding + found["socket"].remedy
     assert found["dialplan"].status is Status.FAILED
     assert found["audio"].status is Status.SKIPPED
+
+
+async def test_a_context_that_takes_telephone_numbers_is_warned_of() -> None:
+    values = {
+        "VERSION": "22.10.1",
+        "DIALPLAN_EXISTS(from-skypechan,0": "1",
+        "DIALPLAN_EXISTS(from-skypechan,+": "1",
+        "DIALPLAN_EXISTS": "0",
+    }
+    async with AmiServer() as server:
+        server.answers["Getvar"] = valued(values)
+        found = (await findings(subject(server.port)))["context from-skypechan"]
+    assert found.status is Status.WARNING
+    assert found.evidence.endswith("an extension there for +2079460123, 02079460123")
+    assert "no trunk" in found.remedy
+
+
+async def test_a_context_that_takes_no_telephone_numbers_is_well() -> None:
+    async with AmiServer() as server:
+        server.answers["Getvar"] = valued({"DIALPLAN_EXISTS": "0"})
+        found = await findings(subject(server.port))
+    assert found["context from-skypechan"].status is Status.OK
+    assert found["lamps"].status is Status.WARNING
