@@ -62,37 +62,6 @@ _LONGEST_NAME = 128
 _LONGEST_ENCODED = 900
 _SAFE = "+._:@-"
 
-# The first release of each branch with what is named (Asterisk change logs). Branches
-# before and after these have it never and always.
-_WIDE_SINCE = {20: (20, 17), 21: (21, 12), 22: (22, 7), 23: (23, 1)}
-_DIGITS_SINCE = {20: (20, 14), 21: (21, 9), 22: (22, 4), 23: (23, 0)}
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """An Asterisk release, as far as AudioSocket depends on it."""
-
-    text: str
-
-    @property
-    def has_wideband(self) -> bool:
-        """Tell whether AudioSocket carries more than 8 kHz rightly."""
-        return self._is_since(_WIDE_SINCE)
-
-    @property
-    def has_digits(self) -> bool:
-        """Tell whether AudioSocket carries digits."""
-        return self._is_since(_DIGITS_SINCE)
-
-    def _is_since(self, releases: dict[int, tuple[int, int]]) -> bool:
-        number = re.search(r"(\d+)\.(\d+)", self.text)
-        if number is None:
-            return False
-        major, minor = int(number[1]), int(number[2])
-        if major in releases:
-            return (major, minor) >= releases[major]
-        return major > max(releases)
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from skypechan.asterisk.ami.link import AmiLink
 from skypechan.asterisk.ami.messages import Getvar, Setvar
-from skypechan.asterisk.dialplan import Version
+from skypechan.asterisk.versions import Version
 from skypechan.errors import CommandError
 
 _log = logging.getLogger(__name__)

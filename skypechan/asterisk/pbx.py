@@ -42,7 +42,8 @@ from skypechan.asterisk.cdr import CallDetails
 from skypechan.asterisk.channel import LegDoors, PbxLeg, Phase
 from skypechan.asterisk.click import ClickToCall
 from skypechan.asterisk.contacts import Contact, ContactCall, ContactDoor
-from skypechan.asterisk.dialplan import Origination, Version
+from skypechan.asterisk.dialplan import Origination
+from skypechan.asterisk.versions import Version
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink
 from skypechan.clock import Backoff, Clock
@@ -429,6 +430,7 @@ class Pbx:
         """Tell whether Asterisk knows all it must."""
         try:
             self.version = await introduction.learn_version(self._link)
+            self.version.require()
             await introduction.check_dialplan(self._link)
             await introduction.tell(self._link, self._globals())
             await self._compare_legs()
@@ -436,7 +438,7 @@ class Pbx:
             if self._link.state is LinkState.UP:
                 self._set_state(PbxState.NOT_READY, str(error))
             return False
-        self._set_state(PbxState.READY, "")
+        self._set_state(PbxState.READY, self.version.limits)
         self._set_ups += 1
         return True
 

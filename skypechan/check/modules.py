@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 
 from skypechan.asterisk.ami.messages import (
     ChannelBegan,
-from skypechan.asterisk.versions import Version
     DigitEnded,
     Event,
     PlayDtmf,
     UserEvent,
 )
+from skypechan.asterisk.versions import Version
 from skypechan.check.finding import Finding, failed, ok
 from skypechan.check.session import Session, channels_of
 

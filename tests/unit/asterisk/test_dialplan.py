@@ -15,38 +15,11 @@ from skypechan.asterisk.ami.messages import (
     UserEvent,
     headers_of,
 )
-from skypechan.asterisk.dialplan import Version, Wanted
+from skypechan.asterisk.dialplan import Wanted
 from skypechan.errors import RemoteWireError
 from tests.doubles.pbx_driver import origination
 
 CALL = UUID("12345678-9abc-def0-1234-56789abcdef0")
-
-
-@pytest.mark.parametrize(
-    ("text", "wideband", "digits"),
-    [
-        ("18.26.4", False, False),
-        ("20.6.0~dfsg+~cs6.13.40431414-2build5", False, False),
-        ("20.14.0", False, True),
-        ("20.17.0", True, True),
-        ("21.11.0", False, True),
-        ("21.12.0", True, True),
-        ("22.3.0", False, False),
-        ("22.7.0", True, True),
-        ("22.10.1+dfsg+~cs6.17.60671434-1", True, True),
-        ("23.0.0", False, True),
-        ("23.1.0", True, True),
-        ("24.0.0", True, True),
-        ("certified-20.7-cert3", False, False),
-        ("GIT-master-abc", False, False),
-        ("", False, False),
-    ],
-)
-def test_a_release_can_do_what_its_change_log_says(
-    text: str, wideband: bool, digits: bool
-) -> None:
-    version = Version(text)
-    assert (version.has_wideband, version.has_digits) == (wideband, digits)
 
 
 def wanted(**fields: str) -> Wanted:
