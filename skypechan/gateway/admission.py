@@ -109,7 +109,7 @@ class Admission:
             return self._rest(line, offer, twin)
         if why := self._callers.objection(line.name, line.settings, offer.caller):
             return self._refuse(line, offer, HangupCause.CALL_REJECTED, why)
-        if self._lines.can_take(line):
+        if self._lines.can_take_offered(line):
             return self._admit(line, offer)
         waiting = _Waiting()
         self._doors.spawn(self._settle(line, offer, waiting), offer.leg.leg_id)
@@ -180,8 +180,8 @@ class Admission:
     async def _settle(self, line: Line, offer: Offer, waiting: _Waiting) -> None:
         """Find out what becomes of an offer that its line cannot take now."""
         await self._until(lambda: not self._places(line), _GLARE_S, waiting)
-        siblings = self._lines.siblings(line)
-        if not self._lines.can_take(line) and any(map(self._lines.can_take, siblings)):
+        full = not self._lines.can_take_offered(line)
+        if full and any(map(self._lines.can_take, self._lines.siblings(line))):
             # It rings there as well, and there it can be taken.
             twin_there = lambda: self._twin(line, offer) is not None  # noqa: E731
             await self._until(twin_there, _TOGETHER_S, waiting)
@@ -189,7 +189,7 @@ class Admission:
             self._gave_up(line, offer, waiting.released)
         elif twin := self._twin(line, offer):
             waiting.pass_on(self._rest(line, offer, twin))
-        elif self._lines.can_take(line):
+        elif self._lines.can_take_offered(line):
             waiting.pass_on(self._admit(line, offer))
         else:
             await self._send_on(line, offer, waiting)

@@ -61,9 +61,14 @@ class Line:
         self._restarting = asyncio.Event()
 
     @property
+    def wants_calls(self) -> bool:
+        """Tell whether the operator lets calls on the line, whatever its client does."""
+        return not (self._paused or self._due or self._stopped)
+
+    @property
     def is_open(self) -> bool:
-        """Tell whether the line takes calls, be it in use or not."""
-        return self.state is LineState.READY and not self._due
+        """Tell whether calls can be placed on the line, be it in use or not."""
+        return self.state is LineState.READY and self.wants_calls
 
     @property
     def is_idle(self) -> bool:
@@ -220,7 +225,12 @@ class Lines:
 
     def can_take(self, line: Line) -> bool:
         """Tell whether a line can take a call now, and its account one more."""
-        return line.is_idle and not self._is_full(line)
+        return line.is_open and self.can_take_offered(line)
+
+    def can_take_offered(self, line: Line) -> bool:
+        """Tell the same of a call that the line's own client offers: it must be well."""
+        free = line.wants_calls and line.call_id is None
+        return free and not self._is_full(line)
 
     def siblings(self, line: Line) -> list[Line]:
         """Return the other lines whose clients have the same account signed in."""
@@ -237,9 +247,12 @@ class Lines:
 
     def why_not(self, line: Line) -> tuple[HangupCause, str]:
         """Return the cause and the reason why a line cannot take a call now."""
-        if not line.is_open:
-            reason = f"line {line.name} is {line.state}: {line.reason}"
-            return HangupCause.REQUESTED_CHANNEL_UNAVAILABLE, reason
+        unavailable = HangupCause.REQUESTED_CHANNEL_UNAVAILABLE
+        if line.state is not LineState.READY:
+            why = line.reason and f": {line.reason}"
+            return unavailable, f"line {line.name} is {line.state}{why}"
+        if not line.wants_calls:
+            return unavailable, f"line {line.name} {line.reason}"
         if line.call_id is not None:
             return HangupCause.CONGESTION, f"line {line.name} is in use"
         most = line.settings.max_calls_per_account

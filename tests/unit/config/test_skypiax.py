@@ -67,6 +67,14 @@ def test_the_file_of_2009_works_as_it_is(place: Path) -> None:
     assert config.asterisk.ami_secret == "s3cret"
 
 
+def test_what_the_old_file_does_not_know_can_be_set_in_the_environment(
+    place: Path,
+) -> None:
+    numbers = {"SKYPECHAN_LINES__SKYPECLIENT__NUMBERS_ALLOWED": '["+49*"]'}
+    (only,) = run_with(place, ARTICLE.read_text(), LOGIN | numbers).lines
+    assert only.line.numbers_allowed == ("+49*",)
+
+
 def test_the_slip_extensions_is_taken_as_extension_with_a_warning(place: Path) -> None:
     text = "[a]\nskype=yes\nextensions=600\n"
     assert lines(place, text)["a"].line.extension == "600"

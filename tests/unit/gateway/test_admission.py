@@ -155,6 +155,15 @@ async def test_a_caller_on_a_paused_line_is_sent_on_too(reception: Reception) ->
     assert leg.sent_to == "sales"
 
 
+@pytest.mark.parametrize("state", [LineState.CONNECTING, LineState.DEGRADED])
+async def test_who_offers_a_call_is_well_enough_to_have_it(
+    reception: Reception, state: LineState
+) -> None:
+    reception.lines["four"].line_changed(state, "it says so", "home")
+    reception.offer("four", "alice")
+    assert reception.admitted == [("four", "alice")]
+
+
 async def test_two_second_callers_are_not_sent_to_the_same_line(
     reception: Reception,
 ) -> None:

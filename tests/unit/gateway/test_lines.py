@@ -104,7 +104,9 @@ def test_a_line_in_use_is_paused_when_its_call_has_ended(lines: Lines) -> None:
     line.pause()
     assert line.state is LineState.READY
     assert line.reason == "will pause when its call has ended"
-    assert refused(lines, "a").cause == HangupCause.REQUESTED_CHANNEL_UNAVAILABLE
+    error = refused(lines, "a")
+    assert error.cause == HangupCause.REQUESTED_CHANNEL_UNAVAILABLE
+    assert error.reason == "line a will pause when its call has ended"
     line.free("call")
     assert line.state is LineState.PAUSED
 
