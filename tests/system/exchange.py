@@ -29,6 +29,7 @@ from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.demo.parts.users import private_folder
+from tests.doubles.dialplan_steps import Steps
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.pbx_driver import settings_for
 from tests.doubles.rtp import RATE_HZ, sound_of
@@ -192,8 +193,17 @@ def gateway(house: LoopThread, folder: Path, exchange: Exchange) -> Iterator[Gat
     )
     for number in range(ECHO_LINES):
         config += ECHO_LINE.format(number=number)
-    with house.sub() as running:
-        yield running.enter(parts.gateway(config, web_port, folder / "gateway"))
+    with house.sub() as stack:
+        running = stack.enter(parts.gateway(config, web_port, folder / "gateway"))
+        house.run(_every_line_is_ready(running))
+        yield running
+
+
+async def _every_line_is_ready(gateway: Gateway) -> None:
+    async def ready() -> bool:
+        return all(x["state"] == "ready" for x in await gateway.get("/api/lines"))
+
+    await eventually(ready, 5, "readiness of every line")
 
 
 @asynccontextmanager
@@ -231,6 +241,7 @@ class Operator:
     def __init__(self, exchange: Exchange) -> None:
         settings = settings_for(exchange.asterisk, ami_username="operator")
         self._link = AmiLink(settings, SystemClock())
+        self._steps = Steps(self._link)
         self._changes = Changes()
         self._link.on_state = self._changes.notify
 
@@ -247,6 +258,11 @@ class Operator:
     async def do(self, action: Action) -> None:
         """Ask something of Asterisk; raises CommandError when it refuses."""
         await self._link.send(action)
+
+    async def steps(self) -> list[str]:
+        """The names of the steps that the dialplan has told so far."""
+        await self._steps.settle()
+        return self._steps.names
 
 
 @asynccontextmanager

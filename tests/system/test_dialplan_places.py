@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from tests.system.exchange import (
     ECHO_LINES,
     MUSIC_HZ,
     Exchange,
+    Operator,
     phone_hears,
     skype_hears,
 )
@@ -49,6 +52,16 @@ async def skype_rings(gateway: Gateway) -> None:
         return [call["state"] for call in await gateway.calls()] == ["ringing"]
 
     await eventually(rings, 5, "Skype user who rings")
+
+
+async def established_on(gateway: Gateway, line: str) -> None:
+    """Return once a call on a line is up; raises TimeoutError."""
+
+    async def is_up() -> bool:
+        calls = await gateway.calls()
+        return (line, "established") in [(x["line"], x["state"]) for x in calls]
+
+    await eventually(is_up, 5, f"call on {line}")
 
 
 def outcome(records: list[Any]) -> list[tuple[str, str, str]]:
@@ -165,23 +178,19 @@ async def test_follow_me_finds_the_skype_user_who_accepts_by_a_digit(
     exchange: Exchange, sipphone: SipAgent, exchange_gateway: Gateway, before: int
 ) -> None:
     call = sipphone.call("follow")
-    await call.answered(5)
+    await established_on(exchange_gateway, "two")
     number = await exchange.two.newest()
-    while await exchange.two.newest() == number:
-        await asyncio.sleep(0.05)
-    number = await exchange.two.newest()
-    await exchange.two.call(number, "INPROGRESS")
     call.rtp.play(tone(PHONE_HZ, 9.0))
 
-    async def accepts() -> None:
-        while True:  # what is pressed during the announcement is not heard
-            await exchange.two.post(f"/calls/{number}/digits", {"digits": "1"})
-            await asyncio.sleep(0.5)
+    async def accepts() -> bool:
+        # What is pressed during the announcement is not heard.
+        await exchange.two.post(f"/calls/{number}/digits", {"digits": "1"})
+        with suppress(TimeoutError):
+            await phone_hears(call, PHONE_HZ, seconds=0.7)
+            return True
+        return False
 
-    pressing = asyncio.create_task(accepts())
-    await phone_hears(call, PHONE_HZ)
-    pressing.cancel()
-    await asyncio.wait([pressing])
+    await eventually(accepts, 8, "voice through Follow Me")
     await call.hang_up()
     records = await records_since(exchange_gateway, before)
     assert [x[:2] for x in outcome(records)] == [("busy", "BUSY"), ("prompt", "ANSWER")]
@@ -198,23 +207,71 @@ async def test_a_custom_trunk_of_freepbx_reaches_a_number(
     assert outcome(records) == [("+4930123456", "ANSWER", "normal clearing")]
 
 
-async def test_option_limit(sipphone: SipAgent) -> None:
+async def test_a_custom_trunk_tells_its_handlers_and_options_what_they_expect(
+    exchange: Exchange, sipphone: SipAgent, operator: Operator
+) -> None:
+    call = sipphone.call("94930123456")
+    await call.answered(5)
+    await call.hang_up()
+    await exchange.is_empty()
+    steps = ("predial", "ringing", "answered", "hangup", "h", "handler")
+    assert Counter(await operator.steps()) == dict.fromkeys(steps, 1)
+
+
+async def test_a_trunk_that_may_not_call_leaves_the_call_to_the_next(
+    exchange: Exchange, sipphone: SipAgent, exchange_gateway: Gateway, before: int
+) -> None:
+    call = sipphone.call("919005551234")
+    assert (await call.final_response(5)).status == 503
+    records = await records_since(exchange_gateway, before)
+    assert [(x["address"], x["cause"]) for x in records] == [("+19005551234", 21)] * 2
+
+
+async def test_the_operators_limit_ends_the_call(
+    sipphone: SipAgent, exchange_gateway: Gateway, before: int
+) -> None:
     call = sipphone.call("option-limit")
     await call.answered(5)
     await call.ended(3)
+    assert call.ended_ns - call.answered_ns > 0.9e9
+    records = await records_since(exchange_gateway, before)
+    assert [x["released_by"] for x in records] == ["pbx"]
 
 
-async def test_load(sipphone, desk, exchange_gateway, before) -> None:
+async def test_the_operators_feature_keys_transfer_and_are_not_sent_on(
+    exchange: Exchange, sipphone: SipAgent, desk: SipAgent
+) -> None:
+    call = sipphone.call("option-keys")
+    await phone_hears(call, 900)
+    number = await exchange.one.newest()
+    await call.rtp.send_digits("#1")
+    await asyncio.sleep(0.4)  # as long as a finger needs
+    await call.rtp.send_digits("301")
+    there = await desk.next_call(8)
+    there.rtp.play(tone(PHONE_HZ, 5.0))
+    await phone_hears(there, 900)
+    await skype_hears(exchange.one, number, PHONE_HZ)
+    assert (await exchange.one.call(number, "INPROGRESS"))["digits_heard"] == ""
+    await there.hang_up()
+
+
+SELECTORS = ("ANY", "RR", "LRU")
+PLACES = ("group-echo", "queue-of-echo", *(f"call-{x}-echo" for x in SELECTORS))
+
+
+async def test_calls_from_many_places_at_once_each_have_a_line_of_their_own(
+    sipphone: SipAgent, desk: SipAgent, exchange_gateway: Gateway, before: int
+) -> None:
     desk.behaviour = RINGS
-    places = ["group-echo", "queue-of-echo", "call-ANY-echo", "call-RR-echo"]
-    calls = [sipphone.call(places[i % len(places)]) for i in range(ECHO_LINES)]
+    calls = [sipphone.call(PLACES[i % len(PLACES)]) for i in range(ECHO_LINES)]
     for call in calls:
-        await call.answered(5)
-    for call in calls:
-        call.rtp.play(tone(PHONE_HZ, 5.0))
+        call.rtp.play(tone(PHONE_HZ, 9.0))
     for call in calls:
         await phone_hears(call, PHONE_HZ)
+    lines = {call["line"] for call in await exchange_gateway.calls()}
+    assert len(lines) == ECHO_LINES
     for call in calls:
         await call.hang_up()
     records = await records_since(exchange_gateway, before)
-    print(outcome(records))
+    assert [x["status"] for x in records] == ["ANSWER"] * ECHO_LINES
+    assert {x["line"] for x in records} == lines

@@ -146,6 +146,26 @@ async def test_a_far_end_that_hangs_up_gives_the_call_back_to_the_operators_stac
     assert await all_steps(exchange, steps) == dict.fromkeys(once, 1)
 
 
+@pytest.mark.parametrize("extension", ["option-own-b", "option-keys"])
+async def test_a_call_with_options_of_the_operator_ends_once(
+    extension: str,
+    exchange: Exchange,
+    gateway: PbxDriver,
+    phone: SipAgent,
+    steps: Steps,
+) -> None:
+    call = phone.call(extension)
+    request, log = await gateway.request()
+    audio = await answer(request, log)
+    await call.answered(2)
+    await call.hang_up()
+    await log.until(PbxReleased)
+    audio.close()
+    own = "predial" if extension == "option-own-b" else "answered"
+    assert await all_steps(exchange, steps) == {own: 1, "hangup": 1}
+    assert (await steps.until("hangup")).fields["uuid"] == request.uuid
+
+
 @pytest.mark.parametrize("form", FORMS)
 async def test_a_handler_pushed_by_a_hook_stays_the_operators(
     form: str, exchange: Exchange, gateway: PbxDriver, phone: SipAgent, steps: Steps
