@@ -15,6 +15,7 @@ from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import Protocol, runtime_checkable
 
+from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink
 
 
@@ -90,8 +91,13 @@ class LineLeg(Protocol):
     async def answer(self) -> None:
         """Answer an offered call; `LineAnswered` follows when it took effect."""
 
-    async def release(self) -> None:
-        """End the leg whatever its state; harmless when it has ended."""
+    async def release(
+        self, cause: HangupCause = HangupCause.NORMAL_CLEARING, /
+    ) -> None:
+        """End the leg whatever its state; harmless when it has ended.
+
+        The cause is for a caller whom nobody answered, if the client can tell him.
+        """
 
     async def send_digit(self, digit: str) -> None:
         """Send one digit to the far end."""

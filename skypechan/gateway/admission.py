@@ -132,12 +132,14 @@ class Admission:
     ) -> EventSink:
         self._decide(line, offer)
         self._doors.turn_away(line, offer, Side.GATEWAY, cause, reason)
-        self._doors.spawn(self._release(offer.leg), offer.leg.leg_id)
+        self._doors.spawn(self._release(offer.leg, cause), offer.leg.leg_id)
         return _ignore
 
-    async def _release(self, leg: LineLeg) -> None:
+    async def _release(
+        self, leg: LineLeg, cause: HangupCause = HangupCause.NORMAL_CLEARING
+    ) -> None:
         with suppress(SkypechanError):
-            await leg.release()
+            await leg.release(cause)
 
     # One account on several clients.
 

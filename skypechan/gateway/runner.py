@@ -334,7 +334,7 @@ class CallRunner:
     async def _answer_line(self, _: Event) -> None:
         await _present(self.line_leg).answer()
 
-    async def _release_line(self, _: Event) -> None:
+    async def _release_line(self, event: Event) -> None:
         if self._placing is not None and not self._placing.done():
             # A call that comes into being all the same is ended by the backend.
             self._placing.cancel()
@@ -342,7 +342,7 @@ class CallRunner:
         if self.line_leg is None:
             self.post(LineReleased(HangupCause.NORMAL_CLEARING))
             return
-        await self.line_leg.release()
+        await self.line_leg.release(cause_of(event)[0])
 
     async def _send_digit_to_line(self, event: Event) -> None:
         if not isinstance(event, PbxDigit):

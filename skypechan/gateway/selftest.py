@@ -87,7 +87,7 @@ class _FarEnd:
         """Be answered."""
         self._report(LineAnswered())
 
-    async def release(self) -> None:
+    async def release(self, _: HangupCause = HangupCause.NORMAL_CLEARING, /) -> None:
         """End the leg; harmless when it has ended."""
         if not self.over:
             self.over = True

@@ -34,13 +34,17 @@ class ScriptedLineLeg:
         self.leg_id = "42"
         self.far: socket.socket | None = None
         self.slow: asyncio.Event | None = None
+        self.released_with: HangupCause | None = None
         self._script = script
 
     async def answer(self) -> None:
         self._script.ask("line.answer")
 
-    async def release(self) -> None:
+    async def release(
+        self, cause: HangupCause = HangupCause.NORMAL_CLEARING, /
+    ) -> None:
         self._script.ask("line.release")
+        self.released_with = cause
 
     async def send_digit(self, digit: str) -> None:
         self._script.ask(f"line.digit {digit}")

@@ -57,7 +57,7 @@ class EchoLeg:
         self._require_life()
         self.accept()
 
-    async def release(self) -> None:
+    async def release(self, _: HangupCause = HangupCause.NORMAL_CLEARING, /) -> None:
         """End the leg; harmless when it has ended."""
         self.hang_up()
 

@@ -1,13 +1,14 @@
-"""Why a Skype call ended, as a hangup cause: the one table.
+"""Why a Skype call ended, as a hangup cause, and what a cause is to a Skype caller.
 
-Sources: Skype API, CALL object (STATUS, FAILUREREASON) and the list of error
+Every table is total; `skypechan describe causes` prints them all. Sources: Skype API,
+CALL object (STATUS, FAILUREREASON, PSTN_STATUS, ALTER CALL END) and the list of error
 numbers. What the sources leave open is marked as a guess.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, unique
+from enum import Enum, StrEnum, unique
 from typing import Final
 
 from skypechan.backends.skype.protocol.values import (
@@ -128,11 +129,21 @@ FAILURES: Final[dict[FailureReason, Ending]] = {
     _F.CONFERENCE_DROPPED: Ending(_C.NORMAL_CLEARING, "conference dropped by its host"),
 }
 
+PSTN_STATUSES: Final[dict[str, Ending]] = {
+    "6500": Ending(_C.TEMPORARY_FAILURE, "the telephone network took too long"),
+}
+"""What the gateway to the telephone network says; only this number is documented.
+
+It counts where FAILUREREASON says nothing: no number, an unknown one, or 1.
+"""
+
 _E = ErrorNumber
 _NOT_ONLINE = Ending(_C.NETWORK_OUT_OF_ORDER, "the client is not online")
 _NO_SUCH_CALL = Ending(_C.NORMAL_CLEARING, "the client has no such call")
 _CANNOT_HOLD = Ending(_C.NORMAL_UNSPECIFIED, "the call cannot be held now")
 _CANNOT_RESUME = Ending(_C.NORMAL_UNSPECIFIED, "the call cannot be resumed now")
+_CALL_ERROR = Ending(_C.NORMAL_UNSPECIFIED, "call error")
+_INTERNAL_ERROR = Ending(_C.TEMPORARY_FAILURE, "internal error of the client")
 
 REFUSALS: Final[dict[int, Ending]] = {
     _E.EMPTY_TARGET: Ending(_C.INVALID_NUMBER, "empty address"),
@@ -157,6 +168,15 @@ REFUSALS: Final[dict[int, Ending]] = {
     _E.NOT_A_CONTACT: Ending(_C.CALL_REJECTED, "user is not a contact"),
     _E.CANNOT_CREATE_CONFERENCE: Ending(_C.CONGESTION, "no conference is possible"),
     _E.TOO_MANY_PARTICIPANTS: Ending(_C.CONGESTION, "too many participants"),
+    91: _CALL_ERROR,
+    93: _CALL_ERROR,
+    94: _CALL_ERROR,
+    95: _INTERNAL_ERROR,
+    97: _INTERNAL_ERROR,
+    98: _INTERNAL_ERROR,
+    100: _INTERNAL_ERROR,
+    101: _INTERNAL_ERROR,
+    9901: _INTERNAL_ERROR,
     _E.UNRECOGNISED_IDENTITY: Ending(_C.UNALLOCATED, "unrecognised identity"),
     _E.OTHER_CALL_HALF_OPEN: Ending(_C.CONGESTION, "another call is being set up"),
     _E.OTHER_CALL_ACTIVE: Ending(_C.CONGESTION, "another call is active"),
@@ -171,6 +191,40 @@ REFUSALS: Final[dict[int, Ending]] = {
 }
 """What an ERROR number means to the call whose command it answers."""
 
+UNKNOWN: Final = _C.NORMAL_UNSPECIFIED
+"""The cause of a FAILUREREASON or ERROR number that no source knows."""
+
+
+@unique
+class Parting(StrEnum):
+    """What a Skype caller gets whom nobody at the PBX has answered."""
+
+    REJECT = "reject"  # is told that the call was refused
+    RING = "ring"  # hears it ring on; a person at the client may answer
+    VOICEMAIL = "voicemail"  # is sent to the account's voicemail
+    FORWARD = "forward"  # is sent on by the forwarding rules of the account
+
+
+@unique
+class Occasion(StrEnum):
+    """Why nobody has answered, as far as a Skype caller may be told; a setting each."""
+
+    BUSY = "when_busy"
+    NO_ANSWER = "when_no_answer"
+    REFUSED = "when_refused"
+    UNREACHABLE = "when_unreachable"
+
+
+OCCASIONS: Final[dict[HangupCause, Occasion]] = {
+    **dict.fromkeys(HangupCause, Occasion.UNREACHABLE),
+    _C.USER_BUSY: Occasion.BUSY,
+    _C.NO_USER_RESPONSE: Occasion.NO_ANSWER,
+    _C.NO_ANSWER: Occasion.NO_ANSWER,
+    _C.CALL_REJECTED: Occasion.REFUSED,
+    _C.NORMAL_CLEARING: Occasion.REFUSED,
+}
+"""What the cause of an unanswered call from Skype is to its caller."""
+
 
 def ending_of(
     status: CallStatus, phase: Phase, failure: str = "", pstn_status: str = ""
@@ -184,21 +238,25 @@ def ending_of(
     if phase is Phase.RELEASING:
         return ending
     if status is CallStatus.FAILED:
-        return _with_detail(_failure(failure) if failure else ending, pstn_status)
+        ending = _failure(failure) if failure else ending
+        return _with_detail(ending, pstn_status)
     # A telephone network says more of a call that it did not put through.
     return _with_detail(ending, pstn_status if phase is Phase.PLACED else "")
 
 
 def _failure(number: str) -> Ending:
     known = {str(int(reason)): ending for reason, ending in FAILURES.items()}
-    ending = known.get(number.strip(), Ending(_C.NORMAL_UNSPECIFIED, "unknown reason"))
+    ending = known.get(number.strip(), Ending(UNKNOWN, "unknown reason"))
     return Ending(ending.cause, f"FAILUREREASON {number.strip()}: {ending.text}")
 
 
 def _with_detail(ending: Ending, detail: str) -> Ending:
     if not detail:
         return ending
-    return Ending(ending.cause, f"{ending.text}; PSTN_STATUS {detail}")
+    cause = ending.cause
+    if cause is UNKNOWN:
+        cause = PSTN_STATUSES.get(detail.partition(" ")[0], ending).cause
+    return Ending(cause, f"{ending.text}; PSTN_STATUS {detail}")
 
 
 def refusal_of(error: CommandError) -> CallError:
@@ -206,5 +264,5 @@ def refusal_of(error: CommandError) -> CallError:
     number = error.code or 0
     ending = REFUSALS.get(number)
     if ending is None:
-        ending = Ending(_C.NORMAL_UNSPECIFIED, str(error) or "refused by the client")
+        ending = Ending(UNKNOWN, str(error) or "refused by the client")
     return CallError(ending.cause, f"ERROR {number}: {ending.text}")

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from skypechan.backends.base import AudioPort, Money
-from skypechan.backends.skype.causes import Ending, refusal_of
+from skypechan.backends.skype.causes import Ending, Parting, refusal_of
 from skypechan.backends.skype.conversation import Conversation
 from skypechan.backends.skype.deadline import first_of, within
 from skypechan.backends.skype.progress import Events, Progress, Transfer
@@ -51,6 +51,11 @@ _GONE: Final = frozenset(
     }
 )
 """ERROR numbers to a command of a call that is not in a state for it any more."""
+
+_SENDS_ON: Final[dict[Parting, Callable[[int], commands.Command]]] = {
+    Parting.VOICEMAIL: commands.end_to_voicemail,
+    Parting.FORWARD: commands.end_forwarding,
+}
 
 _UNKNOWN_CALL: Final = frozenset(
     {ErrorNumber.GET_INVALID_CALL_ID, ErrorNumber.GET_UNKNOWN_CALL}
@@ -147,9 +152,13 @@ class SkypeLeg:
             if not (self.over or self._progress.answered):
                 raise
 
-    async def release(self) -> None:
-        """Have the client end the call; LineReleased follows, in any case."""
-        self._begin_release()
+    async def release(self, cause: HangupCause = HangupCause.NORMAL_CLEARING) -> None:
+        """Have the client end the call; LineReleased follows, in any case.
+
+        A caller who was not answered gets what the settings say for the cause.
+        """
+        waits = self._progress.incoming and not self._progress.answered
+        self._begin_release(self._settings.parting(cause) if waits else Parting.REJECT)
 
     async def hold(self) -> None:
         """Put the call on local hold; that is reported to nobody."""
@@ -272,11 +281,24 @@ class SkypeLeg:
         if self._progress.status is not CallStatus.TRANSFERRED:
             raise _ended_error()
 
-    def _begin_release(self) -> None:
+    def _begin_release(self, parting: Parting = Parting.REJECT) -> None:
         if self.over or self._progress.releasing:
             return
         self._progress.releasing = True
-        self._conversation.spawn(self._insist_on_the_end())
+        self._conversation.spawn(self._part(parting))
+
+    async def _part(self, parting: Parting) -> None:
+        """End the call, or leave its caller to the client, if that can serve him."""
+        try:
+            if send_on := _SENDS_ON.get(parting):
+                await self._order(send_on(self.call_id))
+        except (CallError, CommandError, LinkError) as error:
+            _log.info("call %s is rejected, no %s: %s", self.call_id, parting, error)
+            parting = Parting.REJECT
+        if parting is Parting.REJECT:
+            await self._insist_on_the_end()
+        else:
+            self.end(HangupCause.NORMAL_CLEARING, f"left to the client: {parting}")
 
     async def _answer_failed(self) -> None:
         """Find out why: mostly the caller is gone, but a person may have answered."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from skypechan.backends.skype.causes import OCCASIONS, Parting
+from skypechan.call.causes import HangupCause
 from skypechan.settings import setting
 
 
@@ -53,6 +55,29 @@ class SkypeSettings:
         "when the callee's voicemail takes a call: end it, or let the caller speak",
         choices=("refuse", "answer"),
     )
+    when_busy: str = setting(
+        Parting.REJECT.value,
+        "what a Skype caller gets when the phone, or the line, is busy: is rejected; "
+        "hears it ring on until he or a person at the client ends it, while the client "
+        "may refuse to place other calls; is sent to the account's voicemail; is "
+        "forwarded by its rules. What the client cannot do becomes a rejection",
+        choices=tuple(Parting),
+    )
+    when_no_answer: str = setting(
+        Parting.REJECT.value,
+        "the same when nobody answers in time",
+        choices=tuple(Parting),
+    )
+    when_refused: str = setting(
+        Parting.REJECT.value,
+        "the same when the phone, the dialplan or the operator refuses the call",
+        choices=tuple(Parting),
+    )
+    when_unreachable: str = setting(
+        Parting.REJECT.value,
+        "the same when the phone is not there, or Asterisk cannot reach it",
+        choices=tuple(Parting),
+    )
     messages: str = setting(
         "report",
         "written messages: report them, or only mark them as seen",
@@ -71,3 +96,7 @@ class SkypeSettings:
         "beginnings of Skype commands that an operator may send, such as "
         '"GET PROFILE"; none allows none',
     )
+
+    def parting(self, cause: HangupCause) -> Parting:
+        """Return what a Skype caller gets whom nobody answered for this cause."""
+        return Parting(getattr(self, OCCASIONS[cause].value))

@@ -45,7 +45,7 @@ class Leg:
     async def open_audio(self) -> Any:
         raise AssertionError
 
-    async def release(self) -> None:
+    async def release(self, _: object = None, /) -> None:
         self.releases += 1
 
     async def transfer(self, *addresses: str) -> None:

@@ -189,6 +189,14 @@ async def test_without_asterisk_the_offered_line_is_released(engine: Engine) -> 
     assert record.reason == "no AMI link"
 
 
+async def test_the_line_learns_why_nobody_answered(engine: Engine) -> None:
+    async with stage(engine, Direction.TO_PBX) as on:
+        await on.happens(LineOffered(), PbxReleased(HangupCause.USER_BUSY))
+        assert on.asked == ["pbx.originate", "line.release"]
+        assert on.backend.leg.released_with is HangupCause.USER_BUSY
+        await on.happens(LineReleased(CLEARING))
+
+
 async def test_audio_that_cannot_be_joined_ends_both_legs(engine: Engine) -> None:
     async with stage(engine, Direction.TO_LINE) as on:
         on.script.failures["line.audio"] = CallError(

@@ -207,6 +207,16 @@ def end_hang_up(call_id: int) -> Alter:
     return alter_call(call_id, "END", "HANGUP")
 
 
+def end_to_voicemail(call_id: int) -> Alter:
+    """Send a ringing call to the account's voicemail, if it has one."""
+    return alter_call(call_id, "END", "REDIRECT_TO_VOICEMAIL")
+
+
+def end_forwarding(call_id: int) -> Alter:
+    """Send a ringing call on by the account's own CALL_FORWARD_RULES."""
+    return alter_call(call_id, "END", "FORWARD_CALL")
+
+
 def hold(call_id: int) -> Alter:
     """Put a call on local hold."""
     return alter_call(call_id, "HOLD")
