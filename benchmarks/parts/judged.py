@@ -32,7 +32,7 @@ Int16 = NDArray[np.int16]
 _ROW = np.zeros(1, np.intp)
 _FRAME = 320
 _OVERSAMPLED = 32
-_SEEDS = 2
+_SEEDS = 4
 _DECAY = 0.7
 
 

@@ -1,9 +1,9 @@
 """What is heard in place of audio that is not there, and cuts that are not heard.
 
-Missing audio is bridged by the last pitch period, repeated: the seams overlap by a
-quarter period, the join to what was heard last is carried as an offset that dies
-within 16 samples, and from 10 to 60 ms the whole fades to silence. Audio that returns
-is cross-faded over 4 ms. The pitch is sought at 4 kHz and refined at the full rate.
+Missing audio is bridged by the last pitch period, repeated: the seams overlap by half
+a period, the join to what was heard last is carried as an offset that dies within 8
+samples, and from 5 to 60 ms the whole fades to silence. Audio that returns is
+cross-faded over 6 ms. The pitch is sought at 4 kHz and refined at the full rate.
 This is the idea of ITU-T G.711 Appendix I without its delay.
 
 To get rid of audio, a splice removes a stretch whose two ends look alike, at most
@@ -19,11 +19,11 @@ from skypechan.audio.pcm import FULL_SCALE, Float32, Int16
 
 _SEARCH_HZ = 4_000
 _SHORTEST_S, _LONGEST_S = 0.0025, 0.015  # 400 to 67 Hz
-_WINDOW_S = 0.020
+_WINDOW_S = 0.0065
 _HISTORY_S = 0.060
-_JOIN_SAMPLES = 16
-_HOLD_S, _SILENT_S = 0.010, 0.060
-_FADE_S = 0.004
+_JOIN_SAMPLES = 8
+_HOLD_S, _SILENT_S = 0.005, 0.060
+_FADE_S = 0.006
 _QUIET = 0.003 * FULL_SCALE  # -50 dBFS: any seam will do
 _NEARLY = 0.03
 _ALIKE = 0.7  # correlation of the two ends of a splice
@@ -79,10 +79,9 @@ class Concealer:
     def _find_period(self) -> None:
         history = self._history
         length = pitch_period(history, self._rate_hz)
-        quarter = length // 4
+        half = length // 2
         period = history[-length:].copy()
-        earlier = history[-length - quarter : -length]
-        period[-quarter:] = _blend(period[-quarter:], earlier)
+        period[-half:] = _blend(period[-half:], history[-length - half : -length])
         self._join = history[-1] - history[-length - 1]
         self._period = period
 
