@@ -15,14 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator, emulator
 from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.http import ask
 from skypechan.demo.parts.ports import free_port
 from tests.doubles.loop_thread import LoopThread
+from tests.doubles.rtp import sound_of
 from tests.doubles.sip_agent import RINGS, SipAgent
 from tests.doubles.sip_call import Call
 from tests.doubles.sip_messages import reasons_of
@@ -37,6 +40,7 @@ audiosocket_listen = "127.0.0.1:0"
 
 [web]
 listen = "127.0.0.1:{web_port}"
+token = "tests"
 
 [[routes]]
 caller = "to-phone*"
@@ -67,6 +71,11 @@ class Switchboard:
 
     async def lines(self) -> dict[str, dict[str, Any]]:
         return {line["name"]: line for line in await self.gateway.get("/api/lines")}
+
+    async def act(self, line: str, action: str, **wish: object) -> None:
+        """Operate a line."""
+        url = f"{self.gateway.url}/api/lines/{line}/{action}"
+        await ask("POST", url, wish, {"Authorization": "Bearer tests"})
 
     async def call_on(self, line: str) -> dict[str, Any]:
         """The live call that has a line."""
@@ -233,6 +242,67 @@ async def test_a_lamp_shows_what_a_line_does(
     await call.hang_up()
     await lamp.shows("terminated")
     await client.call(number, "FINISHED")
+
+
+async def test_a_paused_line_ends_its_call_and_takes_no_other_until_resumed(
+    phone: SipAgent, board: Switchboard
+) -> None:
+    call = phone.call("by-first-echo")
+    await call.answered(10)
+    await board.act("first", "pause", when_idle=False)
+    await call.ended(3)
+    await board.gateway.record(line="first", reason="the line is paused")
+    lamp = await phone.subscribe("skypechan-first")
+    await lamp.shows("confirmed")  # as of somebody who does not want to be disturbed
+    assert (await phone.call("by-first-echo").final_response(5)).status == 503
+    record = await board.gateway.record(line="first", cause=44)
+    assert record["reason"] == "line first is paused: paused by the operator"
+    await board.act("first", "resume")
+    await lamp.shows("terminated")
+    call = phone.call("by-first-echo")
+    await call.answered(10)
+    await call.hang_up()
+
+
+async def test_a_line_in_use_is_restarted_when_its_call_has_ended(
+    phone: SipAgent, board: Switchboard
+) -> None:
+    call = phone.call("by-first-echo")
+    await call.answered(10)
+    await board.act("first", "restart", when_idle=True)
+    assert (await board.lines())["first"]["state"] == "ready"
+    await call.rtp.wait_for_audio(25, 5)
+    await call.hang_up()
+
+    async def ready_again() -> bool:
+        said = "line first is starting: restarted by the operator"
+        anew = any(said in line for line in board.gateway.process.lines)
+        return anew and (await board.lines())["first"]["state"] == "ready"
+
+    await eventually(ready_again, 2, "line that is ready again")
+
+
+async def test_a_gain_acts_on_the_call_that_runs(
+    phone: SipAgent, board: Switchboard
+) -> None:
+    client = board.clients["first"]
+    number = await client.ring("to-phone", voice="tone:700")
+    call = await phone.next_call(5)
+    await call.answered(5)
+    before_dbfs = await level_of(call)
+    await board.act("first", "gain", capture_db=-12)
+    assert await level_of(call) - before_dbfs == pytest.approx(-12, abs=1)
+    await board.act("first", "gain", capture_db=0)
+    assert await level_of(call) - before_dbfs == pytest.approx(0, abs=1)
+    await call.hang_up()
+    await client.call(number, "FINISHED")
+
+
+async def level_of(call: Call) -> float:
+    """The level that the phone hears, once what is on its way has passed."""
+    await call.rtp.wait_for_audio(40, 5)
+    samples = sound_of(call.rtp.received[-20:]).samples.astype(np.float64)
+    return 10 * np.log10(np.mean(samples**2) / 2**30)
 
 
 @pytest.fixture(scope="module")
