@@ -18,7 +18,7 @@ from enum import StrEnum
 from uuid import UUID, uuid4
 
 from skypechan.asterisk import dialplan, introduction
-from skypechan.asterisk.ami.link import AmiLink, LinkState
+from skypechan.asterisk.ami.link import BRIEF_S, AmiLink, LinkState
 from skypechan.asterisk.ami.messages import (
     Channel,
     ChannelBegan,
@@ -59,8 +59,6 @@ _log = logging.getLogger(__name__)
 
 _SET_UP_AGAIN_S = 1.0
 _LEAVING_S = 0.3
-# An AMI connection that was only dropped is back by then.
-_WITHOUT_LINK_S = 1.0
 # The gateway's own ring timer comes first; this one ends a call that it forgot.
 _ORIGINATE_GRACE_S = 5.0
 
@@ -408,7 +406,7 @@ class Pbx:
         When Asterisk has died, nothing else tells a call that has no audio yet.
         """
         set_ups = self._set_ups
-        await self._clock.sleep(_WITHOUT_LINK_S)
+        await self._clock.sleep(BRIEF_S)
         if self._link.state is LinkState.UP or set_ups != self._set_ups:
             return
         for leg in self.legs:

@@ -40,6 +40,7 @@ from panoramisk.ami_protocol import AMIProtocol
 from skypechan.asterisk.ami.messages import (
     Action,
     Event,
+    Hangup,
     Login,
     Ping,
     Response,
@@ -64,9 +65,13 @@ _MOST_UNSENT_BYTES = 1 << 20
 _MISSED_PINGS = 2
 # An Asterisk that starts again is found within a second.
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.25, 1.0
+BRIEF_S = 1.0
+"""A link that was only dropped is back by then."""
 _EVENT_CLASSES = "call,user,dtmf"
 _FAR_FUTURE_S = 10**8
 _LISTS = (Status,)
+# Without a link a channel of ours is ended by its lease or its audio connection.
+_NOW_OR_NEVER = (Hangup,)
 
 
 class LinkState(StrEnum):
@@ -152,6 +157,8 @@ class AmiLink:
         self._endpoint = settings.ami_endpoint()
         self._manager: _Manager | None = None
         self._ids = itertools.count(1)
+        self._is_up = asyncio.Event()
+        self._lost_s: float | None = None
 
     @property
     def username(self) -> str:
@@ -170,13 +177,32 @@ class AmiLink:
     async def send(self, action: Action, seconds: float | None = None) -> Response:
         """Let Asterisk do something and return its answer.
 
-        Raises LinkDownError without a link or when it breaks, DeadlineError when no
-        answer comes in time, CommandError when Asterisk says no, LocalWireError for
-        an action that must not be sent.
+        For a link that was lost just now this waits a moment. Raises LinkDownError
+        without a link or when it breaks, DeadlineError when no answer comes in time,
+        CommandError when Asterisk says no, LocalWireError for an action that must not
+        be sent.
         """
-        if self.state is not LinkState.UP:
+        if not self._is_up.is_set() and not isinstance(action, _NOW_OR_NEVER):
+            await self._wait_for_return()
+        if not self._is_up.is_set():
             raise LinkDownError(f"no AMI link: {self.reason}")
         return await self._send(action, seconds)
+
+    async def _wait_for_return(self) -> None:
+        """Wait for a link that was lost just now, as long as it may take."""
+        lost_s = self._lost_s
+        if lost_s is not None:
+            left_s = lost_s + BRIEF_S - self._clock.monotonic_s()
+            waits = {
+                asyncio.create_task(wait, name="AMI outage")
+                for wait in (self._is_up.wait(), self._clock.sleep(max(left_s, 0)))
+            }
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+                await asyncio.gather(*waits, return_exceptions=True)
 
     async def _send(self, action: Action, seconds: float | None = None) -> Response:
         manager = self._manager
@@ -279,7 +305,13 @@ class AmiLink:
         if (state, reason) == (self.state, self.reason):
             return
         changed = state is not self.state
+        if self.state is LinkState.UP and changed:
+            self._lost_s = self._clock.monotonic_s()
         self.state, self.reason = state, reason
+        if state is LinkState.UP:
+            self._is_up.set()
+        else:
+            self._is_up.clear()
         if changed:
             self.since = self._clock.wall()
         level = logging.INFO if state is LinkState.UP else logging.WARNING

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from skypechan.asterisk.ami.link import BRIEF_S
 from skypechan.asterisk.channel import Phase
 from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.pbx import PbxRequest, PbxState
@@ -216,13 +217,15 @@ async def test_refusing_a_caller_who_has_gone_ends_the_leg(
 
 
 async def test_releasing_without_a_link_ends_the_leg_and_says_so(
-    asterisk: AmiServer, ready: PbxDriver
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
 ) -> None:
     request, log = await requested(ready, asterisk)
-    asterisk.drop()
+    await asterisk.stop()
     await ready.state(PbxState.LINK_DOWN)
+    releasing = asyncio.create_task(request.leg.release(HangupCause.USER_BUSY))
+    await clock.advance(BRIEF_S)
     with pytest.raises(LinkDownError):
-        await request.leg.release(HangupCause.USER_BUSY)
+        await releasing
     assert len(log.of(PbxReleased)) == 1
 
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from skypechan.asterisk.ami.link import BRIEF_S
 from skypechan.asterisk.pbx import PbxState
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import PbxAnswered, PbxReleased
@@ -170,16 +171,39 @@ async def test_a_caller_who_cannot_be_told_the_end_is_left_to_the_dialplan(
     request, log = await requested(ready, asterisk)
     await request.leg.take()
     name = globals_of(asterisk)["SKYPECHAN_GATEWAY"]
-    asterisk.drop()
+    port = asterisk.port
+    await asterisk.stop()
     await ready.state(PbxState.LINK_DOWN)
+    ringing = asyncio.create_task(request.leg.ring())
+    await clock.advance(BRIEF_S)
     with pytest.raises(LinkDownError):
-        await request.leg.ring()
+        await ringing
     released = await log.until(PbxReleased)
     assert isinstance(released, PbxReleased)
     assert released.cause is HangupCause.NETWORK_OUT_OF_ORDER
-    await clock.advance(0.5)
+    await asterisk.listen(port)
+    await clock.advance(1)
     await ready.state(PbxState.READY)
     assert globals_of(asterisk)["SKYPECHAN_GATEWAY"] != name
+
+
+async def test_what_is_to_be_told_during_a_short_outage_is_told_after_it(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    request, log = await requested(ready, asterisk)
+    await request.leg.take()
+    asterisk.answers["Status"] = lists(CALLER)
+    told = len(asterisk.named("Redirect"))
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    ringing = asyncio.create_task(request.leg.ring())
+    await clock.advance(0.1)
+    assert not ringing.done()
+    await clock.advance(0.2)
+    await ringing
+    assert ("Exten", "ringing") in asterisk.named("Redirect")[told]
+    assert len(asterisk.named("Redirect")) == told + 1
+    assert not log.events
 
 
 async def test_an_originated_call_that_cannot_be_hung_up_is_not_kept_alive(
