@@ -46,6 +46,7 @@ class Call:
     answered: bool = False
     held_here: bool = False
     held_there: bool = False
+    sent_on: str = ""  # where we sent it while it rang: voicemail or forward
     duration_s: int = 0
     digits_to_partner: str = ""
     digits_from_partner: str = ""

@@ -125,10 +125,17 @@ class Client:
         highest_level: int = HIGHEST_LEVEL,
         signed_in: bool = True,
         silent_mode: bool = False,
+        voicemail: bool = False,
+        forward_rules: str = "",
     ) -> None:
         self.permission = permission
         self.engine = engine or CallEngine()
-        self.directory = Directory(people, silent_mode=silent_mode)
+        self.directory = Directory(
+            people,
+            silent_mode=silent_mode,
+            voicemail=voicemail,
+            forward_rules=forward_rules,
+        )
         self.sessions: dict[str, ClientSession] = {}
         self.account = account
         self.signed_in = signed_in
@@ -138,7 +145,7 @@ class Client:
         self._highest_level = highest_level
         self._effects: list[Effect] = []
         self._transfers = Transfers(self.engine, self._target)
-        self._desk = CallDesk(self.engine, self._transfers)
+        self._desk = CallDesk(self.engine, self._transfers, self.directory.can_send_on)
         self.chats = ChatBook(self.engine, lambda: self.account, self.callee)
         self._voicemails = VoicemailBook(self.engine)
         self._sms = SmsBook(self.engine)

@@ -185,6 +185,8 @@ def _program(script: Script, seed: int) -> Program:
         highest_level=script.protocol,
         signed_in=script.signed_in,
         silent_mode=script.silent_mode,
+        voicemail=script.voicemail,
+        forward_rules=script.forward_rules,
     )
     return Program(client, SystemClock(), script.recording_s, seed)
 

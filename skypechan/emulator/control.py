@@ -22,6 +22,8 @@ what was heard. Stamps are nanoseconds of the machine's monotonic clock.
     POST /place                    {"to": target}: the user at the client calls
     GET  /calls/ID[?until=STATUS,STATUS&timeout_s=T]   one call, once in such a state
     POST /calls/ID/answer, hang_up, reject, busy, hold, resume   {"by": "partner|user"}
+    POST /calls/ID/fail            {"failure_reason": N, "pstn_status": "6500 words"}:
+                                   the network gives it up; both may be left out
     POST /calls/ID/digits          {"digits": "1234", "gap_s": 0.16}; gap 0: a burst
     POST /calls/ID/play            {"sound": "wav:PATH|tone:HZ|chirp|talk|...",
                                     "at_ns": stamp or 0}; 0 is now
@@ -378,6 +380,7 @@ class ControlPort:
             "status": call.status.value,
             "answered": call.answered,
             "ended": call.ended,
+            "sent_on": call.sent_on,
             "failure_reason": int(call.properties.get("FAILUREREASON", "0")),
             "duration_s": call.duration_s,
             "digits_heard": call.digits_to_partner,

@@ -64,6 +64,18 @@ def trouble_routes(program: Program, bus: DbusHost | None) -> list[web.RouteDef]
                 stream.close()
         return web.json_response({"streams": len(found)})
 
+    async def fail(request: web.Request) -> web.Response:
+        call = program.client.engine.calls.get(int(request.match_info["call"]))
+        wish = await _read(request, {"failure_reason": int, "pstn_status": str})
+        if call is None:
+            raise web.HTTPNotFound(text="no such call")
+        reason = str(wish["failure_reason"]) if "failure_reason" in wish else ""
+        pstn_status = " ".join(wish.get("pstn_status", "").split())
+        if not program.client.engine.fail(call, reason, pstn_status):
+            raise web.HTTPConflict(text=f"not while {call.status.value}")
+        program.settle()
+        return web.json_response({"status": call.status.value})
+
     async def notify(request: web.Request) -> web.Response:
         wish = await _read(
             request, {"text": str, "bytes": int, "per_s": float, "for_s": float}
@@ -89,6 +101,7 @@ def trouble_routes(program: Program, bus: DbusHost | None) -> list[web.RouteDef]
         web.get("/faults", show),
         web.post("/faults", change),
         web.post("/calls/{call:[0-9]{1,18}}/sound", sound),
+        web.post("/calls/{call:[0-9]{1,18}}/fail", fail),
         web.post("/notifications", notify),
         web.post("/bus", name),
     ]

@@ -6,7 +6,7 @@ engine, or from `sound_opened`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
@@ -62,12 +62,19 @@ class CloseSound:
 class CallDesk:
     """Serves the call commands of all applications.
 
-    `effects` collects the sound streams to open and to close.
+    `effects` collects the sound streams to open and to close; `can_send_on` tells
+    whether the account has "voicemail", or somewhere to "forward" to.
     """
 
-    def __init__(self, engine: CallEngine, transfers: Transfers) -> None:
+    def __init__(
+        self,
+        engine: CallEngine,
+        transfers: Transfers,
+        can_send_on: Callable[[str], bool],
+    ) -> None:
         self._engine = engine
         self._transfers = transfers
+        self._can_send_on = can_send_on
         self._opening: dict[Request, tuple[Call, Alter]] = {}
         self.effects: list[OpenSound | CloseSound] = []
 
@@ -190,6 +197,9 @@ class CallDesk:
                 done = self._engine.hang_up(call)
             case "END", "HANGUP":
                 done = self._engine.end(call)
+            case "END", where if where in _SENDS_ON:
+                kind = _SENDS_ON[where]
+                done = self._can_send_on(kind) and self._engine.send_on(call, kind)
             case "HOLD", _:
                 done = self._engine.hold(call)
             case "RESUME", _:
@@ -198,7 +208,7 @@ class CallDesk:
                 done = self._engine.key(call, digit)
             case ("DTMF", _) | ("END", ""):
                 return _BAD_ARGUMENTS
-            case _:  # video, voicemail and forwarding: not possible here
+            case _:  # video: not possible here
                 done = False
         return _echo(alter) if done else _FAILED
 
@@ -259,6 +269,7 @@ _NO_PARTICIPANT = Error(
 _DISALLOWED = Error(
     ErrorNumber.SET_DISALLOWED_PROPERTY, "Unknown or disallowed call property"
 )
+_SENDS_ON = {"REDIRECT_TO_VOICEMAIL": "voicemail", "FORWARD_CALL": "forward"}
 _SOUND_VERBS = {f"SET_{direction.value}": direction for direction in Direction}
 _VERBS = {
     *_SOUND_VERBS,

@@ -41,7 +41,7 @@ _SETTINGS: Final = {
 }
 _SWITCHES: Final = frozenset({"AGC", "AEC", "AUTOAWAY", "MUTE", "SILENT_MODE"})
 _WINDOW_STATES: Final = frozenset({"NORMAL", "MINIMIZED", "MAXIMIZED", "HIDDEN"})
-_PRIVILEGES: Final = {"SKYPEOUT": "TRUE", "SKYPEIN": "FALSE", "VOICEMAIL": "FALSE"}
+_PRIVILEGES: Final = {"SKYPEOUT": "TRUE", "SKYPEIN": "FALSE"}
 _PROFILE: Final = {
     "PSTN_BALANCE": "1000000",
     "PSTN_BALANCE_CURRENCY": "EUR",
@@ -110,12 +110,20 @@ class Directory:
     """The contact list, everyone met so far, and the client's settings.
 
     Names are compared without regard to case, as Skype names are. `silent_mode` is
-    whether the client knows that setting.
+    whether the client knows that setting, `voicemail` whether the account has it.
     """
 
-    def __init__(self, people: Iterable[Person], *, silent_mode: bool = False) -> None:
+    def __init__(
+        self,
+        people: Iterable[Person],
+        *,
+        silent_mode: bool = False,
+        voicemail: bool = False,
+        forward_rules: str = "",
+    ) -> None:
         self._people: dict[str, Person] = {}
-        self._profile = dict(_PROFILE)
+        self._profile = {**_PROFILE, "CALL_FORWARD_RULES": forward_rules}
+        self._privileges = {**_PRIVILEGES, "VOICEMAIL": str(voicemail).upper()}
         self._settings = dict(_SETTINGS)
         if silent_mode:
             self._settings["SILENT_MODE"] = "OFF"
@@ -131,6 +139,12 @@ class Directory:
     def muted(self) -> bool:
         """True while the user has muted the microphone."""
         return self._settings["MUTE"] == "ON"
+
+    def can_send_on(self, where: str) -> bool:
+        """True if a ringing call can go to "voicemail" or be sent "forward"."""
+        if where == "voicemail":
+            return self._privileges["VOICEMAIL"] == "TRUE"
+        return bool(self._profile["CALL_FORWARD_RULES"])
 
     def put(self, person: Person) -> Person:
         """Add or change a person; ConfigError for an impossible handle."""
@@ -176,7 +190,7 @@ class Directory:
             case "PROFILE" if command.name in self._profile:
                 return ProfileProperty(command.name, self._profile[command.name])
             case "PRIVILEGE":
-                return _get_privilege(command.name)
+                return self._get_privilege(command.name)
             case "SKYPEVERSION":
                 return Setting("SKYPEVERSION", _VERSION)
             case kind if kind in self._settings:
@@ -199,6 +213,11 @@ class Directory:
                 return self._set_setting(kind, command.value)
             case _:
                 return Error(ErrorNumber.SET_INVALID_WHAT, "SET: invalid WHAT")
+
+    def _get_privilege(self, name: str) -> Notification:
+        if name not in self._privileges:
+            return Error(ErrorNumber.UNKNOWN_PRIVILEGE, "Unknown privilege")
+        return Setting("PRIVILEGE", f"{name} {self._privileges[name]}")
 
     def _get_user(self, handle: str, name: str) -> Notification:
         person = self.find(handle)
@@ -243,12 +262,6 @@ def _matches(person: Person, what: str, argument: str) -> bool:
             return any(argument.lower() in name.lower() for name in names)
         case _:
             return bool(person.request)
-
-
-def _get_privilege(name: str) -> Notification:
-    if name not in _PRIVILEGES:
-        return Error(ErrorNumber.UNKNOWN_PRIVILEGE, "Unknown privilege")
-    return Setting("PRIVILEGE", f"{name} {_PRIVILEGES[name]}")
 
 
 def _user_facts(person: Person) -> dict[str, str]:

@@ -191,6 +191,30 @@ class CallEngine:
         self._finish(call, CallStatus.REFUSED, Ending.REFUSED)
         return True
 
+    def send_on(self, call: Call, where: str) -> bool:
+        """A ringing call goes to our voicemail, or where the account forwards to.
+
+        Guess: to us it ends as REFUSED; what the caller then gets is not emulated.
+        """
+        if not call.ringing_here:
+            return False
+        call.sent_on = where
+        self._finish(call, CallStatus.REFUSED, Ending.REFUSED)
+        return True
+
+    def fail(self, call: Call, reason: str, pstn_status: str) -> bool:
+        """The network gives a call up, with this FAILUREREASON and PSTN_STATUS.
+
+        Either may be empty: then it is not told. Guess: PSTN_STATUS comes first.
+        """
+        if call.ended:
+            return False
+        for name, value in (("PSTN_STATUS", pstn_status), ("FAILUREREASON", reason)):
+            if value:
+                self.set_property(call, name, value)
+        self._finish(call, CallStatus.FAILED, Ending.LOST)
+        return True
+
     def hold(self, call: Call) -> bool:
         """Put a call on local hold."""
         if not call.established or call.held_here:

@@ -9,6 +9,8 @@
       "repeats": true,                 ROUTING and RINGING twice
       "reason_14": false,              FAILUREREASON 14 when a partner hangs up
       "silent_mode": false,            whether the client knows SILENT_MODE
+      "voicemail": false,              whether the account has voicemail
+      "forward_rules": "",             where the account forwards calls to
       "default_contacts": true,        keep the built-in people
       "recording_s": 120,              sound kept of each direction of a call
       "contacts": [                    people to add or to change
@@ -105,6 +107,8 @@ class Script:
     repeats: bool = True
     reason_14: bool = False
     silent_mode: bool = False
+    voicemail: bool = False
+    forward_rules: str = ""
     recording_s: float = KEPT_S
     people: tuple[Person, ...] = CONTACTS
     incoming: tuple[Incoming, ...] = ()
@@ -296,6 +300,8 @@ _SCRIPT: Final[Mapping[str, tuple[str, Reader]]] = {
     "repeats": ("repeats", _flag),
     "reason_14": ("reason_14", _flag),
     "silent_mode": ("silent_mode", _flag),
+    "voicemail": ("voicemail", _flag),
+    "forward_rules": ("forward_rules", _text),
     "messages": ("messages", _list),
     "default_contacts": ("default_contacts", _flag),
     "recording_s": ("recording_s", _seconds),

@@ -197,6 +197,44 @@ class TestTranscripts:
         assert desktop.effects.count(Ended(ident)) == 1
 
 
+class TestSendingOn:
+    """ALTER CALL END with something else than HANGUP."""
+
+    @pytest.mark.parametrize("verb", ["REDIRECT_TO_VOICEMAIL", "FORWARD_CALL"])
+    def test_account_without_a_place_to_send_to_refuses(self, verb):
+        desktop = Desktop()
+        call = desktop.client.engine.ring(stranger("bob"), NOW)
+        desktop.settle()
+        assert desktop.say(f"ALTER CALL {call.call_id} END {verb}") == [
+            "ERROR 559 CALL: Action failed"
+        ]
+        assert call.status is CallStatus.RINGING
+
+    def test_ringing_call_is_forwarded_by_the_rules_of_the_account(self):
+        desktop = Desktop()
+        desktop.say("SET PROFILE CALL_FORWARD_RULES 0,60,+4930123456")
+        call = desktop.client.engine.ring(stranger("bob"), NOW)
+        desktop.settle()
+        verb = f"ALTER CALL {call.call_id} END FORWARD_CALL"
+        assert desktop.say(verb) == [verb, f"CALL {call.call_id} STATUS REFUSED"]
+        assert call.sent_on == "forward"
+        assert desktop.say(verb) == ["ERROR 559 CALL: Action failed"]
+
+
+class TestTheNetworkGivesUp:
+    def test_reasons_are_told_before_the_end(self):
+        desktop = Desktop()
+        call = desktop.calls[desktop.place("bob")]
+        desktop.hear()
+        assert desktop.client.engine.fail(call, "99", "6500 timeout")
+        assert desktop.settle() == [
+            f"CALL {call.call_id} PSTN_STATUS 6500 timeout",
+            f"CALL {call.call_id} FAILUREREASON 99",
+            f"CALL {call.call_id} STATUS FAILED",
+        ]
+        assert not desktop.client.engine.fail(call, "1", "")
+
+
 class TestWhoEndsWithWhat:
     """The table of end states on the local side."""
 
