@@ -37,7 +37,8 @@ class Call:
         if self.payload is not payload:
             self.payload = payload
             self.log.warning(
-                "! Asterisk's audio is %s: dial AudioSocket with c(slin16) or c(slin)",
+                "! Asterisk's audio is %s: dial AudioSocket with c(slin), or with"
+                " c(${SKYPECHAN_FORMAT}), which is the best that this release can do",
                 payload,
             )
 

@@ -8,6 +8,10 @@ sends the caller's own codec under kind 0x10 when the dialplan's Dial names
 no format, `c(slin)`. Such a message cannot be told from PCM by its length alone, but
 by its rate: G.711 comes 50 times a second, slin of that length 100 times. Until a
 few have come the line hears silence, since either guess, if wrong, is loud noise.
+
+One of 640 bytes under kind 0x10 is 40 ms of slin, or 20 ms of slin16 from a release
+of Asterisk that knows no other kind (before 20.17 and 22.7). That, too, is told by how
+often they come; until then it is taken for slin, which at worst sounds slow.
 """
 
 from __future__ import annotations
@@ -22,10 +26,13 @@ from skypechan.audio.pcm import Int16, alaw_decode, from_bytes, to_int16, ulaw_d
 from skypechan.audio.resampler import NARROW_RATE_HZ, WIDE_RATE_HZ
 from skypechan.media.values import Payload
 
-AMBIGUOUS_BYTES = 160
+_G711_BYTES, _SLIN16_BYTES = 160, 640
+AMBIGUOUS_BYTES = (_G711_BYTES, _SLIN16_BYTES)
 _WITNESSES = 8
 _SLIN_GAP_S = (0.007, 0.014)  # around 10 ms; less is a burst that tells nothing
 _G711_GAP_S = 0.016  # around 20 ms
+_SLIN16_GAP_S = (0.014, 0.027)  # around 20 ms
+_LONG_SLIN_GAP_S = 0.033  # around 40 ms
 
 
 class PayloadDecoder:
@@ -35,6 +42,7 @@ class PayloadDecoder:
         self.note = Payload.LINEAR
         self._most_samples = most_samples
         self._ambiguous = AmbiguousPayload()
+        self._ambiguous_rate = AmbiguousRate()
         self._any_rate: dict[int, AnyRate] = {}
 
     def decode(
@@ -44,9 +52,12 @@ class PayloadDecoder:
 
         `rate_hz` is what the message's kind says.
         """
-        if rate_hz == NARROW_RATE_HZ and len(payload) == AMBIGUOUS_BYTES:
+        if rate_hz == NARROW_RATE_HZ and len(payload) == _G711_BYTES:
             pcm = self._ambiguous.decode(payload, now_s)
             self.note = self._ambiguous.verdict or self.note
+        elif rate_hz == NARROW_RATE_HZ and len(payload) == _SLIN16_BYTES:
+            rate_hz, pcm = self._ambiguous_rate.decode(payload, now_s)
+            self.note = self._ambiguous_rate.verdict or self.note
         elif payload and len(payload) % 2 == 0:
             pcm = from_bytes(payload)
         else:
@@ -101,6 +112,32 @@ class AmbiguousPayload:
             self.verdict = Payload.LINEAR
         self._arrivals_s.clear()
         self._seen.clear()
+
+
+class AmbiguousRate:
+    """Decodes messages of 640 bytes under the kind of 8 kHz."""
+
+    def __init__(self) -> None:
+        self.verdict: Payload | None = None
+        self._arrivals_s: list[float] = []
+
+    def decode(self, payload: bytes, now_s: float) -> tuple[int, Int16]:
+        """Rate and samples, the rate being a guess while there is no verdict."""
+        if self.verdict is None:
+            self._witness(now_s)
+        is_wide = self.verdict is Payload.UNTOLD_SLIN16
+        return WIDE_RATE_HZ if is_wide else NARROW_RATE_HZ, from_bytes(payload)
+
+    def _witness(self, now_s: float) -> None:
+        self._arrivals_s.append(now_s)
+        if len(self._arrivals_s) < _WITNESSES:
+            return
+        gap_s = float(np.median(np.diff(self._arrivals_s)))
+        if _SLIN16_GAP_S[0] <= gap_s <= _SLIN16_GAP_S[1]:
+            self.verdict = Payload.UNTOLD_SLIN16
+        elif gap_s >= _LONG_SLIN_GAP_S:
+            self.verdict = Payload.LINEAR
+        self._arrivals_s.clear()
 
 
 def _law(payload: bytes) -> Payload:

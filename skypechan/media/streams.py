@@ -103,7 +103,7 @@ PLAIN_HEADERS = [
     for rate_hz in PBX_RATES_HZ
     for ptime_ms in (10, 20, 30, 40, 60)
     if (header := header_of(rate_hz, PcmFormat(rate_hz, ptime_ms).frame_bytes))
-    != header_of(NARROW_RATE_HZ, AMBIGUOUS_BYTES)
+    not in [header_of(NARROW_RATE_HZ, size) for size in AMBIGUOUS_BYTES]
 ]
 """Of the messages that the engine takes as they lie in its table."""
 

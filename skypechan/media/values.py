@@ -56,6 +56,7 @@ class Payload(StrEnum):
     LINEAR = "slin"
     ULAW = "ulaw"  # the dialplan's Dial has no c(slin): decoded, 8 kHz
     ALAW = "alaw"  # likewise
+    UNTOLD_SLIN16 = "slin16 in messages of slin"  # its release of Asterisk cannot tell
     UNSUPPORTED = "unsupported"  # a rate or a codec that is not played
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skypechan.audio.pcm import alaw_decode, from_bytes, ulaw_decode
-from skypechan.media.payload import AmbiguousPayload
+from skypechan.media.payload import AmbiguousPayload, PayloadDecoder
 from skypechan.media.values import Payload
 
 
@@ -66,3 +66,22 @@ def test_nothing_is_heard_before_it_is_known_and_a_burst_tells_nothing() -> None
     payload = AmbiguousPayload()
     assert feed(payload, bytes(160 * 50), 0.0) == []
     assert payload.verdict is None
+
+
+@pytest.mark.parametrize(
+    ("gap_s", "rate_hz", "note"),
+    [(0.020, 16_000, Payload.UNTOLD_SLIN16), (0.040, 8_000, Payload.LINEAR)],
+)
+def test_640_bytes_are_of_the_rate_that_their_number_a_second_tells(
+    gap_s: float, rate_hz: int, note: Payload
+) -> None:
+    decoder = PayloadDecoder(most_samples=640)
+    heard = [
+        one
+        for number in range(20)
+        for one in decoder.decode(8_000, bytes(640), number * gap_s)
+    ]
+    assert decoder.note is note
+    assert [len(pcm) for _, pcm in heard] == [320] * 20
+    assert {rate for rate, _ in heard[7:]} == {rate_hz}
+    assert {rate for rate, _ in heard[:7]} == {8_000}
