@@ -4,6 +4,9 @@ A leg begins in one of three ways: a dialplan waits in `skypechan.conf` for a li
 (WAITING), we have originated a Local channel (DIALLING), or a contact's AudioSocket is
 already connected (CONNECTED). It ends once, with one `PbxReleased`.
 
+Who waits can hear the line before the answer (EARLY): see `early.py`. The answer goes
+on with the same connection, or with another where the dialplan has a Dial of its own.
+
 Until the AudioSocket channel exists the leg follows the channel that waits or was
 originated; from then on only the AudioSocket channel, because Local channels optimise
 themselves away as soon as the call is answered.
@@ -12,10 +15,10 @@ themselves away as soon as the call is answered.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
@@ -24,7 +27,7 @@ from skypechan.asterisk import dialplan
 from skypechan.asterisk.ami.link import AmiLink
 from skypechan.asterisk.ami.messages import (
     AbsoluteTimeout,
-    Action,
+    BridgeEntered,
     Channel,
     ChannelBegan,
     ChannelEnded,
@@ -36,13 +39,13 @@ from skypechan.asterisk.ami.messages import (
     HoldChanged,
     Originated,
     PlayDtmf,
-    Redirect,
-    Setvar,
     UserEvent,
 )
 from skypechan.asterisk.audiosocket.server import AudioSocketServer, Connection
-from skypechan.asterisk.audiosocket.wire import DIGITS, Decoder
+from skypechan.asterisk.audiosocket.wire import DIGITS
 from skypechan.asterisk.causes import DialledCauses, spoken, why_cancelled
+from skypechan.asterisk.early import OPEN_S, EarlyAudio
+from skypechan.asterisk.waiting import WaitingChannel, ask
 from skypechan.call import events
 from skypechan.call.causes import DialStatus, HangupCause, meaning
 from skypechan.clock import Clock
@@ -56,19 +59,15 @@ _BIRTH_S = 3.0
 # pulled back.
 _STALE_S = 1.5
 _UNSAID_RING_S = 120
-# A Redirect that follows another within milliseconds finds the channel still moving.
-_MOVING = "channel not up"
-_MOVED_S = 1.0
-_LOOK_AGAIN_S = 0.005
 _STRAGGLERS_S = 0.5
 _DIGIT_MS = 120
-_CHUNK_BYTES = 1 << 16
 
 
 class Phase(Enum):
     """Where a PBX leg stands."""
 
     WAITING = "waits in the dialplan"
+    EARLY = "waits in the dialplan and hears the line"
     DIALLING = "is being originated"
     CONNECTED = "has its audio and waits for our answer"
     ANSWERING = "is answered and waits for its audio"
@@ -120,11 +119,20 @@ class PbxLeg:
         self._own_cause: int | None = None
         self._began_s = doors.clock.monotonic_s()
         self._rate_hz = rate_hz
+        self._waiting = WaitingChannel(
+            doors.link,
+            doors.clock,
+            channel.uniqueid,
+            str(audio_uuid),
+            lambda: self.phase is Phase.ENDED,
+        )
+        self._early = EarlyAudio(doors.link, audio_uuid)
         self._connection: Connection | None = None
         self._lock = asyncio.Lock()
         self._born = asyncio.Event()
         self._causes = DialledCauses()
         self._rang = False
+        self._answered = False  # by us; the audio may be sooner than Asterisk's word
         self._ending: tuple[HangupCause, str] | None = None
         self._sink: events.EventSink | None = None
         self._unreported: list[events.Event] = []
@@ -133,6 +141,13 @@ class PbxLeg:
     def uuid(self) -> str:
         """The UUID of the leg's audio."""
         return str(self.audio_uuid)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The unique ids of the leg's channels, as far as they are known."""
+        audio = self.audio_channel.uniqueid if self.audio_channel else ""
+        known = (self.channel.uniqueid, self._other_half, audio)
+        return tuple(dict.fromkeys(one for one in known if one))
 
     def agree_rate(self, rate_hz: int) -> None:
         """Take note of the sample rate that the dialplan will ask for."""
@@ -157,31 +172,55 @@ class PbxLeg:
                 self._end(HangupCause.NETWORK_OUT_OF_ORDER, reason)
                 raise CallError(HangupCause.NETWORK_OUT_OF_ORDER, reason)
             seconds = self.ring_seconds or _UNSAID_RING_S
-            await self._move(
-                dialplan.TAKEN,
-                {
-                    dialplan.SECONDS: str(round(seconds) or 1),
-                    dialplan.TAKEN_BY: self._gateway,
-                },
-            )
+            await self._guarded(self._waiting.take(seconds, self._gateway))
 
     async def ring(self) -> None:
         """Let the caller hear ringing."""
         async with self._lock:
             if self.phase is Phase.WAITING:
-                await self._move(dialplan.RINGING, {})
+                await self._guarded(self._waiting.ring())
+
+    async def play_early(self) -> None:
+        """Let the caller hear the line before the answer; `PbxEarlyMedia` follows.
+
+        Where Asterisk has no means for that, the caller hears ringing.
+        """
+        async with self._lock:
+            if self.phase is not Phase.WAITING:
+                return
+            self._server.expect(self.audio_uuid, OPEN_S, self.connected)
+            socket = self._server.advertised
+            heard = await self._early.open(socket, self._rate_hz)
+            if self.phase is not Phase.WAITING:
+                return
+            if not heard:
+                self._server.forget(self.audio_uuid)
+                self._drop_connection()
+                await self._guarded(self._waiting.ring())
+                return
+            await self._guarded(self._waiting.hear_early())
+            if self.phase is Phase.WAITING:
+                self.phase = Phase.EARLY
+                self._report(events.PbxEarlyMedia())
 
     async def answer(self) -> None:
         """Answer the caller; `PbxAnswered` follows with the audio connection."""
         async with self._lock:
             if self.phase is Phase.CONNECTED:
                 self._come_up()
-            elif self.phase is Phase.WAITING:
+            elif self._waits:
+                before, self._answered = self.phase, True
+                early = self._early.channel if before is Phase.EARLY else None
                 self._server.expect(self.audio_uuid, _CONNECT_S, self.connected)
-                await self._settle(
-                    DialStatus.ANSWER, HangupCause.NORMAL_CLEARING, "answered"
+                await self._guarded(
+                    self._waiting.settle(
+                        DialStatus.ANSWER,
+                        HangupCause.NORMAL_CLEARING,
+                        "answered",
+                        audio=early.name if early else "",
+                    )
                 )
-                if self.phase is Phase.WAITING:
+                if self.phase is before:
                     self.phase = Phase.ANSWERING
 
     async def release(self, cause: HangupCause, reason: str = "") -> None:
@@ -190,7 +229,7 @@ class PbxLeg:
         A waiting dialplan goes on with SKYPECHAN_STATUS and the cause set.
         """
         async with self._lock:
-            if self.phase is Phase.WAITING:
+            if self._waits:
                 await self._refuse(cause, reason)
             elif self.phase is not Phase.ENDED:
                 await self._hang_up(cause, reason)
@@ -204,54 +243,52 @@ class PbxLeg:
             raise LocalWireError(f"{digit!r} is no digit")
         if self.audio_channel is None:
             raise CallError(HangupCause.NORMAL_UNSPECIFIED, "the leg is not up")
-        await self._do(PlayDtmf(self.audio_channel.uniqueid, digit, _DIGIT_MS))
+        await ask(self._link, PlayDtmf(self.audio_channel.uniqueid, digit, _DIGIT_MS))
+
+    @property
+    def has_audio(self) -> bool:
+        """Tell whether there is an audio connection that nobody has taken."""
+        return self._connection is not None
 
     async def audio(self) -> Connection:
-        """Hand over the audio connection of an answered leg; the taker closes it."""
+        """Hand over the audio connection of the leg; the taker closes it."""
         connection = self._connection
-        if connection is None or self.phase is not Phase.UP:
+        if connection is None or self.phase not in (Phase.EARLY, Phase.UP):
             raise CallError(HangupCause.NORMAL_UNSPECIFIED, "the leg has no audio")
         self._connection = None
         rate_hz = self._rate_hz or connection.rate_hz
-        return dataclasses.replace(_without_backlog(connection), rate_hz=rate_hz)
+        return dataclasses.replace(connection.without_backlog(), rate_hz=rate_hz)
 
     async def stay_alive(self) -> None:
         """Keep an originated call alive until its audio connection can tell our end."""
-        await self._wait_for_birth()
+        await self.wait_for_birth()
+        channel = self.channel.uniqueid
         while self.phase is not Phase.ENDED:
-            up = self.phase is Phase.UP
-            if (
-                await self._leased(dialplan.FOR_EVER_S if up else dialplan.LEASE_S)
-                and up
-            ):
-                return
+            is_up = self.phase is Phase.UP
+            seconds = dialplan.FOR_EVER_S if is_up else dialplan.LEASE_S
+            with suppress(LinkError):
+                with suppress(CommandError):  # it ended, or went its way as the audio
+                    await self._link.send(AbsoluteTimeout(channel, seconds))
+                if is_up:
+                    return
             await self._clock.sleep(dialplan.RENEW_S)
-
-    async def _leased(self, seconds: int) -> bool:
-        """Let the call live so long; False if Asterisk could not be told."""
-        try:
-            await self._link.send(AbsoluteTimeout(self.channel.uniqueid, seconds))
-        except CommandError:
-            return True  # it has ended, or has gone its way as the call's audio
-        except LinkError:
-            return False
-        return True
 
     # What happens to the leg.
 
     def lose(self, reason: str) -> None:
         """End the leg here if only Asterisk's events could bring it any further."""
         if self.phase not in (Phase.UP, Phase.ENDED):
-            self.abandoned = self.phase is Phase.WAITING
+            self.abandoned = self._waits
             self._end(HangupCause.NETWORK_OUT_OF_ORDER, reason)
 
     def connected(self, connection: Connection) -> None:
         """Take the audio connection."""
-        if self.phase is Phase.ENDED or self._connection is not None:
+        if self.phase in (Phase.UP, Phase.ENDED):
             connection.socket.close()
             return
+        self._drop_connection()  # one of early media that nobody came to play
         self._connection = connection
-        if self.phase is not Phase.CONNECTED:
+        if self._answered or self.phase is Phase.DIALLING:
             self._come_up()
 
     def handle(self, event: Event) -> None:
@@ -265,6 +302,9 @@ class PbxLeg:
                 self._ringing()
             case DialEnded(channel, status) if channel.uniqueid != self._followed:
                 self._causes.dial_ended(status)
+            case BridgeEntered(channel, technology) if self._names(channel):
+                if self._early.bridged(technology) and self._answered:
+                    self._audio_bridged(channel)
             case Originated(_, success=False) if not self._born.is_set():
                 self._spawn(self._end_soon(HangupCause.NO_ROUTE))
             case HoldChanged(channel, held):
@@ -276,14 +316,14 @@ class PbxLeg:
                 self._come_up()
             case UserEvent(dialplan.MISSED_EVENT, _, fields):
                 self._causes.missed(fields.get("status", ""), fields.get("cause", ""))
-            case UserEvent(dialplan.GIVEN_UP_EVENT) if self.phase is Phase.WAITING:
+            case UserEvent(dialplan.GIVEN_UP_EVENT) if self._waits:
                 # The channel runs on in the operator's dialplan: hands off.
                 self._end(HangupCause.NO_USER_RESPONSE, "the dialplan waited too long")
 
     def compare(self, live: dict[str, Channel]) -> None:
         """Learn after a gap in the events which channels (by unique id) are left."""
         for channel in live.values():
-            if dialplan.audio_uuid(channel.name) == self.audio_uuid:
+            if self._names(channel):
                 self.audio_channel = self.audio_channel or channel
         if self.channel.uniqueid in live:
             self._born.set()
@@ -302,6 +342,13 @@ class PbxLeg:
         """The unique id of the channel whose end is the end of the leg."""
         return (self.audio_channel or self.channel).uniqueid
 
+    @property
+    def _waits(self) -> bool:
+        return self.phase in (Phase.WAITING, Phase.EARLY)
+
+    def _names(self, channel: Channel) -> bool:
+        return dialplan.audio_uuid(channel.name) == self.audio_uuid
+
     def _is_audio(self, channel: Channel) -> bool:
         audio = self.audio_channel
         return audio is not None and channel.uniqueid == audio.uniqueid
@@ -309,7 +356,9 @@ class PbxLeg:
     def _channel_began(self, channel: Channel) -> None:
         if channel.uniqueid == self.channel.uniqueid:
             self._born.set()
-        elif dialplan.audio_uuid(channel.name) == self.audio_uuid:
+        elif self._early.owns(channel):
+            self._early.began(channel)
+        elif self._names(channel):
             self.audio_channel = channel
         elif self.phase is Phase.DIALLING and channel.uniqueid != self._other_half:
             self._causes.leg_began(channel.uniqueid)
@@ -317,11 +366,13 @@ class PbxLeg:
     def _channel_ended(self, channel: Channel, cause: int) -> None:
         if self.phase is Phase.DIALLING and self.audio_channel is None:
             self._dialling_ended(channel, cause)
+        elif self._early.owns(channel) and self._followed != channel.uniqueid:
+            self._early.ended()
         elif channel.uniqueid != self._followed:
             return
         elif self._ending is not None:
             self._end(*self._ending)
-        elif self.phase in (Phase.WAITING, Phase.ANSWERING):
+        elif self._waits or self.phase is Phase.ANSWERING:
             self._end(HangupCause.NORMAL_CLEARING, why_cancelled(cause))
         else:
             self._end(HangupCause.of(cause))
@@ -371,16 +422,30 @@ class PbxLeg:
             self.phase = Phase.UP
             self._report(events.PbxAnswered())
 
+    def _audio_bridged(self, channel: Channel) -> None:
+        """Be up with the connection that was there before the answer.
+
+        Bridge takes the channel over into one of another unique id.
+        """
+        if self.audio_channel is None and self.phase is not Phase.ENDED:
+            self.audio_channel = channel
+            self._server.forget(self.audio_uuid)
+            self.phase = Phase.UP
+            self._report(events.PbxAnswered())
+
     def _end(self, cause: HangupCause, reason: str = "") -> None:
         if self.phase is Phase.ENDED:
             return
         self.phase = Phase.ENDED
-        if self._connection is not None:
-            self._connection.socket.close()
-            self._connection = None
+        self._drop_connection()
         if self.on_ended is not None:
             self.on_ended(self)
         self._report(events.PbxReleased(cause, reason or meaning(cause).text))
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.socket.close()
+            self._connection = None
 
     def _report(self, event: events.Event) -> None:
         if self._sink is None:
@@ -390,10 +455,20 @@ class PbxLeg:
 
     # Actions.
 
+    async def _guarded(self, moving: Coroutine[None, None, None]) -> None:
+        """Move the waiting channel; without a link it is lost to us."""
+        try:
+            await moving
+        except LinkError as error:
+            self.lose(str(error))
+            raise
+
     async def _refuse(self, cause: HangupCause, reason: str) -> None:
         self._ending = (cause, reason)
         try:
-            await self._settle(meaning(cause).status, spoken(cause), reason)
+            await self._guarded(
+                self._waiting.settle(meaning(cause).status, spoken(cause), reason)
+            )
         except CallError:
             _log.debug("= the caller of %s has gone already", self.uuid)
         finally:
@@ -404,96 +479,18 @@ class PbxLeg:
         if self.phase is Phase.DIALLING:
             # Asterisk starts an originated call in a thread of its own: a Hangup
             # right behind the Originate finds no channel.
-            await self._wait_for_birth()
+            await self.wait_for_birth()
         try:
-            await self._do(Hangup(self._followed, int(cause)))
+            await ask(self._link, Hangup(self._followed, int(cause)))
         except CallError:
             self._end(cause, reason)
         except LinkError as error:  # its lease or its audio connection ends it
             self._end(HangupCause.NETWORK_OUT_OF_ORDER, str(error))
 
-    async def _wait_for_birth(self) -> None:
+    async def wait_for_birth(self) -> None:
+        """Return when Asterisk has begun the originated call, or soon after."""
         try:
             async with asyncio.timeout(_BIRTH_S):
                 await self._born.wait()
         except TimeoutError:
             _log.warning("! %s: Asterisk has not begun the call yet", self.uuid)
-
-    async def _settle(
-        self, status: DialStatus, cause: HangupCause, reason: str
-    ) -> None:
-        """Let the waiting Gosub return with a result."""
-        text = dialplan.plain_reason(reason or meaning(cause).text)
-        await self._move(
-            dialplan.RETURN,
-            {
-                f"__{dialplan.STATUS}": status.value,
-                f"__{dialplan.CAUSE}": str(int(cause)),
-                f"__{dialplan.REASON}": text,
-            },
-        )
-
-    async def _move(self, extension: str, variables: dict[str, str]) -> None:
-        channel = self.channel.uniqueid
-        redirect = Redirect(channel, dialplan.CONTEXT, extension)
-        settings = [Setvar(channel, name, value) for name, value in variables.items()]
-        end_s = self._clock.monotonic_s() + _MOVED_S
-        try:
-            await self._do(*settings, redirect)
-        except LinkError as error:
-            self.lose(str(error))
-            raise
-        except CallError as error:
-            if _MOVING not in error.reason:
-                raise
-            await self._move_again(redirect, end_s)
-        # For a Redirect that met a Goto: see `taken` in skypechan.conf. The channel may
-        # have gone on and ended meanwhile.
-        with contextlib.suppress(CallError, LinkError):
-            step = f"{self.uuid}/{dialplan.STEPS[extension]}"
-            await self._do(Setvar(channel, dialplan.STEP, step))
-
-    async def _move_again(self, redirect: Redirect, end_s: float) -> None:
-        """Repeat a Redirect until the one before it has taken effect."""
-        while self.phase is not Phase.ENDED:
-            await self._clock.sleep(_LOOK_AGAIN_S)
-            try:
-                await self._do(redirect)
-            except CallError as error:
-                late = self._clock.monotonic_s() > end_s
-                if late or _MOVING not in error.reason:
-                    raise
-            else:
-                return
-        raise CallError(HangupCause.NORMAL_CLEARING, "the caller gave up")
-
-    async def _do(self, *actions: Action) -> None:
-        """Send actions in one go. Raises CallError when the channel is gone."""
-        answers = await asyncio.gather(
-            *(self._link.send(action) for action in actions), return_exceptions=True
-        )
-        for answer in answers:
-            if isinstance(answer, CommandError):
-                raise CallError(
-                    HangupCause.NORMAL_UNSPECIFIED, f"Asterisk: {answer}"
-                ) from answer
-            if isinstance(answer, BaseException):
-                raise answer
-
-
-def _without_backlog(connection: Connection) -> Connection:
-    """Drop what piled up in the socket before anybody listened.
-
-    It would be delay for the rest of the call. The cut is between messages.
-    """
-    decoder = Decoder()
-    decoder.feed(connection.pending)
-    while True:
-        try:
-            piece = connection.socket.recv(_CHUNK_BYTES)
-        except OSError:
-            break  # that was all; or it is broken: whoever takes it sees that
-        if not piece:
-            break
-        decoder.feed(piece)
-    return dataclasses.replace(connection, pending=decoder.rest)

@@ -18,16 +18,19 @@ from skypechan.errors import RemoteWireError
 
 # Contexts and extensions of skypechan.conf.
 CONTEXT = "skypechan"
-TAKEN, RINGING, RETURN = "taken", "ringing", "return"
-STEPS = {TAKEN: 1, RINGING: 2, RETURN: 3}
+TAKEN, RINGING, EARLY, RETURN = "taken", "ringing", "early", "return"
+STEPS = {TAKEN: 1, RINGING: 2, EARLY: 3, RETURN: 4}
 WAITING_PLACES = frozenset(
-    (CONTEXT, place) for place in ("prepare", TAKEN, RINGING, "wait")
+    (CONTEXT, place) for place in ("prepare", TAKEN, RINGING, EARLY, "wait")
 )
 INBOUND = "Local/s@skypechan-inbound"
 AUDIO_CONTEXT = "skypechan-audio"
+EARLY_CONTEXT = "skypechan-early"
 CLICK_CONTEXT = "skypechan-click"
 ECHO = Target("echo", "skypechan-test")
 SELF_TEST = "self-test"  # the kind of call that ECHO is for
+
+HOLDING = "holding_bridge"  # the technology of the bridge that early media is in
 
 # Its user events.
 CALL_EVENT = "SkypechanCall"
@@ -44,6 +47,8 @@ SECONDS = "SKYPECHAN_SECONDS"
 AMI_USER, GATEWAY = "SKYPECHAN_AMI_USER", "SKYPECHAN_GATEWAY"
 TAKEN_BY = "SKYPECHAN_TAKEN_BY"
 STEP = "SKYPECHAN_STEP"
+UUID_OF_CALL = "SKYPECHAN_UUID"
+EARLY_AUDIO = "SKYPECHAN_EARLY"
 STATUS, CAUSE, REASON = "SKYPECHAN_STATUS", "SKYPECHAN_CAUSE", "SKYPECHAN_REASON"
 CONTACT = "SKYPECHAN_CONTACT_"
 
@@ -117,6 +122,12 @@ def audio_uuid(channel: str) -> UUID | None:
         return UUID(channel[-36:])
     except ValueError:
         return None
+
+
+def format_of(rate_hz: int | None) -> str:
+    """Return the AudioSocket format of a sample rate; the narrow one if not known."""
+    names = {rate: name for name, rate in RATES_HZ.items()}
+    return names.get(rate_hz or 0, NARROW_FORMAT)
 
 
 def rate_of(audio_format: str) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from uuid import UUID, uuid4
 from skypechan.asterisk import dialplan, introduction
 from skypechan.asterisk.ami.link import BRIEF_S, AmiLink, LinkState
 from skypechan.asterisk.ami.messages import (
+    BridgeEntered,
     Channel,
     ChannelBegan,
     ChannelEnded,
@@ -43,6 +43,7 @@ from skypechan.asterisk.channel import LegDoors, PbxLeg, Phase
 from skypechan.asterisk.click import ClickToCall
 from skypechan.asterisk.contacts import Contact, ContactCall, ContactDoor
 from skypechan.asterisk.dialplan import Origination
+from skypechan.asterisk.register import LegRegister
 from skypechan.asterisk.versions import Version
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink
@@ -129,8 +130,7 @@ class Pbx:
         self._contact_door = ContactDoor(self._contact_called)
         self.clicks = ClickToCall(link, clock)
         self.details = CallDetails(link, self._spawn)
-        self._legs: set[PbxLeg] = set()
-        self._of_channel: defaultdict[str, set[PbxLeg]] = defaultdict(set)
+        self._register = LegRegister()
         self._leaving: set[str] = set()
         self._link_changed = asyncio.Event()
         self._set_ups = 0
@@ -141,7 +141,7 @@ class Pbx:
     @property
     def legs(self) -> frozenset[PbxLeg]:
         """The legs that live."""
-        return frozenset(self._legs)
+        return self._register.all
 
     @property
     def refused_sockets(self) -> Mapping[str, int]:
@@ -210,9 +210,7 @@ class Pbx:
     ) -> PbxLeg:
         leg = PbxLeg(self._doors, uuid, phase, channel, rate_hz, other_half)
         leg.on_ended = self._drop
-        self._legs.add(leg)
-        for key in (channel.uniqueid, channel.linkedid, leg.uuid):
-            self._of_channel[key].add(leg)
+        self._register.add(leg, channel.uniqueid, channel.linkedid, leg.uuid)
         return leg
 
     def _doors_of_new_name(self) -> LegDoors:
@@ -224,18 +222,8 @@ class Pbx:
         if leg.abandoned:
             self._doors = self._doors_of_new_name()
             self._link_changed.set()
-        self._legs.discard(leg)
-        self._forget_audio(leg)
-        keys = [leg.channel.uniqueid, leg.channel.linkedid, leg.uuid]
-        if leg.audio_channel is not None:
-            keys.append(leg.audio_channel.uniqueid)
-        for key in keys:
-            self._of_channel[key].discard(leg)
-            if not self._of_channel[key]:
-                del self._of_channel[key]
-
-    def _forget_audio(self, leg: PbxLeg) -> None:
-        if not any(leg.audio_uuid == one.uuid for one in self._contacts.values()):
+        self._register.drop(leg)
+        if self._contact_of(leg.audio_uuid) is None:
             self._server.forget(leg.audio_uuid)
 
     def handle(self, event: Event) -> None:
@@ -261,12 +249,11 @@ class Pbx:
             case Originated(uniqueid):
                 self._spawn(self.clicks.handle(event))
                 self._tell(event, uniqueid)
+            case BridgeEntered(channel):
+                self._bridge_entered(event, channel)
 
     def _tell(self, event: Event, *keys: str) -> None:
-        legs: set[PbxLeg] = set()
-        for key in keys:
-            legs |= self._of_channel.get(key, set())
-        for leg in legs:
+        for leg in self._register.of(*keys):
             leg.handle(event)
 
     def _channel_began(self, event: ChannelBegan, channel: Channel) -> None:
@@ -276,11 +263,21 @@ class Pbx:
             self._contact_door.channel_began(contact, channel)
             return
         self._tell(event, channel.linkedid, str(uuid))
-        for leg in self._of_channel.get(str(uuid), set()):
-            self._of_channel[channel.uniqueid].add(leg)
+        self._audio_seen(channel, uuid)
+
+    def _audio_seen(self, channel: Channel, uuid: UUID | None) -> None:
+        for leg in self._register.of(str(uuid)):
+            self._register.add(leg, channel.uniqueid)
+
+    def _bridge_entered(self, event: BridgeEntered, channel: Channel) -> None:
+        """Follow an audio channel that another bridge has taken over."""
+        uuid = dialplan.audio_uuid(channel.name)
+        if uuid is not None and self._contact_of(uuid) is None:
+            self._audio_seen(channel, uuid)
+            self._tell(event, channel.uniqueid)
 
     def _channel_leaving(self, channel: Channel) -> None:
-        if channel.uniqueid in self._of_channel:
+        if self._register.of(channel.uniqueid):
             self._leaving.add(channel.uniqueid)
             self._spawn(self._make_sure_of_end(channel))
 
@@ -463,10 +460,10 @@ class Pbx:
             if item.get("event") == "Status"
         ]
         live = {channel.uniqueid: channel for channel in channels}
-        for leg in known & self._legs:
+        for leg in known & self.legs:
             leg.compare(live)
-            if leg.audio_channel is not None and leg in self._legs:
-                self._of_channel[leg.audio_channel.uniqueid].add(leg)
+            if leg.audio_channel is not None and leg in self.legs:
+                self._register.add(leg, leg.audio_channel.uniqueid)
             if leg.phase is Phase.WAITING:
                 await self._compare_waiting(leg)
 

@@ -45,9 +45,13 @@ class LineAnswered:
 
 @dataclass(frozen=True, slots=True)
 class LineDigit:
-    """The line's far end pressed a key: one of 0-9 * # A-D."""
+    """The line's far end pressed a key: one of 0-9 * # A-D.
+
+    `in_band` where the tone was found in its audio, else its client has told.
+    """
 
     digit: str
+    in_band: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,11 @@ class PbxOffered:
 @dataclass(frozen=True, slots=True)
 class PbxRinging:
     """The called extension rings."""
+
+
+@dataclass(frozen=True, slots=True)
+class PbxEarlyMedia:
+    """The PBX caller hears what the line plays, though nothing is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +164,7 @@ LineEvent = (
 PbxEvent = (
     PbxOffered
     | PbxRinging
+    | PbxEarlyMedia
     | PbxAnswered
     | PbxDigit
     | PbxHeld

@@ -4,7 +4,8 @@ Everything about what may follow what stands here. Rules the table keeps:
 
 * Answer supervision: the line leg is answered only after the PBX leg, and the PBX
   leg only after the line leg.
-* Media joins only when both legs are up.
+* Media joins only when both legs are up; but what the line's far end plays before it
+  answers, ringback or an announcement, the PBX caller hears at once.
 * Each leg is released at most once, and nothing happens after RELEASED.
 """
 
@@ -30,6 +31,7 @@ from skypechan.call.events import (
     MediaEnded,
     PbxAnswered,
     PbxDigit,
+    PbxEarlyMedia,
     PbxHeld,
     PbxOffered,
     PbxReleased,
@@ -50,6 +52,8 @@ class CallState(StrEnum):
     PLACING = "placing"  # the line is dialling
     RINGING = "ringing"  # the line's far end rings
     ANSWERING_PBX = "answering pbx"  # the line answered; so does the PBX now
+    EARLY_MEDIA = "early media"  # the PBX caller hears the line, unanswered
+    ANSWERING_EARLY = "answering early"  # the line answered while it was heard
     ESTABLISHED = "established"
     RELEASING_LINE = "releasing line"  # only the line leg is left
     RELEASING_PBX = "releasing pbx"  # only the PBX leg is left
@@ -80,6 +84,7 @@ EVENTS: tuple[type[Event], ...] = (
     LineReleased,
     PbxOffered,
     PbxRinging,
+    PbxEarlyMedia,
     PbxAnswered,
     PbxDigit,
     PbxHeld,
@@ -101,10 +106,15 @@ TRANSITIONS: dict[Pair, Row] = {
     # A call from the PBX to the line.
     (_S.IDLE, PbxOffered): Row(_S.PLACING, (_A.TAKE_PBX, _A.PLACE_LINE)),
     (_S.PLACING, LineRinging): Row(_S.RINGING, (_A.RING_PBX,)),
-    (_S.PLACING, LineEarlyMedia): Row(_S.RINGING, (_A.RING_PBX,)),
+    (_S.PLACING, LineEarlyMedia): Row(_S.RINGING, (_A.PLAY_EARLY_TO_PBX,)),
     (_S.PLACING, LineAnswered): Row(_S.ANSWERING_PBX, (_A.ANSWER_PBX,)),
     (_S.RINGING, LineAnswered): Row(_S.ANSWERING_PBX, (_A.ANSWER_PBX,)),
     (_S.ANSWERING_PBX, PbxAnswered): Row(_S.ESTABLISHED, (_A.START_MEDIA,)),
+    # The same, heard before it is answered.
+    (_S.RINGING, LineEarlyMedia): Row(_S.RINGING, (_A.PLAY_EARLY_TO_PBX,)),
+    (_S.RINGING, PbxEarlyMedia): Row(_S.EARLY_MEDIA, (_A.START_EARLY_MEDIA,)),
+    (_S.EARLY_MEDIA, LineAnswered): Row(_S.ANSWERING_EARLY, (_A.ANSWER_PBX,)),
+    (_S.ANSWERING_EARLY, PbxAnswered): Row(_S.ESTABLISHED, (_A.START_MEDIA,)),
     # A call that is up.
     (_S.ESTABLISHED, LineDigit): Row(_S.ESTABLISHED, (_A.SEND_DIGIT_TO_PBX,)),
     (_S.ESTABLISHED, PbxDigit): Row(_S.ESTABLISHED, (_A.SEND_DIGIT_TO_LINE,)),
@@ -134,6 +144,9 @@ _BEFORE_MEDIA = (
     _S.RINGING,
     _S.ANSWERING_PBX,
 )
+_EARLY = (_S.EARLY_MEDIA, _S.ANSWERING_EARLY)
+WITH_MEDIA = (*_EARLY, _S.ESTABLISHED)
+"""The states in which audio runs."""
 
 
 def _endings(state: CallState, first: tuple[Action, ...]) -> Iterator[tuple[Pair, Row]]:
@@ -149,8 +162,9 @@ def _endings(state: CallState, first: tuple[Action, ...]) -> Iterator[tuple[Pair
 
 for _state in _BEFORE_MEDIA:
     TRANSITIONS.update(_endings(_state, ()))
-TRANSITIONS.update(_endings(_S.ESTABLISHED, (_A.STOP_MEDIA,)))
-TRANSITIONS[_S.ESTABLISHED, MediaEnded] = TRANSITIONS[_S.ESTABLISHED, HangupRequested]
+for _state in WITH_MEDIA:
+    TRANSITIONS.update(_endings(_state, (_A.STOP_MEDIA,)))
+    TRANSITIONS[_state, MediaEnded] = TRANSITIONS[_state, HangupRequested]
 
 TIMERS: dict[CallState, Timer] = {
     _S.OFFERED: Timer.RING,
@@ -158,6 +172,8 @@ TIMERS: dict[CallState, Timer] = {
     _S.RINGING: Timer.RING,
     _S.ANSWERING_LINE: Timer.ANSWER,
     _S.ANSWERING_PBX: Timer.ANSWER,
+    _S.EARLY_MEDIA: Timer.RING,
+    _S.ANSWERING_EARLY: Timer.ANSWER,
     _S.ESTABLISHED: Timer.CALL,
     _S.RELEASING_LINE: Timer.RELEASE,
     _S.RELEASING_PBX: Timer.RELEASE,
@@ -169,10 +185,13 @@ _GOING = (_S.RELEASING_LINE, _S.RELEASING_PBX, _S.RELEASING_BOTH)
 _UP = (_S.ESTABLISHED, *_GOING, _S.RELEASED)
 
 
-def _ignored() -> Iterator[tuple[tuple[CallState, ...], tuple[type[Event], ...], str]]:
-    """Yield the pairs that do nothing, with the reason."""
+_Ignored = Iterator[tuple[tuple[CallState, ...], tuple[type[Event], ...], str]]
+
+
+def _idle_reports() -> _Ignored:
+    """Yield the reports of how far a leg is that do nothing, with the reason."""
     live = tuple(state for state in _S if state is not _S.IDLE)
-    outgoing = (_S.PLACING, _S.RINGING, _S.ANSWERING_PBX)
+    outgoing = (_S.PLACING, _S.RINGING, _S.ANSWERING_PBX, *_EARLY)
     incoming = (_S.OFFERED, _S.ANSWERING_LINE)
     yield (
         (_S.IDLE,),
@@ -180,12 +199,22 @@ def _ignored() -> Iterator[tuple[tuple[CallState, ...], tuple[type[Event], ...],
         "a call begins with an offer",
     )
     yield live, (LineOffered, PbxOffered), "a call is offered once"
+    yield (_S.RINGING,), (LineRinging,), "clients repeat themselves"
     yield (
-        (_S.RINGING, _S.ANSWERING_PBX),
+        (_S.ANSWERING_PBX, *_EARLY),
         (LineRinging, LineEarlyMedia),
         "clients repeat themselves",
     )
-    yield (_S.ANSWERING_PBX,), (LineAnswered,), "clients repeat themselves"
+    yield (
+        (_S.ANSWERING_PBX, _S.ANSWERING_EARLY),
+        (LineAnswered,),
+        "clients repeat themselves",
+    )
+    yield (
+        tuple(state for state in live if state is not _S.RINGING),
+        (PbxEarlyMedia,),
+        "the call has gone on meanwhile",
+    )
     yield (
         (*incoming, *_UP),
         (LineRinging, LineEarlyMedia),
@@ -196,17 +225,21 @@ def _ignored() -> Iterator[tuple[tuple[CallState, ...], tuple[type[Event], ...],
     yield (_S.ANSWERING_LINE,), (PbxAnswered, PbxRinging), "a late or repeated report"
     yield outgoing, (PbxRinging,), "the PBX caller does not ring"
     yield (
-        (_S.PLACING, _S.RINGING),
+        (_S.PLACING, _S.RINGING, _S.EARLY_MEDIA),
         (PbxAnswered,),
         "only we answer a leg that waits for the line",
     )
+
+
+def _idle_events() -> _Ignored:
+    """Yield all other pairs that do nothing, with the reason."""
     yield (
-        (*_BEFORE_MEDIA, *_GOING, _S.RELEASED),
+        (*_BEFORE_MEDIA, *_EARLY, *_GOING, _S.RELEASED),
         (LineDigit, PbxDigit, LineHeld, LineResumed, PbxHeld, PbxResumed),
         "nobody is there to hear it",
     )
     yield (
-        (*_BEFORE_MEDIA, *_GOING, _S.RELEASED),
+        (*_BEFORE_MEDIA, *_EARLY, *_GOING, _S.RELEASED),
         (HoldRequested, ResumeRequested),
         "only a call that is up can be held",
     )
@@ -227,7 +260,7 @@ def _ignored() -> Iterator[tuple[tuple[CallState, ...], tuple[type[Event], ...],
 
 IGNORED: dict[Pair, str] = {
     (state, event): reason
-    for states, events, reason in _ignored()
+    for states, events, reason in (*_idle_reports(), *_idle_events())
     for state in states
     for event in events
 }

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import ExitStack
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from skypechan.asterisk.channel import PbxLeg
-from skypechan.backends.base import Holding, LineLeg, Pacing
+from skypechan.backends.base import Holding, LineLeg
 from skypechan.call.actions import Action
-from skypechan.call.causes import HangupCause, meaning
+from skypechan.call.causes import HangupCause
 from skypechan.call.events import (
     Event,
     HangupRequested,
@@ -38,15 +38,22 @@ from skypechan.call.events import (
     TimedOut,
     Timer,
 )
-from skypechan.call.machine import TIMERS, CallState, step
+from skypechan.call.machine import TIMERS, WITH_MEDIA, CallState, step
 from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.clock import Clock
 from skypechan.errors import CallError, SkypechanError
+from skypechan.gateway.digits import DigitPairs
+from skypechan.gateway.endings import (
+    cause_of,
+    cause_of_error,
+    end_of_media,
+    failure_of,
+)
+from skypechan.gateway.joining import CallAudio
 from skypechan.gateway.lines import Line
 from skypechan.log import CallLog
-from skypechan.media.describe import audio_text
 from skypechan.media.engine import CallMedia, Engine
-from skypechan.media.values import EndReason, MediaEnd, MediaStart
+from skypechan.media.values import MediaEnd
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +63,9 @@ _ANSWER_S = 10.0
 _RELEASE_S = 5.0
 _MEDIA_GRACE_S = 0.1
 _MOST_WAITING_DIGITS = 256
+# What follows these in a row is left undone when they fail: nobody is called for a
+# caller who is gone.
+_LEADING = (Action.TAKE_PBX, Action.HOLD_LINE, Action.RESUME_LINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +94,12 @@ class CallRunner:
         self.record = record
         self.line = line
         self.state = CallState.IDLE
-        self.media: CallMedia | None = None
-        self.held_by: set[Side] = set()
         self.line_leg: LineLeg | None = None
         self.pbx_leg: PbxLeg | None = None
         self.originate: Callable[[], Awaitable[PbxLeg]] | None = None
         self.on_change: Callable[[CallRunner], None] | None = None
-        self._engine = engine
+        self._audio = CallAudio(record, line, engine, self.post, self._media_ended)
+        self._digits = DigitPairs(clock)
         self._clock = clock
         self._limits = limits
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -103,11 +112,13 @@ class CallRunner:
             Action.ORIGINATE_PBX: self._originate_pbx,
             Action.TAKE_PBX: self._take_pbx,
             Action.RING_PBX: self._ring_pbx,
+            Action.PLAY_EARLY_TO_PBX: self._play_early_to_pbx,
             Action.ANSWER_PBX: self._answer_pbx,
             Action.RELEASE_PBX: self._release_pbx,
             Action.PLACE_LINE: self._place_line,
             Action.ANSWER_LINE: self._answer_line,
             Action.RELEASE_LINE: self._release_line,
+            Action.START_EARLY_MEDIA: self._start_early_media,
             Action.START_MEDIA: self._start_media,
             Action.STOP_MEDIA: self._stop_media,
             Action.SEND_DIGIT_TO_PBX: self._send_digit_to_pbx,
@@ -138,24 +149,24 @@ class CallRunner:
             self.line_leg, Holding
         )
 
+    @property
+    def media(self) -> CallMedia | None:
+        """The audio of both legs, once it is joined."""
+        return self._audio.media
+
+    @property
+    def held_by(self) -> AbstractSet[Side]:
+        """Who has the call on hold; the gateway is the operator."""
+        return self._audio.held_by
+
     def audio_text(self) -> str:
         """Describe the audio chain, with counters once the audio is joined."""
-        figures = self.media.figures() if self.media else None
-        return audio_text(figures, self._engine.settings)
+        return self._audio.text()
 
     def tap(self, path: Path | None, seconds: float) -> None:
-        """Record both directions to a new WAV file for so long; None ends it.
-
-        Raises OSError when the file exists or cannot be created, CallError before the
-        audio is joined.
-        """
-        if self.media is None:
-            reason = "the call has no audio yet"
-            raise CallError(HangupCause.NORMAL_UNSPECIFIED, reason)
-        self.media.tap(path, seconds)
-        if path is not None:
-            self._log.info("= its audio is recorded to %s", path)
-            self.record.taps.append(str(path))
+        """Record the call's audio; see `CallAudio.tap`."""
+        self._audio.tap(path, seconds)
+        self._log.info("= its audio is recorded to %s", path)
 
     async def run(self) -> CallRecord:
         """Live until both legs are released; return the finished record."""
@@ -193,8 +204,8 @@ class CallRunner:
             self._changed()
         self._set_timer(TIMERS.get(row.state))
         for action in row.actions:
-            if not await self._perform(action, event):
-                break  # the caller is gone, say: nobody is called for him
+            if not await self._perform(action, event) and action in _LEADING:
+                break
 
     def _changed(self) -> None:
         if self.on_change is not None:
@@ -211,7 +222,12 @@ class CallRunner:
 
     def _fail(self, action: Action, error: SkypechanError) -> None:
         self._log.warning("! could not %s: %s", action, error)
-        self.post(_failure(action, *_cause_of_error(error)))
+        self._post_failure(action, *cause_of_error(error))
+
+    def _post_failure(self, action: Action, cause: HangupCause, reason: str) -> None:
+        event = failure_of(action, cause, reason)
+        if event is not None:
+            self.post(event)
 
     def _begin(
         self, action: Action, work: Callable[[], Awaitable[None]]
@@ -226,7 +242,7 @@ class CallRunner:
             except Exception:  # noqa: BLE001 - nobody else would hear of it
                 self._log.exception("! could not %s", action)
                 cause = HangupCause.TEMPORARY_FAILURE
-                self.post(_failure(action, cause, "a fault in the gateway"))
+                self._post_failure(action, cause, "a fault in the gateway")
 
         return self._start(done())
 
@@ -302,6 +318,9 @@ class CallRunner:
     async def _ring_pbx(self, _: Event) -> None:
         await _present(self.pbx_leg).ring()
 
+    async def _play_early_to_pbx(self, _: Event) -> None:
+        await _present(self.pbx_leg).play_early()
+
     async def _answer_pbx(self, _: Event) -> None:
         await _present(self.pbx_leg).answer()
 
@@ -313,7 +332,7 @@ class CallRunner:
         await self.pbx_leg.release(cause, reason)
 
     async def _send_digit_to_pbx(self, event: Event) -> None:
-        if isinstance(event, LineDigit):
+        if isinstance(event, LineDigit) and not self._digits.is_copy(event):
             self.record.digits_to_pbx += 1
             await _present(self.pbx_leg).send_digit(event.digit)
 
@@ -367,102 +386,39 @@ class CallRunner:
         """Begin to join the audio; a client may be slow to open its sound."""
         self._begin(Action.START_MEDIA, self._join)
 
+    async def _start_early_media(self, _: Event) -> None:
+        self._begin(Action.START_EARLY_MEDIA, self._join)
+
     async def _join(self) -> None:
-        with ExitStack() as opened:
-            if self._placing is not None:
-                await asyncio.wait([self._placing])
-            port = await _present(self.line_leg).open_audio()
-            opened.callback(port.close)
-            connection = await _present(self.pbx_leg).audio()
-            opened.callback(connection.socket.close)
-            if self.state is not CallState.ESTABLISHED:
-                return  # it has ended while the client was opening its sound
-            self.media = self._engine.start(
-                MediaStart(
-                    call_id=self.record.call,
-                    line_receive=port.from_line,
-                    line_send=port.to_line,
-                    line_rate_hz=port.rate_hz,
-                    line_is_bursty=port.pacing is Pacing.BURSTY,
-                    pbx=connection.socket,
-                    pbx_pending=connection.pending,
-                    pbx_rate_hz=connection.rate_hz,
-                    playback_db=self.line.playback_db,
-                    capture_db=self.line.capture_db,
-                    on_digit=lambda digit: self.post(PbxDigit(digit)),
-                    on_closed=self._media_ended,
-                )
-            )
-            opened.pop_all()  # the engine has them now
+        if self._placing is not None:
+            await asyncio.wait([self._placing])
+        await self._audio.join(
+            _present(self.line_leg),
+            _present(self.pbx_leg),
+            lambda: self.state in WITH_MEDIA,
+        )
 
     def _media_ended(self, end: MediaEnd) -> None:
-        """Turn the end of a stream into an event of the call.
+        """Let the end of a stream become an event of the call.
 
         The leg's own release, which is mostly on its way, says more: it gets a moment.
         """
-        if end.reason in (EndReason.CLOSED, EndReason.TERMINATED):
-            event = MediaEnded(end.side, HangupCause.NORMAL_CLEARING, "hung up")
-        else:
-            reason = f"audio {end.reason}: {end.detail}"
-            event = MediaEnded(end.side, HangupCause.TEMPORARY_FAILURE, reason)
-        self._start(self._post_later(event, _MEDIA_GRACE_S))
+        self._start(self._post_later(end_of_media(end), _MEDIA_GRACE_S))
 
     async def _post_later(self, event: Event, seconds: float) -> None:
         await self._clock.sleep(seconds)
         self.post(event)
 
     async def _stop_media(self, _: Event | None) -> None:
-        if self.media is None:
-            return
-        self.record.audio = self.media.figures().as_record()
-        self.media.stop()
-        self.media = None
+        self._audio.stop()
 
     async def _note_hold(self, event: Event) -> None:
-        self.held_by.add(_side_of(event))
+        self._audio.note_hold(_side_of(event))
         self._changed()
 
     async def _note_resume(self, event: Event) -> None:
-        self.held_by.discard(_side_of(event))
+        self._audio.note_resume(_side_of(event))
         self._changed()
-
-
-_CAUSE_OF_TIMER: dict[Timer, tuple[HangupCause, str]] = {
-    Timer.RING: (HangupCause.NO_ANSWER, "nobody answered in time"),
-    Timer.ANSWER: (HangupCause.TEMPORARY_FAILURE, "the other leg did not come up"),
-    Timer.CALL: (HangupCause.NORMAL_CLEARING, "the longest call time was reached"),
-    Timer.RELEASE: (HangupCause.NORMAL_UNSPECIFIED, "a leg did not confirm its end"),
-}
-
-
-def cause_of(event: Event) -> tuple[HangupCause, str]:
-    """Return the cause and the reason that an ending event carries."""
-    match event:
-        case (
-            LineReleased(cause, reason)
-            | PbxReleased(cause, reason)
-            | MediaEnded(_, cause, reason)
-            | HangupRequested(cause, reason)
-        ):
-            return cause, reason or meaning(cause).text
-        case TimedOut(timer):
-            return _CAUSE_OF_TIMER[timer]
-    return HangupCause.NORMAL_CLEARING, ""
-
-
-def _cause_of_error(error: SkypechanError) -> tuple[HangupCause, str]:
-    if isinstance(error, CallError):
-        return HangupCause.of(error.cause), error.reason
-    return HangupCause.TEMPORARY_FAILURE, str(error)
-
-
-def _failure(action: Action, cause: HangupCause, reason: str) -> Event:
-    """Return what a failed action means for the call."""
-    if action in (Action.PLACE_LINE, Action.RELEASE_LINE):
-        return LineReleased(cause, reason)
-    if action in (Action.ORIGINATE_PBX, Action.TAKE_PBX, Action.RELEASE_PBX):
-        return PbxReleased(cause, reason)
-    return HangupRequested(cause, reason)
 
 
 def _side_of(event: Event) -> Side:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from skypechan.call.routes import Target, plain_word
+from skypechan.media.holdaudio import SILENCE, check_hold_audio
 from skypechan.settings import setting
 
 
@@ -31,6 +32,15 @@ class LineSettings:
     )
     max_call_seconds: float = setting(
         0.0, "longest call, seconds; 0 is without limit", least=0
+    )
+    hold_audio: str = setting(
+        SILENCE,
+        'what somebody hears who is put on hold: "silence" or a WAV file, 16-bit PCM',
+        form=check_hold_audio,
+    )
+    inband_digits: bool = setting(
+        False,
+        "find digits of the far end by their tones, where its client tells none",
     )
 
     callers_allowed: tuple[str, ...] = setting(

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from skypechan.audio.chain import LINE_RATE_HZ
+from skypechan.audio.pcm import PcmFormat
 from skypechan.log import CallLog
 from skypechan.media.payload import PayloadDecoder
-from skypechan.media.streams import Outlet, PbxInlet, PcmInlet
-from skypechan.media.values import MediaFigures, MediaStart, Payload
+from skypechan.media.streams import OnBlocked, Outlet, PbxInlet, PcmInlet, prepare
+from skypechan.media.values import EngineSettings, MediaFigures, MediaStart, Payload
+
+_LINE = PcmFormat(LINE_RATE_HZ)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -32,6 +40,28 @@ class Call:
     flushing: bool = False
     final: MediaFigures | None = None  # once it has been stopped
 
+    def take_pbx(self, sock: socket.socket, pending: bytes, row: memoryview) -> None:
+        """Go on with another connection to Asterisk. Raises OSError as sockets do."""
+        prepare(sock)
+        before = self.pbx_outlet
+        self.pbx_inlet = PbxInlet(sock, row, pending)
+        self.pbx_outlet = before.moved_to(sock)
+
+    def read_ahead(self) -> bool:
+        """Read a line that is ahead of time up to a whole frame; False without one.
+
+        Raises EOFError at the end and OSError as the socket does.
+        """
+        if self.flushing:
+            self.flushing = self.line_inlet.discard()
+            return False
+        try:
+            while not self.line_inlet.receive():
+                pass
+        except BlockingIOError:
+            return False
+        return True
+
     def note_payload(self, payload: Payload) -> None:
         """Say once that the dialplan is not as meant, and how to mend it."""
         if self.payload is not payload:
@@ -46,3 +76,29 @@ class Call:
         """Call the owner back, unless it has stopped the call meanwhile."""
         if self.final is None:
             callback(news)
+
+
+def begin(
+    row: int,
+    start: MediaStart,
+    settings: EngineSettings,
+    line_frame: memoryview,
+    pbx_frame: memoryview,
+    on_blocked: OnBlocked,
+    most_samples: int,
+) -> Call:
+    """Return a call that begins in `row`, its streams on the row's frames."""
+    stall_s = settings.stall_seconds
+    limit = _LINE.frame_bytes * settings.line_queue_ms // _LINE.ptime_ms
+    return Call(
+        row=row,
+        start=start,
+        line_inlet=PcmInlet(start.line_receive, line_frame),
+        pbx_inlet=PbxInlet(start.pbx, pbx_frame, start.pbx_pending),
+        decoder=PayloadDecoder(most_samples),
+        line_outlet=Outlet(start.line_send, on_blocked, stall_s, limit),
+        pbx_outlet=Outlet(start.pbx, on_blocked, stall_s),
+        log=CallLog(_log, start.call_id),
+        playback_db=start.playback_db,
+        capture_db=start.capture_db,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +22,12 @@ class Host(Protocol):
 
     def flush(self, call: Call) -> None:
         """Throw away what a bursty line has sent."""
+
+    def rest(self, call: Call, *, to_line: bool, to_pbx: bool) -> None:
+        """Let hold audio take the place of audio, or end that."""
+
+    def move_pbx(self, call: Call, sock: socket.socket, pending: bytes) -> None:
+        """Go on with another connection to Asterisk."""
 
     def figures(self, call: Call) -> MediaFigures:
         """Return the call's figures."""
@@ -62,6 +69,17 @@ class CallMedia:
         Ends with the first 20 ms in which nothing more comes; not for paced lines.
         """
         self._engine.flush(self._call)
+
+    def rest(self, *, to_line: bool, to_pbx: bool) -> None:
+        """Who is on hold and hears the hold audio, from the next frame on."""
+        self._engine.rest(self._call, to_line=to_line, to_pbx=to_pbx)
+
+    def move_pbx(self, sock: socket.socket, pending: bytes) -> None:
+        """Go on with another connection to Asterisk; the one before is hung up.
+
+        Rates stay. Raises OSError for a socket that is of no use.
+        """
+        self._engine.move_pbx(self._call, sock, pending)
 
     def figures(self) -> MediaFigures:
         """Return the figures of now, or of the moment the call was stopped."""

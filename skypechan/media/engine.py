@@ -23,7 +23,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +35,12 @@ from skypechan.audio.pcm import Int16, PcmFormat, Rows, from_bytes
 from skypechan.call.causes import HangupCause
 from skypechan.call.record import Side
 from skypechan.errors import CallError, RemoteWireError
-from skypechan.log import CallLog
-from skypechan.media.call import Call
+from skypechan.media.call import Call, begin
 from skypechan.media.callmedia import CallMedia
 from skypechan.media.flow import Flow, begin_with
-from skypechan.media.payload import PayloadDecoder
-from skypechan.media.ports import Port, Ports
+from skypechan.media.holdaudio import Resting
+from skypechan.media.inband import InBandDigits
+from skypechan.media.ports import Ports
 from skypechan.media.streams import (
     DIGIT,
     HEADER_BYTES,
@@ -47,8 +49,6 @@ from skypechan.media.streams import (
     TERMINATE,
     MessageTable,
     Outlet,
-    PbxInlet,
-    PcmInlet,
     end_of,
     prepare_all,
 )
@@ -115,6 +115,8 @@ class Engine:
         self._ticks = 0
         self._due_timer: asyncio.TimerHandle | None = None
         self._taps = Taps()
+        self._to_pbx_rests, self._to_line_rests = Resting(), Resting()
+        self._in_band = InBandDigits(capacity)
         loop.add_reader(self._ports.fileno(), self._pass)
 
     # A pass.
@@ -175,6 +177,10 @@ class Engine:
             self._send_to_line(rows, pcm, rate_hz, now_s)
 
     def _send_to_pbx(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
+        if self._in_band:
+            self._in_band.hear(rows, pcm)
+        if self._to_pbx_rests:
+            self._to_pbx_rests.apply(rows, pcm, LINE_RATE_HZ)
         if self._taps:
             self._taps.to_pbx(rows, pcm)
         table = self._messages[rate_hz]
@@ -183,6 +189,8 @@ class Engine:
         self._line_timing.written(rows, pcm.shape[1] / LINE_RATE_HZ, now_s)
 
     def _send_to_line(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
+        if self._to_line_rests:
+            self._to_line_rests.apply(rows, pcm, rate_hz)
         timing, output = self._pbx_timing, self._line_output[: len(rows)]
         ratio = timing.queue.ratio[rows] if self.settings.follow_line_clock else None
         counts = self._to_line.process(rows, pcm, rate_hz, output, ratio)
@@ -300,14 +308,9 @@ class Engine:
         ]:
             if self._line_outlets[call.row] is None:
                 continue
-            if call.flushing:
-                call.flushing = call.line_inlet.discard()
-                continue
             try:
-                while not call.line_inlet.receive():
-                    pass
-            except BlockingIOError:
-                continue
+                if not call.read_ahead():
+                    continue
             except (OSError, EOFError) as error:
                 self._lose(call, Side.LINE, error)
                 continue
@@ -351,7 +354,7 @@ class Engine:
                 sock.close()
             raise
         call = self._place(start)
-        self._open_ports(call)
+        self._ports.open_call(call, self._receive_from_line, self._receive_from_pbx)
         self._rows = np.array(list(self._calls), np.intp)
         now_s = self._loop.time()
         self._silence_to_pbx(np.array([call.row], np.intp), now_s)
@@ -360,30 +363,21 @@ class Engine:
         except RemoteWireError as error:
             self._lose(call, Side.PBX, error)
         if self._tick_timer is None:
-            self._tick_timer = self._loop.call_at(
-                now_s + _TICK_S, self._tick, now_s + _TICK_S
-            )
+            first_s = now_s + _TICK_S
+            self._tick_timer = self._loop.call_at(first_s, self._tick, first_s)
         return CallMedia(self, call)
 
     def _place(self, start: MediaStart) -> Call:
         """Give the call a row and start all that has a row of its own afresh."""
         row = self._free.pop()
-        settings, room = self.settings, self._ports.wait_for_room
-        stall_s = settings.stall_seconds
-        limit = _LINE.frame_bytes * settings.line_queue_ms // _LINE.ptime_ms
-        call = Call(
-            row=row,
-            start=start,
-            line_inlet=PcmInlet(start.line_receive, self._line_frames[row].data),
-            pbx_inlet=PbxInlet(
-                start.pbx, self._pbx_frames[row].data, start.pbx_pending
-            ),
-            decoder=PayloadDecoder(_CHUNK_SAMPLES),
-            line_outlet=Outlet(start.line_send, room, stall_s, limit),
-            pbx_outlet=Outlet(start.pbx, room, stall_s),
-            log=CallLog(_log, start.call_id),
-            playback_db=start.playback_db,
-            capture_db=start.capture_db,
+        call = begin(
+            row,
+            start,
+            self.settings,
+            self._line_frames[row].data,
+            self._pbx_frames[row].data,
+            self._ports.wait_for_room,
+            _CHUNK_SAMPLES,
         )
         now_s = self._loop.time()
         self._to_pbx.reset(row, start.capture_db)
@@ -392,24 +386,13 @@ class Engine:
         self._pbx_timing.reset(row, now_s)
         self._from_line.reset(row, LINE_RATE_HZ, now_s)
         self._from_pbx.reset(row, start.pbx_rate_hz, now_s)
+        if start.on_line_digit is not None:
+            tell = partial(call.deliver, start.on_line_digit)
+            self._in_band.listen(row, lambda digit: self._loop.call_soon(tell, digit))
         self._line_outlets[row] = call.line_outlet
         self._pbx_outlets[row] = call.pbx_outlet
         self._calls[row] = call
         return call
-
-    def _open_ports(self, call: Call) -> None:
-        start, line, pbx = call.start, call.line_outlet, call.pbx_outlet
-        from_pbx = self._receive_from_pbx
-        from_line = None if start.line_is_bursty else self._receive_from_line
-        if start.line_receive is start.line_send:
-            line_ports = [Port(call, Side.LINE, start.line_send, from_line, line)]
-        else:
-            line_ports = [
-                Port(call, Side.LINE, start.line_receive, from_line, None),
-                Port(call, Side.LINE, start.line_send, None, line),
-            ]
-        for port in (*line_ports, Port(call, Side.PBX, start.pbx, from_pbx, pbx)):
-            self._ports.open(port)
 
     def _lose(self, call: Call, side: Side, error: Exception) -> None:
         reason, detail = end_of(error)
@@ -439,6 +422,8 @@ class Engine:
         self._line_timing.release(call.row)
         self._pbx_timing.release(call.row)
         self._taps.close(call.row)
+        for one in (self._in_band, self._to_pbx_rests, self._to_line_rests):
+            one.forget(call.row)
         del self._calls[call.row]
         self._free.append(call.row)
         self._rows = np.array(list(self._calls), np.intp)
@@ -462,6 +447,24 @@ class Engine:
         if call.final is None:
             self._taps.open(call.row, path, most_s)
 
+    def rest(self, call: Call, *, to_line: bool, to_pbx: bool) -> None:
+        """See `CallMedia.rest`."""
+        if call.final is None:
+            audio = call.start.hold_audio
+            self._to_line_rests.set(call.row, to_line, audio)
+            self._to_pbx_rests.set(call.row, to_pbx, audio)
+
+    def move_pbx(self, call: Call, sock: socket.socket, pending: bytes) -> None:
+        """See `CallMedia.move_pbx`."""
+        if call.final is not None:
+            sock.close()
+            return
+        call.pbx_outlet.terminate()
+        self._close_side(call, Side.PBX)
+        call.take_pbx(sock, pending, self._pbx_frames[call.row].data)
+        self._pbx_outlets[call.row] = call.pbx_outlet
+        self._ports.open_pbx(call, sock, self._receive_from_pbx)
+
     def flush(self, call: Call) -> None:
         """Throw away what a line that is ahead of time has sent."""
         call.flushing = call.start.line_is_bursty
@@ -477,20 +480,18 @@ class Engine:
         if call.final is not None:
             return call.final
         row = call.row
-        to_pbx, to_line = self._pbx_outlets[row], self._line_outlets[row]
-        pbx_format = PcmFormat(call.start.pbx_rate_hz)
         return MediaFigures(
             to_pbx=self._from_line.figures(
                 row,
                 call.pbx_outlet.dropped,
-                pbx_format.milliseconds(to_pbx.queued_bytes() if to_pbx else 0),
+                call.pbx_outlet.queue_ms(call.start.pbx_rate_hz),
                 self._to_pbx.meter.read(row),
                 self._line_timing.timeliness(row),
             ),
             to_line=self._from_pbx.figures(
                 row,
                 call.line_outlet.dropped,
-                _LINE.milliseconds(to_line.queued_bytes() if to_line else 0),
+                call.line_outlet.queue_ms(LINE_RATE_HZ),
                 self._to_line.meter.read(row),
                 self._pbx_timing.timeliness(row),
             ),

@@ -11,6 +11,8 @@ from skypechan.call.record import Side
 from skypechan.media.call import Call
 from skypechan.media.streams import Outlet
 
+Receive = Callable[[Call], None]
+
 
 @dataclass(slots=True, eq=False)
 class Port:
@@ -19,7 +21,7 @@ class Port:
     call: Call
     side: Side
     sock: socket.socket
-    receive: Callable[[Call], None] | None
+    receive: Receive | None
     outlet: Outlet | None
 
     @property
@@ -70,6 +72,21 @@ class Ports:
         """Begin to watch a port."""
         self._ports[port.sock.fileno()] = port
         self._epoll.register(port.sock, port.interest)
+
+    def open_call(self, call: Call, from_line: Receive, from_pbx: Receive) -> None:
+        """Begin to watch the sockets of a call, each once."""
+        start, line = call.start, call.line_outlet
+        receive = None if start.line_is_bursty else from_line
+        if start.line_receive is start.line_send:
+            self.open(Port(call, Side.LINE, start.line_send, receive, line))
+        else:
+            self.open(Port(call, Side.LINE, start.line_receive, receive, None))
+            self.open(Port(call, Side.LINE, start.line_send, None, line))
+        self.open_pbx(call, start.pbx, from_pbx)
+
+    def open_pbx(self, call: Call, sock: socket.socket, receive: Receive) -> None:
+        """Begin to watch the socket that a call has towards Asterisk."""
+        self.open(Port(call, Side.PBX, sock, receive, call.pbx_outlet))
 
     def wait_for_room(self, sock: socket.socket, wanted: bool) -> None:
         """Let a port's `outlet` be flushed when there is room, or no longer."""

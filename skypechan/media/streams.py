@@ -253,6 +253,9 @@ class PbxInlet:
         return max(end - len(pending), 0)
 
 
+OnBlocked = Callable[[socket.socket, bool], None]
+
+
 class Outlet:
     """Frames to one receiver, each whole or not at all.
 
@@ -264,7 +267,7 @@ class Outlet:
     def __init__(
         self,
         sock: socket.socket,
-        on_blocked: Callable[[socket.socket, bool], None],
+        on_blocked: OnBlocked,
         stall_s: float,
         queue_limit_bytes: int = 0,
     ) -> None:
@@ -277,6 +280,12 @@ class Outlet:
         self._queue = array.array("i", [0])
         self._rest = b""
         self._blocked_since_s: float | None = None
+
+    def moved_to(self, sock: socket.socket) -> Outlet:
+        """Return the outlet of another socket that goes on in this one's place."""
+        moved = Outlet(sock, self._on_blocked, self._stall_s, self._queue_limit_bytes)
+        moved.dropped = self.dropped
+        return moved
 
     def send(self, frame: memoryview, now_s: float) -> None:
         """Send one frame. Raises TimeoutError after a stall, OSError when broken."""
@@ -305,7 +314,7 @@ class Outlet:
             self._on_blocked(self._sock, False)
 
     def terminate(self) -> None:
-        """Send the hang-up message, unless half a message is under way."""
+        """Send the hang-up message, unless closed or half a message is under way."""
         with contextlib.suppress(OSError):
             self.flush()
             if not self._rest:
@@ -317,6 +326,11 @@ class Outlet:
             return 0
         fcntl.ioctl(self._sock, termios.TIOCOUTQ, self._queue)
         return self._queue[0]
+
+    def queue_ms(self, rate_hz: int) -> float:
+        """What waits in TCP as time; of a socket that is closed nothing does."""
+        is_open = self._sock.fileno() >= 0
+        return PcmFormat(rate_hz).milliseconds(self.queued_bytes() if is_open else 0)
 
     def _is_full(self, more: int) -> bool:
         return self.queued_bytes() + more > self._queue_limit_bytes

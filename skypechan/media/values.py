@@ -11,6 +11,7 @@ from skypechan.audio.chain import LINE_RATE_HZ, PBX_RATES_HZ
 from skypechan.audio.gain import check_gain
 from skypechan.audio.meter import Level
 from skypechan.call.record import Side
+from skypechan.media.holdaudio import HoldAudio
 from skypechan.settings import setting
 
 
@@ -79,12 +80,15 @@ class MediaStart:
     to Asterisk, 8000 or 16000; what comes is taken by the kind of each message.
     `playback_db` acts towards the line, `capture_db` from it, -40 to 40 dB.
 
+    `hold_audio` is heard by whoever waits while the call is held; None is silence.
+
     `line_is_bursty` is for a line that speaks faster than real time: it is read a
     frame each 20 ms, and what it has sent too soon waits in its socket.
 
-    `on_digit` gets each digit of the phone. `on_closed` is called at most once for
-    each side, and never after `CallMedia.stop`. Both are called from the event loop,
-    outside the engine's pass. `call_id` is for the log.
+    `on_digit` gets each digit of the phone. `on_line_digit`, if there is one, gets each
+    digit that is found as a tone in what the line says. `on_closed` is called at most
+    once for each side, and never after `CallMedia.stop`. All are called from the event
+    loop, outside the engine's pass. `call_id` is for the log.
     """
 
     line_receive: socket.socket
@@ -98,6 +102,8 @@ class MediaStart:
     playback_db: float = 0.0
     capture_db: float = 0.0
     line_is_bursty: bool = False
+    hold_audio: HoldAudio | None = None
+    on_line_digit: Callable[[str], None] | None = None
     call_id: str = ""
 
 

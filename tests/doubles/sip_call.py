@@ -377,9 +377,11 @@ class Call:
             self._acknowledge_again(invite, response)
             return
         self.responses.append(response)
-        if 200 <= response.status < 300:
+        if response.status < 200:
+            self._start_sound(response.message.body)  # early media, with a 183
+        elif response.status < 300:
             self._on_answer(response)
-        elif response.status >= 300:
+        else:
             self._acknowledge_refusal(invite, response)
             self.reasons = reasons_of(response.message)
             self._end(EndedBy.REFUSED, response.at_ns)

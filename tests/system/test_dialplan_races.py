@@ -38,7 +38,7 @@ async def pause(chance: random.Random) -> None:
 
 async def nothing_is_left(asterisk: LocalAsterisk, gateway: PbxDriver) -> None:
     assert not gateway.pbx.legs
-    assert not gateway.pbx._of_channel
+    assert not gateway.pbx._register._legs
     assert not gateway.server._expected
     async with asyncio.timeout(5):
         while "0 active channels" not in await asterisk.cli("core show channels"):

@@ -69,7 +69,7 @@ class Originate:
     """Let Asterisk start a call: `channel` is called, then the extension runs.
 
     `unique_ids` are the ids for the channel and, with a Local channel, its other
-    half. `variables` are NAME, VALUE; a value is cut at its first comma by
+    half (else empty). `variables` are NAME, VALUE; a value is cut at its first comma by
     Asterisk. `timeout_ms` is how long the channel may take to answer, `caller_id`
     what it sees, as `"Name" <number>`.
     """
@@ -88,6 +88,7 @@ class Originate:
     def headers(self) -> Pairs:
         """Return the headers."""
         caller_id = [("CallerID", self.caller_id)] if self.caller_id else []
+        own, other = self.unique_ids
         return [
             ("Channel", self.channel),
             ("Context", self.context),
@@ -97,8 +98,8 @@ class Originate:
             *caller_id,
             ("Codecs", self.codecs),
             ("Timeout", str(self.timeout_ms)),
-            ("ChannelId", self.unique_ids[0]),
-            ("OtherChannelId", self.unique_ids[1]),
+            ("ChannelId", own),
+            *([("OtherChannelId", other)] if other else []),
             *(("Variable", f"{name}={value}") for name, value in self.variables),
         ]
 
@@ -325,6 +326,14 @@ class DigitEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class BridgeEntered:
+    """BridgeEnter: the channel is in a bridge of a technology, e.g. simple_bridge."""
+
+    channel: Channel
+    technology: str
+
+
+@dataclass(frozen=True, slots=True)
 class Originated:
     """OriginateResponse of the channel with our unique id."""
 
@@ -348,6 +357,7 @@ Event = (
     | DialProgress
     | DialEnded
     | HoldChanged
+    | BridgeEntered
     | DigitEnded
     | Originated
     | UserEvent
@@ -410,6 +420,9 @@ _PARSERS: dict[str, Callable[[Mapping[str, str]], Event]] = {
     "DialEnd": lambda h: DialEnded(parse_channel(h, "dest"), h.get("dialstatus", "")),
     "Hold": lambda h: HoldChanged(parse_channel(h), held=True),
     "Unhold": lambda h: HoldChanged(parse_channel(h), held=False),
+    "BridgeEnter": lambda h: BridgeEntered(
+        parse_channel(h), h.get("bridgetechnology", "")
+    ),
     "DTMFEnd": lambda h: DigitEnded(
         parse_channel(h), h.get("digit", ""), h.get("direction") == "Received"
     ),

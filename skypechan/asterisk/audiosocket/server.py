@@ -8,6 +8,7 @@ this module never sees audio. All else is closed and counted by reason.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import ipaddress
 import logging
 import socket
@@ -29,6 +30,7 @@ _ANYWHERE = ("0.0.0.0", "::")
 _BACKLOG = 128
 _MOST_UNIDENTIFIED = 64
 _CHUNK_BYTES = 4096
+_MOST_PILED_BYTES = 1 << 16
 # After accept fails, e.g. for want of file descriptors, a loop without a pause would
 # take the whole processor.
 _ACCEPT_PAUSE_S = 0.1
@@ -58,6 +60,23 @@ class Connection:
     uuid: UUID
     pending: bytes
     rate_hz: int = 8_000
+
+    def without_backlog(self) -> Connection:
+        """Drop what piled up in the socket before anybody listened.
+
+        It would be delay for the rest of the call. The cut is between messages.
+        """
+        decoder = Decoder()
+        decoder.feed(self.pending)
+        while True:
+            try:
+                piece = self.socket.recv(_MOST_PILED_BYTES)
+            except OSError:
+                break  # that was all; or it is broken: whoever takes it sees that
+            if not piece:
+                break
+            decoder.feed(piece)
+        return dataclasses.replace(self, pending=decoder.rest)
 
 
 OnConnected = Callable[[Connection], None]

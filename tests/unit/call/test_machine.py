@@ -18,6 +18,7 @@ from skypechan.call.events import (
     MediaEnded,
     PbxAnswered,
     PbxDigit,
+    PbxEarlyMedia,
     PbxReleased,
     TimedOut,
     Timer,
@@ -27,6 +28,7 @@ from skypechan.call.machine import (
     IGNORED,
     TIMERS,
     TRANSITIONS,
+    WITH_MEDIA,
     CallState,
     step,
 )
@@ -95,18 +97,21 @@ def check_rules(events: list[Event]) -> None:
     assert actions.count(Action.RELEASE_LINE) <= 1
     assert actions.count(Action.RELEASE_PBX) <= 1
     assert actions.count(Action.START_MEDIA) <= 1
-    assert actions.count(Action.STOP_MEDIA) <= actions.count(Action.START_MEDIA)
+    assert actions.count(Action.START_EARLY_MEDIA) <= 1
+    starts = {Action.START_EARLY_MEDIA, Action.START_MEDIA} & set(actions)
+    assert actions.count(Action.STOP_MEDIA) <= bool(starts)
     for action, seen in done:
         if action is Action.START_MEDIA:
             assert {LineAnswered, PbxAnswered} <= seen
+        if action is Action.START_EARLY_MEDIA:
+            assert PbxEarlyMedia in seen
         if action is Action.ANSWER_LINE:
             assert PbxAnswered in seen
         if action is Action.ANSWER_PBX:
             assert LineAnswered in seen
     if state is CallState.RELEASED:
         assert all(step(state, event).state is state for event in SAMPLES)
-        started = Action.START_MEDIA in actions
-        assert (Action.STOP_MEDIA in actions) == started
+        assert (Action.STOP_MEDIA in actions) == bool(starts)
 
 
 @pytest.mark.parametrize("first", SAMPLES, ids=lambda e: type(e).__name__)
@@ -122,6 +127,7 @@ def test_no_long_random_sequence_breaks_the_rules() -> None:
 
 
 def test_media_that_started_is_stopped_by_every_ending() -> None:
-    for kind in (LineReleased, PbxReleased, HangupRequested, TimedOut, MediaEnded):
-        row = step(CallState.ESTABLISHED, sample(kind))
-        assert row.actions[0] is Action.STOP_MEDIA
+    for state in WITH_MEDIA:
+        for kind in (LineReleased, PbxReleased, HangupRequested, TimedOut, MediaEnded):
+            row = step(state, sample(kind))
+            assert row.actions[0] is Action.STOP_MEDIA

@@ -1,0 +1,128 @@
+"""The channel that waits in `skypechan.conf`, and how it is moved on.
+
+Each move is an AMI Redirect to an extension of that file, which the Gosub that the
+channel is in survives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from skypechan.asterisk import dialplan
+from skypechan.asterisk.ami.link import AmiLink
+from skypechan.asterisk.ami.messages import Action, Redirect, Setvar
+from skypechan.call.causes import DialStatus, HangupCause, meaning
+from skypechan.clock import Clock
+from skypechan.errors import CallError, CommandError, LinkError
+
+# A Redirect that follows another within milliseconds finds the channel still moving.
+_MOVING = "channel not up"
+_MOVED_S = 1.0
+_LOOK_AGAIN_S = 0.005
+
+
+async def ask(link: AmiLink, *actions: Action) -> None:
+    """Send actions in one go.
+
+    Raises CallError when the channel is gone, LinkError without Asterisk.
+    """
+    answers = await asyncio.gather(
+        *(link.send(action) for action in actions), return_exceptions=True
+    )
+    for answer in answers:
+        if isinstance(answer, CommandError):
+            raise CallError(
+                HangupCause.NORMAL_UNSPECIFIED, f"Asterisk: {answer}"
+            ) from answer
+        if isinstance(answer, BaseException):
+            raise answer
+
+
+class WaitingChannel:
+    """One waiting channel. `is_over` tells when nothing is to be moved any more.
+
+    Methods raise as `ask` does.
+    """
+
+    def __init__(
+        self,
+        link: AmiLink,
+        clock: Clock,
+        channel: str,
+        uuid: str,
+        is_over: Callable[[], bool],
+    ) -> None:
+        self._link = link
+        self._clock = clock
+        self._channel = channel
+        self._uuid = uuid
+        self._is_over = is_over
+
+    async def take(self, ring_seconds: float, gateway: str) -> None:
+        """Let it wait on, for the gateway of that name."""
+        await self._move(
+            dialplan.TAKEN,
+            {
+                dialplan.SECONDS: str(round(ring_seconds) or 1),
+                dialplan.TAKEN_BY: gateway,
+            },
+        )
+
+    async def ring(self) -> None:
+        """Let it hear ringing."""
+        await self._move(dialplan.RINGING, {})
+
+    async def hear_early(self) -> None:
+        """Let it hear, unanswered, what the audio channel plays."""
+        await self._move(dialplan.EARLY, {})
+
+    async def settle(
+        self, status: DialStatus, cause: HangupCause, reason: str, audio: str = ""
+    ) -> None:
+        """Let its Gosub return with a result.
+
+        An answered channel that hears early media is joined with its `audio` channel.
+        """
+        text = dialplan.plain_reason(reason or meaning(cause).text)
+        variables = {
+            f"__{dialplan.STATUS}": status.value,
+            f"__{dialplan.CAUSE}": str(int(cause)),
+            f"__{dialplan.REASON}": text,
+        }
+        if audio:
+            variables[dialplan.EARLY_AUDIO] = audio
+        await self._move(dialplan.RETURN, variables)
+
+    async def _move(self, extension: str, variables: dict[str, str]) -> None:
+        redirect = Redirect(self._channel, dialplan.CONTEXT, extension)
+        settings = [
+            Setvar(self._channel, name, value) for name, value in variables.items()
+        ]
+        end_s = self._clock.monotonic_s() + _MOVED_S
+        try:
+            await ask(self._link, *settings, redirect)
+        except CallError as error:
+            if _MOVING not in error.reason:
+                raise
+            await self._move_again(redirect, end_s)
+        # For a Redirect that met a Goto: see `taken` in skypechan.conf. The channel may
+        # have gone on and ended meanwhile.
+        with contextlib.suppress(CallError, LinkError):
+            step = f"{self._uuid}/{dialplan.STEPS[extension]}/{extension}"
+            await ask(self._link, Setvar(self._channel, dialplan.STEP, step))
+
+    async def _move_again(self, redirect: Redirect, end_s: float) -> None:
+        """Repeat a Redirect until the one before it has taken effect."""
+        while not self._is_over():
+            await self._clock.sleep(_LOOK_AGAIN_S)
+            try:
+                await ask(self._link, redirect)
+            except CallError as error:
+                late = self._clock.monotonic_s() > end_s
+                if late or _MOVING not in error.reason:
+                    raise
+            else:
+                return
+        raise CallError(HangupCause.NORMAL_CLEARING, "the caller gave up")

@@ -1,0 +1,102 @@
+"""The phone hears what a telephone's network plays before anybody has answered."""
+
+from __future__ import annotations
+
+import pytest
+
+from skypechan.audio.probe import measured_tone
+from skypechan.demo.parts.emulated import Emulator
+from skypechan.demo.parts.gateway import Gateway
+from tests.doubles.rtp import sound_of
+from tests.doubles.sip_agent import SipAgent
+from tests.doubles.sip_call import Call
+from tests.doubles.skype_transcript import SkypeTranscript
+from tests.system.figures import MEASURED
+
+pytestmark = pytest.mark.usefixtures("every_call_ends")
+
+FORMS = ("prepare", "dial", "local")
+RINGBACK_HZ = 425
+VOICE_HZ = 440
+
+
+@pytest.fixture
+async def number(emulator: Emulator) -> str:
+    """A telephone in a network that plays ringback; it answers when told."""
+    number = "+49301000"
+    await telephone(emulator, number, manner="manual")
+    return number
+
+
+async def telephone(emulator: Emulator, number: str, **fields: object) -> None:
+    known = {"voice": f"tone:{VOICE_HZ}", **fields}
+    await emulator.put(f"/contacts/{number}", known)
+
+
+async def answer(emulator: Emulator) -> None:
+    await emulator.post(f"/calls/{await emulator.newest()}/answer", {"by": "partner"})
+
+
+async def hears(call: Call, hertz: float, packets: int = 15) -> None:
+    """Waits until a tone, and nothing else, is in the last packets that came."""
+
+    def heard() -> bool:
+        if len(call.rtp.received) < packets:
+            return False
+        tone = measured_tone(sound_of(call.rtp.received[-packets:]).samples)
+        return abs(tone.frequency_hz - hertz) < 3 and tone.level_dbfs > -40
+
+    await call.rtp.changes.until(heard, 5, "tone")
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_early_media_is_heard_before_the_answer_and_the_call_goes_on(
+    phone: SipAgent,
+    gateway: Gateway,
+    skype: SkypeTranscript,
+    emulator: Emulator,
+    number: str,
+    form: str,
+) -> None:
+    call = phone.call(f"{form}-30-{number}")
+    rang = await call.response(183, 10)
+    early = await skype.status("EARLYMEDIA", 2)
+    await hears(call, RINGBACK_HZ)
+    assert call.statuses == [100, 183]
+    MEASURED.add(f"Skype EARLYMEDIA to 183, {form}", (rang.at_ns - early.at_ns) / 1e6)
+    await answer(emulator)
+    answered = await call.response(200, 5)
+    in_progress = await skype.status("INPROGRESS", 2)
+    delay_ms = (answered.at_ns - in_progress.at_ns) / 1e6
+    MEASURED.add(f"Skype INPROGRESS to 200 after early media, {form}", delay_ms)
+    assert delay_ms < 500
+    await hears(call, VOICE_HZ)
+    assert [live["state"] for live in await gateway.calls()] == ["established"]
+    await call.hang_up()
+    await skype.status("FINISHED", 2)
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_cancel_during_early_media_ends_the_skype_call(
+    phone: SipAgent, skype: SkypeTranscript, number: str, form: str
+) -> None:
+    call = phone.call(f"{form}-30-{number}")
+    await call.response(183, 10)
+    await hears(call, RINGBACK_HZ)
+    await call.cancel()
+    assert (await call.final_response(2)).status == 487
+    await skype.status("CANCELLED", 2)
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_failure_after_an_announcement_has_its_true_cause(
+    phone: SipAgent, gateway: Gateway, emulator: Emulator, number: str, form: str
+) -> None:
+    call = phone.call(f"{form}-30-{number}")
+    await call.response(183, 10)
+    await hears(call, RINGBACK_HZ)
+    await emulator.post(f"/calls/{await emulator.newest()}/busy", {"by": "partner"})
+    assert (await call.final_response(5)).status == 486
+    assert [reason.cause for reason in call.reasons] == [17]
+    record = await gateway.record(address=number, cause=17)
+    assert record["status"] == "BUSY"
