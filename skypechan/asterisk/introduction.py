@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 
 from skypechan.asterisk.ami.link import AmiLink
-from skypechan.asterisk.ami.messages import Getvar, Setvar
+from skypechan.asterisk.ami.messages import CoreSettings, Getvar, Setvar
 from skypechan.asterisk.versions import Version
 from skypechan.errors import CommandError
 
@@ -15,10 +16,14 @@ _log = logging.getLogger(__name__)
 
 async def learn_version(link: AmiLink) -> Version:
     """Return the release of this Asterisk. Raises LinkError."""
+    with suppress(CommandError):
+        if text := (await link.send(Getvar("VERSION()"))).value:
+            return Version(text)
+    # Without func_version, if our rights allow it.
     try:
-        return Version((await link.send(Getvar("VERSION()"))).value)
+        told = (await link.send(CoreSettings())).headers
+        return Version(told.get("asteriskversion", ""))
     except CommandError as error:
-        # Without func_version we do what every release can.
         _log.warning("! the release of Asterisk is not known: %s", error)
         return Version("")
 

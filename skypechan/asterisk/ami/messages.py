@@ -218,6 +218,18 @@ class Status:
         return []
 
 
+@dataclass(frozen=True, slots=True)
+class CoreSettings:
+    """Ask what Asterisk tells of itself, among it its release."""
+
+    name: ClassVar[str] = "CoreSettings"
+    right: ClassVar[str] = "reporting"
+
+    def headers(self) -> Pairs:
+        """Return no headers."""
+        return []
+
+
 def headers_of(action: Action, action_id: str) -> Pairs:
     """Return all headers of an action.
 

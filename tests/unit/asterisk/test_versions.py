@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
+from skypechan.asterisk.pbx import PbxState
 from skypechan.asterisk.versions import Version
 from skypechan.errors import CommandError
+from tests.doubles.ami_server import AmiServer
+from tests.doubles.clock import FakeClock
+from tests.doubles.scripted_asterisk import driving, globals_of, knows
 
 
 @pytest.mark.parametrize(
@@ -62,3 +68,46 @@ def test_a_release_that_can_carry_calls_is_taken(text: str) -> None:
 def test_a_release_that_is_of_no_use_is_refused_with_the_remedy() -> None:
     with pytest.raises(CommandError, match=r"use Asterisk 18 or newer$"):
         Version("16.28.0").require()
+
+
+@pytest.mark.parametrize(
+    ("release", "best", "limits"),
+    [
+        ("18.26.4", "slin", Version("18.26.4").limits),
+        ("19.8.1", "slin", Version("19.8.1").limits),
+        ("20.6.0~dfsg+~cs6.13", "slin", Version("20.6.0").limits),
+        ("20.15.0", "slin", "audio is 8 kHz only"),
+        ("20.17.0", "slin16", ""),
+        ("21.12.0", "slin16", ""),
+        ("22.6.0", "slin", "audio is 8 kHz only"),
+        ("22.10.1", "slin16", ""),
+    ],
+)
+async def test_calls_use_what_the_release_can_do_and_status_says_the_rest(
+    release: str, best: str, limits: str
+) -> None:
+    async with knows(release) as server, driving(server, FakeClock()) as driver:
+        await driver.state(PbxState.READY)
+        assert driver.pbx.reason == limits
+        assert globals_of(server)["SKYPECHAN_WIDEBAND"] == best
+        await driver.originate()
+        assert ("Codecs", best) in await server.received("Originate")
+
+
+async def test_a_release_before_18_takes_no_call() -> None:
+    async with knows("16.28.0") as server, driving(server, FakeClock()) as driver:
+        await driver.state(PbxState.NOT_READY)
+        assert driver.pbx.reason == (
+            "Asterisk 16.28.0 has no AudioSocket with a choice of codec:"
+            " use Asterisk 18 or newer"
+        )
+
+
+async def test_without_func_version_the_release_is_asked_for_in_another_way() -> None:
+    def settings(server: AmiServer, action: Mapping[str, str]) -> None:
+        server.respond(action, AsteriskVersion="22.10.1")
+
+    async with knows("") as server, driving(server, FakeClock()) as driver:
+        server.answers["CoreSettings"] = settings
+        await driver.state(PbxState.READY)
+        assert driver.pbx.version == Version("22.10.1")
