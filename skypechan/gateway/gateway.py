@@ -28,6 +28,7 @@ from skypechan.call.events import (
     PbxOffered,
     ResumeRequested,
 )
+from skypechan.call.machine import CallState
 from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.call.routes import Incoming, Route, Target, find
 from skypechan.clock import Clock
@@ -49,6 +50,15 @@ _log = logging.getLogger(__name__)
 
 _DEVICES_TOLD_S = 0.5
 _MOST_NAME = 256  # characters kept of what strangers call themselves
+# When there is something new to say in Asterisk's call details.
+_DETAILED = (
+    CallState.PLACING,
+    CallState.ANSWERING_LINE,
+    CallState.ANSWERING_PBX,
+    CallState.ESTABLISHED,
+    CallState.RELEASING_PBX,
+    CallState.RELEASING_BOTH,
+)
 
 
 class Gateway:
@@ -304,7 +314,7 @@ class Gateway:
         call.line_leg = offer.leg
 
         async def originate() -> PbxLeg:
-            return await self._pbx.originate(
+            leg = await self._pbx.originate(
                 Origination(
                     target=target,
                     call=record.call,
@@ -318,6 +328,8 @@ class Gateway:
                 ),
                 call.post,
             )
+            self._spawn(self._detail_when_born(leg, record), record.call)
+            return leg
 
         call.originate = originate
         self._start(call, LineOffered())
@@ -381,7 +393,13 @@ class Gateway:
     def _changed(self, call: CallRunner) -> None:
         self.feed.call_changed(call)
         self._records.update()
+        if call.pbx_leg is not None and call.state in _DETAILED:
+            self._pbx.details.write(call.pbx_leg.channels, call.record)
         self._show(call.line)
+
+    async def _detail_when_born(self, leg: PbxLeg, record: CallRecord) -> None:
+        await leg.wait_for_birth()
+        self._pbx.details.write(leg.channels, record)
 
     def _start(self, call: CallRunner, first: Event) -> None:
         call_id = call.record.call
