@@ -1,7 +1,8 @@
 """Addresses: what can be called, and how a dialplan writes it.
 
 A dialplan argument or a Local channel name cannot hold every character, so an
-address travels percent-encoded and `LINE*ADDRESS` or `LINE/ADDRESS` names both.
+address travels percent-encoded and `LINE*ADDRESS` or `LINE/ADDRESS` names both;
+`ADDRESS|ADDRESS` is a conference.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from urllib.parse import quote, unquote
 from skypechan.errors import RemoteWireError
 
 _LONGEST = 512
-_SEPARATOR = re.compile("[,;&]")
+_SEPARATOR = re.compile("[,;&|]")
+# Neither the dialplan nor a Dial string gives it a meaning of its own.
+_TOGETHER = "|"
 
 
 def encode(address: str) -> str:
@@ -34,6 +37,14 @@ def decode(text: str) -> str:
     if not address.isprintable():
         raise RemoteWireError(f"control characters in the address {address!r}")
     return address
+
+
+def decode_all(text: str) -> tuple[str, ...]:
+    """Return the addresses that a dialplan joined by `|`: several are a conference.
+
+    Raises RemoteWireError as `decode` does.
+    """
+    return tuple(decode(part) for part in text.split(_TOGETHER))
 
 
 def telephone_numbers(dialled: str) -> tuple[str, ...]:

@@ -53,11 +53,15 @@ class Doors:
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """What became of an offer; `call_id` is empty if it was not taken in."""
+    """What became of an offer; `call_id` is empty if it was not taken in.
+
+    `resting` are the other lines that have told of it since.
+    """
 
     line: Line
     when_s: float
     call_id: str = ""
+    resting: list[Line] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -154,8 +158,10 @@ class Admission:
         """Return what became of this very call at another client of the account."""
         key = (line.account.lower(), offer.caller.lower())
         twin = self._decided.get(key)
-        if twin is None or twin.line is line or not same_account(twin.line, line):
+        if twin is None or not same_account(twin.line, line):
             return None
+        if line in (twin.line, *twin.resting):
+            return None  # it has told of that one: here is another
         call = self._doors.call(twin.call_id)
         rings = call is not None and call.state in _UNANSWERED
         fresh = self._clock.monotonic_s() - twin.when_s < _TOGETHER_S
@@ -163,6 +169,7 @@ class Admission:
 
     def _rest(self, line: Line, offer: Offer, twin: _Decision) -> EventSink:
         call_id = twin.call_id
+        twin.resting.append(line)
         if self._doors.call(call_id) is None:
             self._doors.spawn(self._release(offer.leg), offer.leg.leg_id)
             return _ignore

@@ -62,7 +62,7 @@ class Line:
 
     @property
     def wants_calls(self) -> bool:
-        """Tell whether the operator lets calls on the line, whatever its client does."""
+        """Tell whether the operator lets calls on the line; its client may not."""
         return not (self._paused or self._due or self._stopped)
 
     @property
@@ -195,7 +195,7 @@ class Line:
             return LineState.STOPPED, self._stopped
         if self._paused:
             client = "" if state is LineState.READY else f"; its client is {state}"
-            return LineState.PAUSED, f"paused by the operator{client}"
+            return LineState.PAUSED, f"by the operator{client}"
         if self._due:
             wanted = " and ".join(sorted(self._due))
             return state, f"will {wanted} when its call has ended"
@@ -228,7 +228,7 @@ class Lines:
         return line.is_open and self.can_take_offered(line)
 
     def can_take_offered(self, line: Line) -> bool:
-        """Tell the same of a call that the line's own client offers: it must be well."""
+        """Tell the same of a call that its client offers, which then must be well."""
         free = line.wants_calls and line.call_id is None
         return free and not self._is_full(line)
 

@@ -17,6 +17,17 @@ def test_an_address_survives_the_dialplan(text: str) -> None:
     assert address.decode(written) == text
 
 
+def test_several_addresses_are_told_apart() -> None:
+    assert address.decode_all("echo123") == ("echo123",)
+    assert address.decode_all("bob|%2B49301|a%7Cb") == ("bob", "+49301", "a|b")
+
+
+@pytest.mark.parametrize("text", ["bob|", "|bob", "bob||alice", "bob|%0A"])
+def test_one_bad_address_spoils_a_conference(text: str) -> None:
+    with pytest.raises(RemoteWireError):
+        address.decode_all(text)
+
+
 @pytest.mark.parametrize("text", ["", "a%0Ab", "a%00", "x" * 513])
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(RemoteWireError):
@@ -34,7 +45,7 @@ def test_what_is_no_address_is_refused(text: str) -> None:
         ("0301234", ("0301234",)),
         ("99", ("99",)),  # a speed dial
         (" *21", ("21",)),
-        ("echo123,+4930123, bob", ("+4930123",)),
+        ("echo123,+4930123, bob|+491", ("+4930123", "+491")),
         ("echo123", ()),
         ("live:bob.4", ()),
         ("nobody@home", ()),

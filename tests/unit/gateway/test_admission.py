@@ -259,6 +259,19 @@ async def test_a_client_that_does_not_ring_as_well_is_not_waited_for(
     assert busy.sent_to == "support"
 
 
+async def test_who_calls_again_at_once_is_not_taken_for_the_call_before(
+    reception: Reception,
+) -> None:
+    reception.offer("one", "alice")
+    reception.offer("two", "alice")
+    reception.end(reception.calls["0"])
+    await settle()
+    reception.offer("two", "alice")
+    again = reception.offer("one", "alice")
+    assert reception.admitted == [("one", "alice"), ("two", "alice")]
+    assert again.releases == 0
+
+
 async def test_a_later_call_of_the_same_caller_is_another(reception: Reception) -> None:
     reception.offer("one", "alice")
     reception.end(reception.calls["0"])

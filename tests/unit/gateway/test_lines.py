@@ -92,7 +92,7 @@ def test_a_paused_line_takes_no_calls_until_it_is_resumed(lines: Lines) -> None:
     assert (lines["a"].state, lines["a"].is_idle) == (LineState.PAUSED, False)
     error = refused(lines, "a")
     assert error.cause == HangupCause.REQUESTED_CHANNEL_UNAVAILABLE
-    assert error.reason == "line a is paused: paused by the operator"
+    assert error.reason == "line a is paused: by the operator"
     assert lines.select("ANY").name == "b"
     lines["a"].resume()
     assert lines.select("a").is_idle
@@ -125,7 +125,7 @@ def test_a_paused_line_tells_what_its_client_does(lines: Lines) -> None:
     line.pause()
     line.line_changed(LineState.SIGNED_OUT, "nobody is signed in", "")
     assert line.state is LineState.PAUSED
-    assert line.reason == "paused by the operator; its client is signed_out"
+    assert line.reason == "by the operator; its client is signed_out"
     line.resume()
     assert (line.state, line.reason) == (LineState.SIGNED_OUT, "nobody is signed in")
 

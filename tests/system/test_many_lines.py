@@ -77,14 +77,14 @@ class Switchboard:
         url = f"{self.gateway.url}/api/lines/{line}/{action}"
         await ask("POST", url, wish, {"Authorization": "Bearer tests"})
 
-    async def call_on(self, line: str) -> dict[str, Any]:
-        """The live call that has a line."""
+    async def call_on(self, line: str, state: str = "") -> dict[str, Any]:
+        """The live call that has a line, in that state if one is named."""
 
         async def found() -> dict[str, Any] | None:
-            live = await self.gateway.calls()
-            return next((call for call in live if call["line"] == line), None)
+            live = [one for one in await self.gateway.calls() if one["line"] == line]
+            return next((one for one in live if state in (one["state"], "")), None)
 
-        return await eventually(found, 5, f"call on {line}")
+        return await eventually(found, 5, f"{state} call on {line}")
 
 
 def gateway_of(
@@ -166,6 +166,24 @@ async def test_an_account_on_two_clients_rings_on_both_and_is_one_call(
     assert sum(one["direction"] == "to_pbx" for one in records) == 1
 
 
+async def test_a_second_caller_of_an_account_is_taken_by_its_other_client(
+    phone: SipAgent, board: Switchboard
+) -> None:
+    first = phone.call("by-alice-skypet123")
+    await first.answered(10)
+    second = phone.call("by-other-skypet123")
+    await second.answered(10)
+    inward = [x for x in await board.gateway.calls() if x["direction"] == "to_pbx"]
+    assert {one["line"] for one in inward} == {"first", "second"}
+    assert [one["caller"] for one in inward] == ["alice", "skypet456"]
+    for call in (first, second):
+        await call.hang_up()
+    await board.gateway.idle()
+    records = await board.gateway.get("/api/records")
+    of_the_second = [one for one in records if one["caller"] == "skypet456"]
+    assert [one["status"] for one in of_the_second] == ["ANSWER"]
+
+
 async def test_a_second_caller_is_sent_on_to_an_idle_line_of_another_account(
     board: Switchboard,
 ) -> None:
@@ -234,7 +252,7 @@ async def test_a_lamp_shows_what_a_line_does(
     await lamp.shows("early")
     call.answer()
     await lamp.shows("confirmed")
-    await client.call(number, "INPROGRESS")
+    await board.call_on("first", "established")
     await call.hold()
     await lamp.shows("held")
     await call.resume()
@@ -256,7 +274,7 @@ async def test_a_paused_line_ends_its_call_and_takes_no_other_until_resumed(
     await lamp.shows("confirmed")  # as of somebody who does not want to be disturbed
     assert (await phone.call("by-first-echo").final_response(5)).status == 503
     record = await board.gateway.record(line="first", cause=44)
-    assert record["reason"] == "line first is paused: paused by the operator"
+    assert record["reason"] == "line first is paused: by the operator"
     await board.act("first", "resume")
     await lamp.shows("terminated")
     call = phone.call("by-first-echo")
