@@ -1,7 +1,7 @@
 """What the engine runs over the rows of each direction.
 
 TO_PBX: line rate, gain and limiter, meter, rate of the PBX, int16.
-TO_LINE: rate of the PBX, rate of the line, drift, gain and limiter, meter, int16.
+TO_LINE: rate of the PBX, rate of the line, gain and limiter, meter, drift, int16.
 
 A line speaks 16 kHz, the PBX side 8 or 16 kHz. Lateness is dealt with before, drift
 only towards the line: a phone follows the clock of whoever sends to it.
@@ -91,11 +91,12 @@ class ToLine:
         samples = to_float(pcm)
         if rate_hz == NARROW_RATE_HZ:
             samples = self._up.process(rows, samples)
+        # Before the rows' lengths differ by what their clocks do.
+        limited = self.gain.process(rows, samples)
+        self.meter.measure(rows, samples, limited)
         counts = np.full(len(rows), samples.shape[1])
         if ratio is not None:
             samples, counts = self._matcher.process(rows, samples, ratio)
-        limited = self.gain.process(rows, samples)
-        self.meter.measure(rows, samples, limited)
         _leave(self.meter, rows, samples, out[:, : samples.shape[1]])
         return counts
 

@@ -97,9 +97,20 @@ class Gain:
         peaks = padded.reshape(count, blocks, self._block).max(axis=2)
         wanted = 1 - CEILING / np.maximum(peaks, CEILING)
         wanted[~boosted] = 0
+        limited = np.zeros(count, np.intp)
+        chosen = np.flatnonzero(wanted.any(axis=1) | (self._reduction[rows] > 0))
+        if chosen.size:
+            louder = samples[chosen]
+            limited[chosen] = self._turn_down(rows[chosen], louder, wanted[chosen])
+            samples[chosen] = louder
+        return limited
+
+    def _turn_down(
+        self, rows: Rows, samples: Float32, wanted: Float32
+    ) -> npt.NDArray[np.intp]:
+        """Reduce by what each block wants or what earlier ones have left, in place."""
+        count, length = samples.shape
         before = self._reduction[rows]
-        if not wanted.any() and not before.any():
-            return np.zeros(count, np.intp)
         after = _released(before, wanted)
         self._reduction[rows] = after[:, -1]
         before = np.concatenate([before[:, None], after[:, :-1]], axis=1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from skypechan.media.values import DirectionFigures, EngineSettings, MediaFigures
+from skypechan.media.settings import EngineSettings
+from skypechan.media.values import DirectionFigures, MediaFigures
 
 
 def audio_text(figures: MediaFigures | None, settings: EngineSettings) -> str:
@@ -40,12 +41,12 @@ def _to_line(figures: MediaFigures | None, settings: EngineSettings) -> Iterator
     yield from _arrival(way)
     yield from _lateness(way, settings)
     yield _stage("rate", "to 16 kHz; from 8 kHz: 256 taps, minimum phase, 0.26 ms")
+    yield from _gain(way)
     if settings.follow_line_clock:
         what = "resampled to the client's clock, 48 taps, 0.2 ms"
     else:
         what = "the client's clock is not followed"
     yield _stage("clock", what)
-    yield from _gain(way)
     yield from _departure(way, f"at most {settings.line_queue_ms} ms unsent")
 
 

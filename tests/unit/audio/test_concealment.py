@@ -30,7 +30,7 @@ def test_the_pitch_is_found(pitch_hz: float, rate_hz: int) -> None:
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
 @pytest.mark.parametrize("pitch_hz", [80, 120, 210])
-def test_the_first_10_ms_of_a_gap_go_on_as_the_voice_did(
+def test_a_gap_begins_as_the_voice_would_have_gone_on(
     pitch_hz: float, rate_hz: int
 ) -> None:
     whole = voice(0.3, rate_hz, pitch_hz)

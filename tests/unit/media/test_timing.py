@@ -1,0 +1,107 @@
+"""Whatever way audio comes, delay and every figure of it stay within bounds."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skypechan.audio.drift import ClockFit
+from skypechan.media.timing import Timing
+from skypechan.media.settings import EngineSettings
+from tests.unit.audio.signals import voice
+
+RATE_HZ = 16_000
+FRAME_S = 0.020
+ROW = np.zeros(1, np.intp)
+SPEECH = voice(1.0).reshape(-1, 320)
+SETTINGS = EngineSettings()
+MOST_S = 0.5 + 0.3 + FRAME_S  # a playout's, a queue's, and the frame itself
+
+EVENTS = st.one_of(
+    st.tuples(st.just("paced"), st.integers(1, 120)),
+    st.tuples(st.just("burst"), st.integers(1, 40)),
+    st.tuples(st.just("quiet"), st.floats(0.001, 1.5)),
+    st.tuples(st.just("rough"), st.integers(1, 400)),
+)
+
+
+class Call:
+    """One direction, called as the engine does; how much went in and out."""
+
+    def __init__(self, seed: int) -> None:
+        self.receiver = ClockFit(1)
+        self.receiver.reset(0, 0.0)
+        self.timing = Timing(1, SETTINGS, self.receiver)
+        self.timing.reset(0, 0.0)
+        self.now_s, self.second_s, self.came_s = 0.0, 1.0, -1.0
+        self.came = self.went = self.number = 0
+        self.rng = np.random.default_rng(seed)
+
+    def event(self, kind: str, amount: float) -> None:
+        match kind:
+            case "quiet":
+                self.wait(amount)
+            case "burst":
+                for _ in range(int(amount)):
+                    self.frame()
+            case _:
+                for _ in range(int(amount)):
+                    late_s = self.rng.uniform(0, 0.04) if kind == "rough" else 0
+                    self.wait(max(FRAME_S + late_s - self.rng.uniform(0, late_s), 0))
+                    self.frame()
+
+    def wait(self, seconds: float) -> None:
+        end_s = self.now_s + seconds
+        while self.now_s < end_s:
+            due_s = self.timing.next_due_s()
+            tick_s = (int(self.now_s / FRAME_S) + 1) * FRAME_S
+            self.now_s = max(min(end_s, tick_s, due_s or end_s), self.now_s + 1e-6)
+            for _, _, frame in self.timing.due(self.now_s):
+                self.send(frame[None].copy())
+            if self.now_s - self.came_s > SETTINGS.gap_ms / 1000:
+                self.timing.paused(ROW)
+            self.timing.steer(ROW)
+            if self.now_s >= self.second_s:
+                self.timing.refit(ROW, self.now_s)
+                self.second_s += 1
+
+    def frame(self) -> None:
+        self.number += 1
+        pcm = SPEECH[[self.number % len(SPEECH)]].copy()
+        self.came += pcm.shape[1]
+        self.came_s = self.now_s
+        rows, passed = self.timing.admit(ROW, pcm, RATE_HZ, self.now_s)
+        if rows.size:
+            self.send(passed)
+
+    def send(self, pcm: np.ndarray) -> None:
+        counts = np.array([pcm.shape[1]])
+        self.timing.shorten(ROW, pcm, counts, RATE_HZ, self.now_s)
+        assert 0 <= counts[0] <= pcm.shape[1]
+        self.went += int(counts[0])
+        self.timing.written(ROW, counts / RATE_HZ, self.now_s)
+
+
+@settings(max_examples=30, deadline=None)
+@given(events=st.lists(EVENTS, min_size=1, max_size=12), seed=st.integers(0, 99))
+def test_any_arrivals_leave_delay_and_figures_bounded(
+    events: list[tuple[str, float]], seed: int
+) -> None:
+    call = Call(seed)
+    for kind, amount in events:
+        call.event(kind, amount)
+        figures = call.timing.timeliness(0)
+        numbers = (figures.delay_ms, figures.drift_ppm, figures.concealed_ms)
+        assert np.isfinite(numbers).all()
+        assert 0 <= figures.delay_ms <= 1000 * MOST_S
+        assert abs(figures.drift_ppm) <= 2_000
+        level_s = call.timing.queue.level_s(ROW, np.array([call.now_s]))[0]
+        assert level_s <= MOST_S
+        ratio = call.timing.queue.ratio[0]
+        assert abs(ratio - 1) <= 3_001e-6
+        # Nothing is made of nothing, and what is gone is told.
+        made = figures.concealed_ms * RATE_HZ / 1000
+        gone = figures.skipped_ms * RATE_HZ / 1000
+        assert call.went <= call.came + made + RATE_HZ / 1000
+        assert call.went >= call.came - gone - MOST_S * RATE_HZ
