@@ -336,6 +336,8 @@ class PbxLeg:
                 HangupCause.NORMAL_UNSPECIFIED,
                 "the call ended while there was no link to Asterisk",
             )
+        elif self.phase is Phase.UP:  # no list tells of a hold: better none than stuck
+            self._report(events.PbxResumed())
 
     @property
     def _followed(self) -> str:

@@ -137,6 +137,30 @@ async def test_people_who_talk_hear_nothing_of_it(
     assert (record["status"], record["cause"]) == ("ANSWER", 16)
 
 
+async def test_a_hold_that_ended_meanwhile_is_over(
+    scene: Scene, phone: SipAgent
+) -> None:
+    async def held_by() -> list[str]:
+        [live] = await scene.gateway.calls()
+        return list(live["held_by"])
+
+    async def is_held() -> bool:
+        return await held_by() == ["pbx"]
+
+    async def is_not_held() -> bool:
+        return await held_by() == []
+
+    call, _ = await talking(scene, phone, "to_line")
+    await call.hold()
+    await eventually(is_held, 2, "hold")
+    async with scene.cable.away():
+        await call.resume()
+        await call.rtp.wait_for_audio(5, 3)
+        assert await is_held()
+    await eventually(is_not_held, BACK_S, "end of the hold")
+    await call.hang_up()
+
+
 @DIRECTIONS
 async def test_who_hangs_up_meanwhile_is_believed_at_once(
     scene: Scene, phone: SipAgent, direction: str
@@ -160,6 +184,23 @@ async def test_a_call_that_rings_can_still_be_answered(
     await call.rtp.wait_for_audio(10, 3)
     await call.hang_up()
     assert len(await placed(scene, number)) == 1
+
+
+async def test_a_call_that_is_just_being_placed_goes_on(
+    scene: Scene, phone: SipAgent
+) -> None:
+    async def is_placed() -> bool:
+        return [one["state"] for one in await scene.gateway.calls()] == ["placing"]
+
+    before = await scene.skype.newest()
+    call = phone.call("dial-20-echo")
+    await eventually(is_placed, 3, "call that is being placed")
+    await scene.short_break()
+    await call.answered(5)
+    await call.rtp.wait_for_audio(10, 3)
+    await call.hang_up()
+    assert call.statuses == [100, 180, 200]
+    assert len(await placed(scene, before + 1)) == 1
 
 
 async def ringing(scene: Scene, phone: SipAgent, direction: str) -> tuple[Call, int]:
