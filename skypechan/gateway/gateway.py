@@ -169,10 +169,15 @@ class Gateway:
         if line is None:
             return False
         what(line)
-        call = self._calls.get(line.call_id or "")
+        call = self._call_of(line)
         if call is not None and not when_idle:
             call.post(HangupRequested(HangupCause.NORMAL_CLEARING, why))
         return True
+
+    def _call_of(self, line: Line) -> CallRunner | None:
+        """Return the call of a line; one that it only rests for is of another."""
+        call = self._calls.get(line.call_id or "")
+        return call if call is not None and call.line is line else None
 
     def set_gain(
         self,
@@ -199,7 +204,7 @@ class Gateway:
         except ValueError as error:
             raise CommandError(str(error)) from error
         line.playback_db, line.capture_db = wanted
-        call = self._calls.get(line.call_id or "")
+        call = self._call_of(line)
         if call is not None and call.media is not None:
             call.media.set_gain(*wanted)
         return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -348,6 +349,24 @@ async def test_lines_of_a_gateway_that_has_ended_are_unavailable(
         )
 
     await eventually(told, 5, "state of each line")
+
+
+async def test_lamps_are_right_again_after_the_link_to_asterisk_was_lost(
+    twenty: Gateway, asterisk: LocalAsterisk
+) -> None:
+    lamp = f"Custom:skypechan-{MANY[3]}"
+    await asterisk.cli(f"devstate change {lamp} INUSE")
+    shown = await asterisk.cli("manager show connected")
+    sessions = re.findall(r"^ *skypechan .* (\d+) +\d+ +\d+ +\d+ *$", shown, re.MULTILINE)
+    assert sessions, shown
+    for number in sessions:
+        await asterisk.cli(f"manager kick session {number}")
+
+    async def right() -> bool:
+        return f"'{lamp}'  State: 'NOT_INUSE'" in await asterisk.cli("devstate list")
+
+    await eventually(right, 5, "right state")
+    await twenty.ready()
 
 
 async def test_twenty_calls_have_each_of_twenty_lines_once_and_one_more_has_none(
