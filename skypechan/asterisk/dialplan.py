@@ -72,13 +72,13 @@ _SAFE = "+._:@-"
 class Wanted:
     """What a dialplan asks for in `CALL_EVENT`.
 
-    `line` is a name or ANY, RR, LRU; `ring_seconds` is None where the dialplan says
-    nothing.
+    `line` is a name or ANY, RR, LRU; several `addresses` are a conference;
+    `ring_seconds` is None where the dialplan says nothing.
     """
 
     uuid: UUID
     line: str
-    address: str
+    addresses: tuple[str, ...]
     ring_seconds: float | None
     rate_hz: int
     sip_call_id: str
@@ -94,7 +94,7 @@ def parse_wanted(event: UserEvent) -> Wanted:
     return Wanted(
         uuid=parse_uuid(fields.get("uuid", "")),
         line=line,
-        address=addresses.decode(address),
+        addresses=addresses.decode_all(address),
         ring_seconds=float(seconds)
         if seconds.isascii() and seconds.isdigit()
         else None,

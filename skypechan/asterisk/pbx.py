@@ -77,28 +77,31 @@ class PbxState(StrEnum):
 class PbxRequest:
     """Somebody at the PBX wants a line.
 
-    `line` is a name or ANY, RR, LRU. `caller` and `caller_name` are as the phone says:
-    text of any content. `contact` is true for the plain form, where Asterisk has
-    answered the caller already.
+    `line` is a name or ANY, RR, LRU; several `addresses` are a conference. `caller` and
+    `caller_name` are as the phone says: text of any content. `contact` is true for the
+    plain form, where Asterisk has answered the caller already.
     """
 
     leg: PbxLeg
     line: str
-    address: str
+    addresses: tuple[str, ...]
     ring_seconds: float | None
     caller: str
     caller_name: str
-    channel: str
     uniqueid: str
     linkedid: str
     sip_call_id: str
-    wideband: bool
     contact: bool
 
     @property
     def uuid(self) -> str:
         """The UUID of the leg's audio."""
         return self.leg.uuid
+
+    @property
+    def address(self) -> str:
+        """What is called, in one text."""
+        return ", ".join(self.addresses)
 
 
 class Pbx:
@@ -321,15 +324,13 @@ class Pbx:
             PbxRequest(
                 leg=leg,
                 line=wanted.line,
-                address=wanted.address,
+                addresses=wanted.addresses,
                 ring_seconds=wanted.ring_seconds,
                 caller=channel.caller,
                 caller_name=channel.caller_name,
-                channel=channel.name,
                 uniqueid=channel.uniqueid,
                 linkedid=channel.linkedid,
                 sip_call_id=wanted.sip_call_id,
-                wideband=wanted.rate_hz > dialplan.RATES_HZ[dialplan.NARROW_FORMAT],
                 contact=False,
             )
         )
@@ -371,15 +372,13 @@ class Pbx:
             PbxRequest(
                 leg=leg,
                 line=contact.line,
-                address=contact.address,
+                addresses=(contact.address,),
                 ring_seconds=None,
                 caller=caller.caller,
                 caller_name=caller.caller_name,
-                channel=channel.name,
                 uniqueid=channel.uniqueid,
                 linkedid=channel.linkedid,
                 sip_call_id="",
-                wideband=self.version.has_wideband,
                 contact=True,
             )
         )

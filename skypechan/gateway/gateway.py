@@ -372,6 +372,7 @@ class Gateway:
         )
         call = self._new_call(record, line, ring_s)
         call.pbx_leg = request.leg
+        call.addresses = request.addresses
         request.leg.ring_seconds = ring_s
         request.leg.report_to(call.post)
         self._start(call, PbxOffered())

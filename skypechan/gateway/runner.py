@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from skypechan.asterisk.channel import PbxLeg
-from skypechan.backends.base import Holding, LineLeg
+from skypechan.backends.base import Conferencing, Holding, LineLeg
 from skypechan.call.actions import Action
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import (
@@ -80,7 +80,7 @@ class CallRunner:
     """The hands of one call: `post` events to it and await `run`.
 
     A call to the PBX is given its line leg and a way to originate the PBX leg; a
-    call to the line its PBX leg and a way to place the line leg.
+    call to the line its PBX leg and, for a conference, all its `addresses`.
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class CallRunner:
         self.record = record
         self.line = line
         self.state = CallState.IDLE
+        self.addresses: tuple[str, ...] = (record.address,)
         self.line_leg: LineLeg | None = None
         self.pbx_leg: PbxLeg | None = None
         self.originate: Callable[[], Awaitable[PbxLeg]] | None = None
@@ -347,8 +348,17 @@ class CallRunner:
         self._placing = self._begin(Action.PLACE_LINE, self._place)
 
     async def _place(self) -> None:
-        self.line_leg = await self.line.backend.place(self.record.address, self.post)
+        self.line_leg = await self._dial()
         self.record.line_call = self.line_leg.leg_id
+
+    async def _dial(self) -> LineLeg:
+        backend = self.line.backend
+        if len(self.addresses) == 1:
+            return await backend.place(*self.addresses, self.post)
+        if not isinstance(backend, Conferencing):
+            cause = HangupCause.INTERWORKING
+            raise CallError(cause, "the line cannot call several at once")
+        return await backend.place_conference(self.addresses, self.post)
 
     async def _answer_line(self, _: Event) -> None:
         await _present(self.line_leg).answer()

@@ -155,9 +155,12 @@ async def every_exchange_call_ends(
 ) -> AsyncIterator[None]:
     """After the test, and the phones' leaving, no call and no channel is left."""
     yield
-    await exchange_gateway.idle()
-    await exchange.is_empty()
-    assert await exchange.one.live() == await exchange.two.live() == []
+    try:
+        await exchange_gateway.idle()
+        await exchange.is_empty()
+        assert await exchange.one.live() == await exchange.two.live() == []
+    finally:
+        await exchange.hang_up_all()  # a test that failed must not spoil the next
 
 
 @pytest.fixture

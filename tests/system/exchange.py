@@ -121,6 +121,12 @@ class Exchange:
         (name,) = [x for x in await self.channels() if x.startswith(beginning)]
         return name
 
+    async def hang_up_all(self) -> None:
+        """Let every Skype user hang up."""
+        for client in (self.one, self.two):
+            for call in await client.live():
+                await client.hang_up(call["call"])
+
     async def is_empty(self) -> None:
         """Return once Asterisk has no channel; raises TimeoutError."""
         left: list[str] = []

@@ -66,7 +66,6 @@ async def test_the_phone_hears_ringing_and_answer_when_told_and_not_before(
 ) -> None:
     call, request, log = await dialled_by(gateway, phone, f"{form}-20-echo123")
     assert (request.line, request.address) == ("skypeclient", "echo123")
-    assert not request.wideband
     assert not request.contact
     await request.leg.take()
     await asyncio.sleep(0.3)  # long enough for a ringing that should not come

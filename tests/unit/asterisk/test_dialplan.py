@@ -37,7 +37,7 @@ def wanted(**fields: str) -> Wanted:
 
 
 def test_a_request_of_the_dialplan_is_read() -> None:
-    assert wanted() == Wanted(CALL, "skypeclient", "echo123", 30.0, 8_000, "a@b")
+    assert wanted() == Wanted(CALL, "skypeclient", ("echo123",), 30.0, 8_000, "a@b")
     assert wanted(seconds="").ring_seconds is None
     assert wanted(format="slin16").rate_hz == 16_000
 
@@ -53,7 +53,7 @@ def test_a_request_of_the_dialplan_is_read() -> None:
 )
 def test_line_and_address_are_told_apart(to: str, line: str, address: str) -> None:
     asked = wanted(to=to)
-    assert (asked.line, asked.address) == (line, address)
+    assert (asked.line, asked.addresses) == (line, (address,))
 
 
 @pytest.mark.parametrize(
