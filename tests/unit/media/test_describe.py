@@ -57,8 +57,8 @@ def test_without_a_call_the_chain_is_described_without_counters() -> None:
         "arrival",
         "lateness",
         "rate",
-        "clock",
         "gain",
+        "clock",
         "departure",
     ]
     places = [text.index(f"  {word}", text.index("TO_LINE")) for word in order]
