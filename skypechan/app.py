@@ -46,7 +46,7 @@ async def run(config: Config) -> None:
     Raises ConfigError for what only shows when it is tried, such as a taken port.
     """
     clock = SystemClock()
-    engine = Engine(asyncio.get_running_loop())
+    engine = Engine(asyncio.get_running_loop(), settings=config.media)
     server = AudioSocketServer(config.asterisk, clock)
     link = AmiLink(config.asterisk, clock)
     pbx = Pbx(link, server, clock, config.contacts)

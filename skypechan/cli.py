@@ -150,7 +150,7 @@ def _describe_audio(options: argparse.Namespace) -> str:
     if texts := audio_texts(options):
         return "\n\n".join(f"call {call}\n{text}" for call, text in texts)
     from skypechan.media.describe import audio_text
-    from skypechan.media.values import EngineSettings
+    from skypechan.media.settings import EngineSettings
 
     return audio_text(None, EngineSettings())
 

@@ -204,6 +204,15 @@ class Holding(Protocol):
 
 
 @runtime_checkable
+class Priced(Protocol):
+    """A leg that may cost money."""
+
+    @property
+    def price(self) -> Money | None:
+        """The price of a minute; None when it is not told."""
+
+
+@runtime_checkable
 class Transferring(Protocol):
     """A leg that can be sent on to somebody else."""
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from skypechan.call.machine import IGNORED, TIMERS, TRANSITIONS, CallState
+
+_WIDTH = 100
+_INDENT = " " * 4
 
 
 def table() -> str:
@@ -13,16 +17,26 @@ def table() -> str:
 
 
 def _lines() -> Iterator[str]:
-    yield f"{'state':16} {'event':18} {'next state':16} actions"
+    yield "state"
+    yield f"{_INDENT}{'event':16} {'next state':16} actions"
     for state in CallState:
         timer = TIMERS.get(state)
         yield f"\n{state.value}" + (f" (runs the {timer} timer)" if timer else "")
         for (here, event), row in TRANSITIONS.items():
             if here is state:
                 actions = "; ".join(row.actions) or "-"
-                yield f"{'':16} {event.__name__:18} {row.state.value:16} {actions}"
+                yield from _wrapped(
+                    f"{_INDENT}{event.__name__:16} {row.state.value:16} ", actions
+                )
         for reason, events in _ignored(state).items():
-            yield f"{'':16} ignored, {reason}: {', '.join(events)}"
+            yield from _wrapped(f"{_INDENT}ignored, {reason}: ", ", ".join(events))
+
+
+def _wrapped(head: str, text: str) -> list[str]:
+    indent = _INDENT * 2 if head.startswith(f"{_INDENT}ignored") else " " * len(head)
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=head, subsequent_indent=indent
+    ) or [head.rstrip()]
 
 
 def _ignored(state: CallState) -> dict[str, list[str]]:

@@ -43,7 +43,8 @@ class CallRecord:
 
     `line_call` is the client's own id of the line leg. `caller` and `caller_name`
     are as the offering side gave them: text from outside, of any content. `taps` are
-    the files that the call's audio was recorded to.
+    the files that the call's audio was recorded to. The price is what the client said
+    of the line leg, in a currency (ISO 4217) that may be unknown.
     """
 
     call: str
@@ -69,6 +70,8 @@ class CallRecord:
     digits_to_line: int = 0
     digits_dropped: int = 0
     taps: list[str] = field(default_factory=list)
+    price_per_minute: float | None = None
+    price_currency: str = ""
     audio: Mapping[str, float | int] = field(default_factory=dict)
 
     def end(self, side: Side, cause: HangupCause, reason: str, when: datetime) -> None:

@@ -33,6 +33,7 @@ from skypechan.gateway.lines import SELECTORS
 from skypechan.gateway.records import RecordSettings
 from skypechan.gateway.settings import LineSettings
 from skypechan.log import LogSettings
+from skypechan.media.settings import EngineSettings
 from skypechan.web.settings import ControlSettings, WebSettings
 
 DEFAULT_FILES = (Path("skypechan.toml"), Path("/etc/skypechan/skypechan.toml"))
@@ -44,6 +45,7 @@ SECTIONS: dict[str, type] = {
     "control": ControlSettings,
     "log": LogSettings,
     "records": RecordSettings,
+    "media": EngineSettings,
 }
 """The tables that stand once, and what their keys set."""
 
@@ -79,6 +81,7 @@ class Config:
     control: ControlSettings
     log: LogSettings
     records: RecordSettings
+    media: EngineSettings
     lines: tuple[LineConfig, ...]
     routes: tuple[Route, ...] = ()
     contacts: Mapping[str, Contact] = field(default_factory=dict)

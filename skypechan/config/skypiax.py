@@ -57,7 +57,7 @@ _ONLY_HERE: Final = ({name.lower() for name in _KNOWN} | {_SLIP}) - {
 """Options that our own tables do not have: they tell the two kinds of file apart."""
 
 _OUR_SECTIONS: Final = frozenset(
-    ("asterisk", "web", "log", "lines", "routes", "contacts")
+    ("asterisk", "web", "log", "media", "lines", "routes", "contacts")
 )
 _HEADER: Final = re.compile(r"\[([^\]]*)\]\s*(?:\(([^)]*)\))?\s*\Z")
 _COMMENT: Final = re.compile(r"(?<!\\);.*")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from skypechan.asterisk.channel import PbxLeg
-from skypechan.backends.base import Conferencing, Holding, LineLeg
+from skypechan.backends.base import Holding, LineLeg, Priced
 from skypechan.call.actions import Action
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import (
@@ -80,7 +80,7 @@ class CallRunner:
     """The hands of one call: `post` events to it and await `run`.
 
     A call to the PBX is given its line leg and a way to originate the PBX leg; a
-    call to the line its PBX leg and, for a conference, all its `addresses`.
+    call to the line its PBX leg and a way to place the line leg.
     """
 
     def __init__(
@@ -94,7 +94,6 @@ class CallRunner:
         self.record = record
         self.line = line
         self.state = CallState.IDLE
-        self.addresses: tuple[str, ...] = (record.address,)
         self.line_leg: LineLeg | None = None
         self.pbx_leg: PbxLeg | None = None
         self.originate: Callable[[], Awaitable[PbxLeg]] | None = None
@@ -268,6 +267,7 @@ class CallRunner:
             case PbxAnswered() if record.direction is Direction.TO_PBX:
                 record.answered = record.answered or now
             case LineReleased():
+                self._note_price()
                 record.end(Side.LINE, *cause_of(event), now)
                 # Its client is free for the next call, whatever the PBX leg still does.
                 self.line.free(record.call)
@@ -277,6 +277,12 @@ class CallRunner:
                 record.end(side, *cause_of(event), now)
             case HangupRequested() | TimedOut():
                 record.end(Side.GATEWAY, *cause_of(event), now)
+
+    def _note_price(self) -> None:
+        price = self.line_leg.price if isinstance(self.line_leg, Priced) else None
+        if price is not None:
+            self.record.price_per_minute = float(price.amount)
+            self.record.price_currency = price.currency
 
     # Timers.
 
@@ -348,17 +354,8 @@ class CallRunner:
         self._placing = self._begin(Action.PLACE_LINE, self._place)
 
     async def _place(self) -> None:
-        self.line_leg = await self._dial()
+        self.line_leg = await self.line.backend.place(self.record.address, self.post)
         self.record.line_call = self.line_leg.leg_id
-
-    async def _dial(self) -> LineLeg:
-        backend = self.line.backend
-        if len(self.addresses) == 1:
-            return await backend.place(*self.addresses, self.post)
-        if not isinstance(backend, Conferencing):
-            cause = HangupCause.INTERWORKING
-            raise CallError(cause, "the line cannot call several at once")
-        return await backend.place_conference(self.addresses, self.post)
 
     async def _answer_line(self, _: Event) -> None:
         await _present(self.line_leg).answer()

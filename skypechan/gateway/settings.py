@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from skypechan.call.routes import Target, plain_word
-from skypechan.media.holdaudio import SILENCE, check_hold_audio
+from skypechan.media.settings import SILENCE, check_hold_audio
 from skypechan.settings import setting
 
 

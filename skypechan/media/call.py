@@ -11,8 +11,9 @@ from skypechan.audio.chain import LINE_RATE_HZ
 from skypechan.audio.pcm import PcmFormat
 from skypechan.log import CallLog
 from skypechan.media.payload import PayloadDecoder
+from skypechan.media.settings import EngineSettings
 from skypechan.media.streams import OnBlocked, Outlet, PbxInlet, PcmInlet, prepare
-from skypechan.media.values import EngineSettings, MediaFigures, MediaStart, Payload
+from skypechan.media.values import MediaFigures, MediaStart, Payload
 
 _LINE = PcmFormat(LINE_RATE_HZ)
 

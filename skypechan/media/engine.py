@@ -42,6 +42,7 @@ from skypechan.media.holdaudio import Resting
 from skypechan.media.inband import InBandDigits
 from skypechan.media.ports import Ports
 from skypechan.media.streams import (
+from skypechan.media.settings import EngineSettings
     DIGIT,
     HEADER_BYTES,
     PLAIN_HEADERS,
@@ -56,7 +57,6 @@ from skypechan.media.tap import Taps
 from skypechan.media.timing import Timing
 from skypechan.media.values import (
     EndReason,
-    EngineSettings,
     MediaEnd,
     MediaFigures,
     MediaStart,

@@ -9,19 +9,15 @@ from __future__ import annotations
 import functools
 import wave
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from skypechan.audio.anyrate import AnyRate
 from skypechan.audio.pcm import Float32, Int16, Rows, from_bytes, to_float, to_int16
 from skypechan.audio.resampler import WIDE_RATE_HZ, Downsampler
-from skypechan.errors import ConfigError
+from skypechan.media.settings import MOST_HOLD_S, SILENCE, check_hold_audio
 
-SILENCE = "silence"
-_LEAST_S, _MOST_S = 0.1, 600
 _SEAM_S = 0.020
-_SAMPLE_BYTES = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,39 +37,19 @@ class HoldAudio:
 def hold_audio(setting: str) -> HoldAudio | None:
     """Return what a setting names: None for "silence", else a WAV file's audio.
 
-    Raises ConfigError for a file that cannot be read or is no 16-bit PCM.
+    Raises ConfigError for a file that cannot be played.
     """
-    return None if setting == SILENCE else _read(Path(setting))
-
-
-def check_hold_audio(setting: str) -> None:
-    """Raise ConfigError as `hold_audio`."""
-    hold_audio(setting)
+    return None if setting == SILENCE else _read(setting)
 
 
 @functools.cache
-def _read(path: Path) -> HoldAudio:
-    try:
-        with wave.open(str(path), "rb") as file:
-            width, channels = file.getsampwidth(), file.getnchannels()
-            rate_hz, most = file.getframerate(), _MOST_S * file.getframerate()
-            if width != _SAMPLE_BYTES:
-                raise ConfigError(f"{path} is no 16-bit PCM")
-            pcm = from_bytes(file.readframes(min(most, file.getnframes())))
-    except (OSError, EOFError, wave.Error) as error:
-        raise ConfigError(f"{path} is no WAV file that can be read: {error}") from error
+def _read(path: str) -> HoldAudio:
+    check_hold_audio(path)
+    with wave.open(path, "rb") as file:
+        channels, rate_hz = file.getnchannels(), file.getframerate()
+        pcm = from_bytes(file.readframes(MOST_HOLD_S * rate_hz))
     mono = pcm.reshape(-1, channels).mean(axis=1).astype(np.int16)
-    if len(mono) < _LEAST_S * rate_hz:
-        raise ConfigError(f"{path} is shorter than {_LEAST_S:g} s")
-    return _at_both_rates(mono, rate_hz, path)
-
-
-def _at_both_rates(mono: Int16, rate_hz: int, path: Path) -> HoldAudio:
-    try:
-        wide = AnyRate(rate_hz).process(mono)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    wide = _closed(wide[0])[None]
+    wide = _closed(AnyRate(rate_hz).process(mono)[0])[None]
     narrow = Downsampler(1).process(np.zeros(1, np.intp), wide)
     return HoldAudio(_as_int16(wide[0]), _as_int16(narrow[0]))
 

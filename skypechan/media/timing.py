@@ -20,7 +20,7 @@ from skypechan.audio.jitter import Playout
 from skypechan.audio.pcm import Int16, Rows
 from skypechan.audio.queue import QueueModel
 from skypechan.audio.ratematch import Counts, Float64
-from skypechan.media.values import EngineSettings
+from skypechan.media.settings import EngineSettings
 
 _LATE_S = 0.010
 _DUE_S = 0.0005  # what is due this soon need not wait for a timer of its own

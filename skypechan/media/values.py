@@ -12,33 +12,6 @@ from skypechan.audio.gain import check_gain
 from skypechan.audio.meter import Level
 from skypechan.call.record import Side
 from skypechan.media.holdaudio import HoldAudio
-from skypechan.settings import setting
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """How the engine treats silence, lateness, clocks and receivers that lag."""
-
-    gap_ms: int = setting(
-        60, "after this much nothing from one side the other gets silence", least=20
-    )
-    line_queue_ms: int = setting(
-        240, "audio that may wait unsent for the client before frames are dropped"
-    )
-    follow_line_clock: bool = setting(
-        True, "the client plays by the clock it records by: write as much as is read"
-    )
-    rough_ms: int = setting(
-        15, "a source of which 0.5 % comes later than this is smoothed", least=5
-    )
-    backlog_ms: int = setting(
-        40,
-        "of what a stall held back, so much more than was missing is passed on",
-        least=20,
-    )
-    stall_seconds: float = setting(
-        10.0, "a receiver that takes no audio for so long has ended the call", least=1
-    )
 
 
 class EndReason(StrEnum):

@@ -6,12 +6,8 @@ import dataclasses
 
 from skypechan.audio.meter import Level
 from skypechan.media.describe import audio_text
-from skypechan.media.values import (
-    DirectionFigures,
-    EngineSettings,
-    MediaFigures,
-    Payload,
-)
+from skypechan.media.settings import EngineSettings
+from skypechan.media.values import DirectionFigures, MediaFigures, Payload
 
 WAY = DirectionFigures(
     frames=1_001,

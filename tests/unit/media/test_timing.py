@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skypechan.audio.drift import ClockFit
-from skypechan.media.timing import Timing
 from skypechan.media.settings import EngineSettings
+from skypechan.media.timing import Timing
 from tests.unit.audio.signals import voice
 
 RATE_HZ = 16_000
