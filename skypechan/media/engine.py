@@ -41,8 +41,8 @@ from skypechan.media.flow import Flow, begin_with
 from skypechan.media.holdaudio import Resting
 from skypechan.media.inband import InBandDigits
 from skypechan.media.ports import Ports
-from skypechan.media.streams import (
 from skypechan.media.settings import EngineSettings
+from skypechan.media.streams import (
     DIGIT,
     HEADER_BYTES,
     PLAIN_HEADERS,
