@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from skypechan.asterisk.channel import PbxLeg
-from skypechan.backends.base import Holding, LineLeg, Priced
+from skypechan.backends.base import Conferencing, Holding, LineLeg, Priced
 from skypechan.call.actions import Action
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import (
@@ -80,7 +80,7 @@ class CallRunner:
     """The hands of one call: `post` events to it and await `run`.
 
     A call to the PBX is given its line leg and a way to originate the PBX leg; a
-    call to the line its PBX leg and a way to place the line leg.
+    call to the line its PBX leg and, for a conference, all its `addresses`.
     """
 
     def __init__(
@@ -94,10 +94,12 @@ class CallRunner:
         self.record = record
         self.line = line
         self.state = CallState.IDLE
+        self.addresses: tuple[str, ...] = (record.address,)
         self.line_leg: LineLeg | None = None
         self.pbx_leg: PbxLeg | None = None
         self.originate: Callable[[], Awaitable[PbxLeg]] | None = None
         self.on_change: Callable[[CallRunner], None] | None = None
+        self.next_line: Callable[[CallError], Line | None] | None = None
         self._audio = CallAudio(record, line, engine, self.post, self._media_ended)
         self._digits = DigitPairs(clock)
         self._clock = clock
@@ -354,8 +356,30 @@ class CallRunner:
         self._placing = self._begin(Action.PLACE_LINE, self._place)
 
     async def _place(self) -> None:
-        self.line_leg = await self.line.backend.place(self.record.address, self.post)
+        while self.line_leg is None:
+            try:
+                self.line_leg = await self._dial()
+            except CallError as error:
+                self._move(error)
         self.record.line_call = self.line_leg.leg_id
+
+    def _move(self, error: CallError) -> None:
+        """Go on with another line that will do as well; raise the error if none is."""
+        line = self.next_line(error) if self.next_line is not None else None
+        if line is None:
+            raise error
+        self._log.info("! line %s: %s; on to %s", self.line.name, error, line.name)
+        self.line = self._audio.line = line
+        self.record.line = line.name
+
+    async def _dial(self) -> LineLeg:
+        backend = self.line.backend
+        if len(self.addresses) == 1:
+            return await backend.place(*self.addresses, self.post)
+        if not isinstance(backend, Conferencing):
+            cause = HangupCause.INTERWORKING
+            raise CallError(cause, "the line cannot call several at once")
+        return await backend.place_conference(self.addresses, self.post)
 
     async def _answer_line(self, _: Event) -> None:
         await _present(self.line_leg).answer()
