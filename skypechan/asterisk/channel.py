@@ -42,10 +42,11 @@ from skypechan.asterisk.ami.messages import (
     UserEvent,
 )
 from skypechan.asterisk.audiosocket.server import AudioSocketServer, Connection
-from skypechan.asterisk.audiosocket.wire import DIGITS
 from skypechan.asterisk.causes import DialledCauses, spoken, why_cancelled
 from skypechan.asterisk.early import OPEN_S, EarlyAudio
+from skypechan.asterisk.hold import Hold
 from skypechan.asterisk.waiting import WaitingChannel, ask
+from skypechan.audio.audiosocket import DIGITS
 from skypechan.call import events
 from skypechan.call.causes import DialStatus, HangupCause, meaning
 from skypechan.clock import Clock
@@ -131,6 +132,7 @@ class PbxLeg:
         self._lock = asyncio.Lock()
         self._born = asyncio.Event()
         self._causes = DialledCauses()
+        self._hold = Hold()
         self._rang = False
         self._answered = False  # by us; the audio may be sooner than Asterisk's word
         self._ending: tuple[HangupCause, str] | None = None
@@ -303,12 +305,13 @@ class PbxLeg:
             case DialEnded(channel, status) if channel.uniqueid != self._followed:
                 self._causes.dial_ended(status)
             case BridgeEntered(channel, technology) if self._names(channel):
+                self._hold_changed(self._hold.bridged(technology))
                 if self._early.bridged(technology) and self._answered:
                     self._audio_bridged(channel)
             case Originated(_, success=False) if not self._born.is_set():
                 self._spawn(self._end_soon(HangupCause.NO_ROUTE))
             case HoldChanged(channel, held):
-                self._hold_changed(channel, held)
+                self._hold_changed(self._hold.changed(channel, held))
             case DigitEnded(channel, digit, received=False) if self._is_audio(channel):
                 self._report(events.PbxDigit(digit))
             case UserEvent(dialplan.AUDIO_EVENT, _, fields):
@@ -410,12 +413,9 @@ class PbxLeg:
             self._rang = True
             self._report(events.PbxRinging())
 
-    def _hold_changed(self, channel: Channel, held: bool) -> None:
-        if self.phase is Phase.UP and channel.technology not in (
-            "Local",
-            "AudioSocket",
-        ):
-            self._report(events.PbxHeld() if held else events.PbxResumed())
+    def _hold_changed(self, event: events.Event | None) -> None:
+        if self.phase is Phase.UP and event is not None:
+            self._report(event)
 
     def _come_up(self) -> None:
         """Be up once there is a connection and its rate is known."""

@@ -30,6 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skypechan.audio.audiosocket import DIGIT, HANGUP, HEADER_BYTES, RATE_HZ_OF_KIND
 from skypechan.audio.chain import LINE_RATE_HZ, PBX_RATES_HZ, ToLine, ToPbx
 from skypechan.audio.pcm import Int16, PcmFormat, Rows, from_bytes
 from skypechan.call.causes import HangupCause
@@ -41,13 +42,8 @@ from skypechan.media.flow import Flow, begin_with
 from skypechan.media.holdaudio import Resting
 from skypechan.media.inband import InBandDigits
 from skypechan.media.ports import Ports
-from skypechan.media.settings import EngineSettings
 from skypechan.media.streams import (
-    DIGIT,
-    HEADER_BYTES,
     PLAIN_HEADERS,
-    RATE_HZ_OF_KIND,
-    TERMINATE,
     MessageTable,
     Outlet,
     end_of,
@@ -57,6 +53,7 @@ from skypechan.media.tap import Taps
 from skypechan.media.timing import Timing
 from skypechan.media.values import (
     EndReason,
+    EngineSettings,
     MediaEnd,
     MediaFigures,
     MediaStart,
@@ -235,7 +232,7 @@ class Engine:
             call.digits += 1
             digit = payload.decode("ascii")
             self._loop.call_soon(call.deliver, call.start.on_digit, digit)
-        elif kind == TERMINATE and not payload:
+        elif kind == HANGUP and not payload:
             self._end(call, Side.PBX, EndReason.TERMINATED, "")
         else:
             raise RemoteWireError(

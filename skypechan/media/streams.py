@@ -21,6 +21,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from skypechan.audio.audiosocket import (
+    HEADER_BYTES,
+    KIND_OF_RATE_HZ,
+    RATE_HZ_OF_KIND,
+)
 from skypechan.audio.chain import PBX_RATES_HZ
 from skypechan.audio.pcm import PcmFormat
 from skypechan.audio.resampler import NARROW_RATE_HZ
@@ -28,21 +33,6 @@ from skypechan.errors import RemoteWireError
 from skypechan.media.payload import AMBIGUOUS_BYTES
 from skypechan.media.values import EndReason, MediaStart
 
-HEADER_BYTES = 3
-TERMINATE = 0x00
-DIGIT = 0x03
-RATE_HZ_OF_KIND = {
-    0x10: 8_000,
-    0x11: 12_000,
-    0x12: 16_000,
-    0x13: 24_000,
-    0x14: 32_000,
-    0x15: 44_100,
-    0x16: 48_000,
-    0x17: 96_000,
-    0x18: 192_000,
-}
-KIND_OF_RATE_HZ = {rate_hz: kind for kind, rate_hz in RATE_HZ_OF_KIND.items()}
 _MOST_DISCARDED = 5_000  # reads; a sender that is quicker still floods
 _FIRST_AUDIO_HEADER = 0x10 << 16
 _TERMINATE_MESSAGE = bytes(HEADER_BYTES)

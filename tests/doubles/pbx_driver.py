@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 
 from skypechan.asterisk.ami.link import AmiLink
 from skypechan.asterisk.audiosocket.server import AudioSocketServer, Connection
-from skypechan.asterisk.audiosocket.wire import Decoder, Message, encode_audio
+from skypechan.asterisk.audiosocket.wire import Decoder
 from skypechan.asterisk.channel import PbxLeg
 from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.dialplan import Origination
 from skypechan.asterisk.pbx import Pbx, PbxRequest, PbxState
 from skypechan.asterisk.settings import AsteriskSettings
+from skypechan.audio.audiosocket import KIND_OF_RATE_HZ, RATE_HZ_OF_KIND
 from skypechan.call.events import Event
 from skypechan.call.routes import Target
 from skypechan.clock import Clock, SystemClock
@@ -135,6 +137,18 @@ async def running(driver: PbxDriver) -> AsyncIterator[PbxDriver]:
 _PTIME_S = 0.02
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message of Asterisk's."""
+
+    kind: int
+    payload: bytes
+
+    @property
+    def rate_hz(self) -> int:
+        return RATE_HZ_OF_KIND[self.kind]
+
+
 class AudioEnd:
     """The gateway's end of an audio connection; it sends silence until closed.
 
@@ -145,9 +159,11 @@ class AudioEnd:
         self.connection = connection
         self.socket: socket.socket = connection.socket
         self._decoder = Decoder()
-        self._messages: list[Message] = self._decoder.feed(connection.pending)
+        self._messages: list[Heard] = []
+        self._take(connection.pending)
         silence = bytes(2 * round(connection.rate_hz * _PTIME_S))
-        self._silence = encode_audio(connection.rate_hz, silence)
+        kind = KIND_OF_RATE_HZ[connection.rate_hz]
+        self._silence = bytes([kind, *len(silence).to_bytes(2, "big")]) + silence
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_soon(self._send_silence)
 
@@ -156,7 +172,11 @@ class AudioEnd:
             self.socket.send(self._silence)
         self._timer = self._loop.call_later(_PTIME_S, self._send_silence)
 
-    async def next(self, seconds: float = 3) -> Message | None:
+    def _take(self, piece: bytes) -> None:
+        messages = self._decoder.feed(piece)
+        self._messages += [Heard(one.kind, one.payload) for one in messages]
+
+    async def next(self, seconds: float = 3) -> Heard | None:
         """The next message; None when Asterisk has closed; raises TimeoutError."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(seconds):
@@ -164,7 +184,7 @@ class AudioEnd:
                 piece = await loop.sock_recv(self.socket, 65536)
                 if not piece:
                     return None
-                self._messages += self._decoder.feed(piece)
+                self._take(piece)
         return self._messages.pop(0)
 
     async def digits(self, count: int, seconds: float = 10) -> str:
@@ -175,7 +195,7 @@ class AudioEnd:
                 message = await self.next(seconds)
                 assert message is not None, f"closed after {found!r}"
                 if message.kind == 0x03:
-                    found += message.digit
+                    found += message.payload.decode("ascii")
         return found
 
     def close(self) -> None:

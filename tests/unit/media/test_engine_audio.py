@@ -11,9 +11,9 @@ import termios
 import numpy as np
 import pytest
 
+from skypechan.audio.audiosocket import RATE_HZ_OF_KIND
 from skypechan.audio.chain import ToLine, ToPbx
 from skypechan.audio.gain import fade_in
-from skypechan.media.streams import RATE_HZ_OF_KIND
 from skypechan.media.values import Payload
 from tests.doubles.media_talk import StartTalk, Talk
 from tests.doubles.pcm_peers import message

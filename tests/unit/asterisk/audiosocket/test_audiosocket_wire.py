@@ -6,17 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skypechan.asterisk.audiosocket.wire import (
-    AUDIO_RATES_HZ,
-    DIGITS,
-    Decoder,
-    Message,
-    encode_audio,
-    encode_digit,
-    encode_hangup,
-    encode_identity,
-)
-from skypechan.errors import LocalWireError, RemoteWireError
+from skypechan.asterisk.audiosocket.wire import Decoder, Message
+from skypechan.errors import RemoteWireError
 
 CALL = UUID("12345678-9abc-def0-1234-56789abcdef0")
 messages = st.lists(
@@ -25,7 +16,7 @@ messages = st.lists(
 
 
 def encoded(message: Message) -> bytes:
-    """By the description of the protocol, without our encoders."""
+    """By the description of the protocol."""
     length = len(message.payload)
     return bytes([message.kind, length >> 8, length & 255]) + message.payload
 
@@ -62,45 +53,8 @@ def test_one_message_is_taken_and_what_follows_stays() -> None:
     assert decoder.rest == b"\x10\x00\x02ab\x10"
 
 
-def test_encodings_are_those_of_the_protocol() -> None:
-    assert encode_hangup() == b"\x00\x00\x00"
-    assert encode_identity(CALL) == b"\x01\x00\x10" + CALL.bytes
-    assert encode_digit("#") == b"\x03\x00\x01#"
-    assert encode_audio(8_000, b"\x01\x02" * 160)[:3] == b"\x10\x01\x40"
-    assert encode_audio(16_000, b"\x01\x02" * 320)[:3] == b"\x12\x02\x80"
-    assert encode_audio(48_000, b"\x01\x02" * 960)[:3] == b"\x16\x07\x80"
-
-
-@pytest.mark.parametrize("kind", AUDIO_RATES_HZ)
-def test_audio_tells_its_rate(kind: int) -> None:
-    rate_hz = AUDIO_RATES_HZ[kind]
-    (message,) = Decoder().feed(encode_audio(rate_hz, b"ab"))
-    assert (message.kind, message.rate_hz) == (kind, rate_hz)
-
-
-def test_other_messages_have_no_rate() -> None:
-    assert Message(0x03, b"1").rate_hz is None
-
-
-@pytest.mark.parametrize(
-    ("rate_hz", "pcm"),
-    [(8_000, b""), (8_000, b"abc"), (8_000, bytes(65_536)), (11_025, b"ab")],
-)
-def test_what_would_end_the_call_is_not_encoded(rate_hz: int, pcm: bytes) -> None:
-    with pytest.raises(LocalWireError):
-        encode_audio(rate_hz, pcm)
-
-
-@pytest.mark.parametrize("digit", ["", "E", "12", "é"])
-def test_what_is_no_digit_is_not_encoded(digit: str) -> None:
-    with pytest.raises(LocalWireError):
-        encode_digit(digit)
-
-
-def test_uuid_and_digits_are_read() -> None:
+def test_the_uuid_is_read() -> None:
     assert Message(0x01, CALL.bytes).uuid == CALL
-    for digit in DIGITS:
-        assert Message(0x03, digit.encode()).digit == digit
 
 
 @pytest.mark.parametrize(
@@ -110,17 +64,3 @@ def test_uuid_and_digits_are_read() -> None:
 def test_what_is_no_uuid_is_the_other_ends_fault(message: Message) -> None:
     with pytest.raises(RemoteWireError):
         _ = message.uuid
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        Message(0x03, b""),
-        Message(0x03, b"12"),
-        Message(0x03, b"\xff"),
-        Message(0x10, b"1"),
-    ],
-)
-def test_what_is_no_digit_is_the_other_ends_fault(message: Message) -> None:
-    with pytest.raises(RemoteWireError):
-        _ = message.digit
