@@ -32,17 +32,13 @@ test: ## the whole suite
 
 drill: ## the long tests in full, for MINUTES=, reproducible by SEED=
 	$(BOOTSTRAP) python system asterisk
+	@$(MAKE) extra
 	@SKYPECHAN_DRILL_SEED="$(SEED)" SKYPECHAN_DRILL_MINUTES="$(MINUTES)" \
 		$(BIN)/pytest tests/drill --timeout 0
 
 bench: ## every script in benchmarks/, the quick way; results in var/bench
 	$(BOOTSTRAP) python system asterisk
-	@for package in matplotlib pesq soxr samplerate; do \
-		$(BIN)/python -c "import $$package" 2>/dev/null || { \
-			echo "bench: installing $$package into .venv" >&2; \
-			$(BIN)/pip install --quiet --disable-pip-version-check \
-				"$$(sed -n "s/^bench = .*\"\($$package[^\"]*\)\".*/\1/p" pyproject.toml)" || \
-			echo "bench: $$package cannot be installed: less is measured" >&2; }; done
+	@$(MAKE) extra
 	@mkdir -p var/bench
 	@set -e; for script in benchmarks/*.py; do \
 		name=var/bench/$$(basename "$$script" .py); \
@@ -56,6 +52,15 @@ lock: ## compute requirements.lock from pyproject.toml anew
 asterisk: ## build the private Asterisk anew, from the newest packages
 	@sh docker/bootstrap.sh system
 	@sh docker/asterisk-root/build.sh --rebuild
+
+.PHONY: extra
+extra:
+	@for package in matplotlib pesq soxr samplerate; do \
+		$(BIN)/python -c "import $$package" 2>/dev/null || { \
+			echo "extra: installing $$package into .venv" >&2; \
+			$(BIN)/pip install --quiet --disable-pip-version-check \
+				"$$(sed -n "s/^bench = .*\"\($$package[^\"]*\)\".*/\1/p" pyproject.toml)" || \
+			echo "extra: $$package cannot be installed: less is measured" >&2; }; done
 
 .PHONY: style
 style:
