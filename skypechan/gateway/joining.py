@@ -24,7 +24,7 @@ class CallAudio:
     """What a call has of the engine; `media` is None until both sides are joined.
 
     `held_by` tells who has put the call on hold: the PBX's far end, the line's, or
-    the operator, who is the gateway.
+    the operator, who is the gateway. `line` may change until the audio is joined.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class CallAudio:
         self.media: CallMedia | None = None
         self.held_by: set[Side] = set()
         self._record = record
-        self._line = line
+        self.line = line
         self._engine = engine
         self._post = post
         self._on_closed = on_closed
@@ -62,7 +62,7 @@ class CallAudio:
     async def _open(
         self, line_leg: LineLeg, pbx_leg: PbxLeg, is_wanted: Callable[[], bool]
     ) -> None:
-        line, settings = self._line, self._line.settings
+        line, settings = self.line, self.line.settings
         with ExitStack() as opened:
             port = await line_leg.open_audio()
             opened.callback(port.close)
