@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from skypechan.gateway import snapshot
 from skypechan.gateway.admission import Admission, Doors
 from skypechan.gateway.feed import Feed
 from skypechan.gateway.lamps import device_state
-from skypechan.gateway.lines import Line, Lines
+from skypechan.gateway.lines import SELECTORS, Line, Lines
 from skypechan.gateway.people import People
 from skypechan.gateway.records import RecordBook
 from skypechan.gateway.runner import CallLimits, CallRunner
@@ -373,9 +374,31 @@ class Gateway:
         call = self._new_call(record, line, ring_s)
         call.pbx_leg = request.leg
         call.addresses = request.addresses
+        if request.line in SELECTORS:
+            call.next_line = partial(self._next_line, call, request.line, set())
         request.leg.ring_seconds = ring_s
         request.leg.report_to(call.post)
         self._start(call, PbxOffered())
+
+    def _next_line(
+        self, call: CallRunner, selector: str, tried: set[Line], error: CallError
+    ) -> Line | None:
+        """Return another line for a call whose line turns out to be in use.
+
+        It is so without us: by a person at its client, or by a caller whose call we
+        have not been offered yet.
+        """
+        tried.add(call.line)
+        if error.cause != HangupCause.CONGESTION:
+            return None
+        try:
+            line = self._lines.select(selector, call.record.address, tried)
+        except CallError:
+            return None
+        call.line.free(call.record.call)
+        line.seize(call.record.call)
+        self._lines.took(line)
+        return line
 
     def _select(self, selector: str, address: str) -> Line:
         if closing := self._admission.closing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 
@@ -259,11 +259,14 @@ class Lines:
         reason = f"{line.account} has its {most} calls, all that are allowed"
         return HangupCause.CONGESTION, reason
 
-    def select(self, selector: str, address: str = "") -> Line:
+    def select(
+        self, selector: str, address: str = "", besides: Collection[Line] = ()
+    ) -> Line:
         """Return the line that a selector means for a call to an address.
 
         The selector is a name, ANY (first idle), RR (in turn) or LRU (longest
-        unused). Raises CallError with the cause why there is none.
+        unused); it is none of `besides`. Raises CallError with the cause why there is
+        none.
         """
         if selector in SELECTORS:
             named = list(self._lines.values())
@@ -272,7 +275,7 @@ class Lines:
         else:
             raise CallError(HangupCause.NO_ROUTE, f"there is no line {selector!r}")
         allowed = _that_may_call(named, address)
-        idle = [line for line in allowed if self.can_take(line)]
+        idle = [x for x in allowed if self.can_take(x) and x not in besides]
         if idle:
             return self._first(selector, idle)
         if selector not in SELECTORS:

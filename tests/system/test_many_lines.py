@@ -227,6 +227,23 @@ async def test_a_client_that_rings_as_we_dial_refuses_ours_and_theirs_comes_in(
     assert record["status"] == "ANSWER"
 
 
+async def test_a_call_for_any_line_goes_on_where_a_person_uses_the_first(
+    phone: SipAgent, board: Switchboard
+) -> None:
+    client = board.clients["first"]
+    by_hand = await client.post("/place", {"to": "echo"})
+    await client.call(by_hand["call"], "INPROGRESS")
+    call = phone.call("by-ANY-echo")
+    await call.answered(10)
+    assert (await board.call_on("second"))["address"] == "echo"
+    assert (await board.lines())["first"]["call"] is None
+    await call.hang_up()
+    await board.gateway.record(line="second", status="ANSWER")
+    final = await phone.call("by-first-echo").final_response(5)
+    assert [reason.cause for reason in reasons_of(final.message)] == [34]
+    await client.post(f"/calls/{by_hand['call']}/hang_up")
+
+
 async def test_a_telephone_number_that_is_not_allowed_is_not_called(
     phone: SipAgent, board: Switchboard
 ) -> None:
@@ -357,7 +374,9 @@ async def test_lamps_are_right_again_after_the_link_to_asterisk_was_lost(
     lamp = f"Custom:skypechan-{MANY[3]}"
     await asterisk.cli(f"devstate change {lamp} INUSE")
     shown = await asterisk.cli("manager show connected")
-    sessions = re.findall(r"^ *skypechan .* (\d+) +\d+ +\d+ +\d+ *$", shown, re.MULTILINE)
+    sessions = re.findall(
+        r"^ *skypechan .* (\d+) +\d+ +\d+ +\d+ *$", shown, re.MULTILINE
+    )
     assert sessions, shown
     for number in sessions:
         await asterisk.cli(f"manager kick session {number}")

@@ -371,3 +371,40 @@ async def test_an_abandoned_call_releases_what_is_left(engine: Engine) -> None:
         await on.call.abandon("a fault")
         assert on.asked[before:] == ["line.release", "pbx.release TEMPORARY_FAILURE"]
         await on.happens(LineReleased(CLEARING), PbxReleased(CLEARING))
+
+
+async def test_a_call_goes_on_with_another_line_where_its_own_is_in_use(
+    engine: Engine,
+) -> None:
+    async with stage(engine, Direction.TO_LINE) as on:
+        in_use = CallError(HangupCause.CONGESTION, "another call is active")
+        on.script.failures["line.place"] = in_use
+        spare, told = Script(), []
+        backend = ScriptedBackend(spare)
+        other = Line("spare", LineSettings(), backend, on.clock)
+
+        def next_line(error: CallError) -> Line | None:
+            told.append(error)
+            return other if len(told) == 1 else None
+
+        on.call.next_line = next_line
+        await on.happens(PbxOffered())
+        assert (told, spare.asked) == ([in_use], ["line.place echo123"])
+        assert (on.call.line, on.call.record.line) == (other, "spare")
+        await on.happens(LineAnswered(), PbxAnswered())
+        assert on.call.state is CallState.ESTABLISHED
+        assert spare.asked[1:] == ["line.audio"]
+        await on.happens(PbxReleased(CLEARING), LineReleased(CLEARING))
+        assert backend.leg.far is not None
+        backend.leg.far.close()
+
+
+async def test_a_call_ends_where_no_other_line_will_do(engine: Engine) -> None:
+    async with stage(engine, Direction.TO_LINE) as on:
+        in_use = CallError(HangupCause.CONGESTION, "another call is active")
+        on.script.failures["line.place"] = in_use
+        on.call.next_line = lambda _: None
+        await on.happens(PbxOffered())
+        assert on.asked[-1] == "pbx.release CONGESTION"
+        await on.happens(PbxReleased(HangupCause.CONGESTION))
+    assert on.running.result().reason == "another call is active"
