@@ -42,6 +42,7 @@ from skypechan.media.flow import Flow, begin_with
 from skypechan.media.holdaudio import Resting
 from skypechan.media.inband import InBandDigits
 from skypechan.media.ports import Ports
+from skypechan.media.settings import EngineSettings
 from skypechan.media.streams import (
     PLAIN_HEADERS,
     MessageTable,
@@ -53,7 +54,6 @@ from skypechan.media.tap import Taps
 from skypechan.media.timing import Timing
 from skypechan.media.values import (
     EndReason,
-    EngineSettings,
     MediaEnd,
     MediaFigures,
     MediaStart,
