@@ -116,14 +116,16 @@ async def transfer_by_manager(talk: Talk) -> Call:
     return await talk.desk.next_call(3)
 
 
-async def redirect(talk: Talk) -> Call:
+async def redirect_on_hold(talk: Talk) -> Call:
+    assert (await talk.call.hold()).status == 200
     channel = await talk.exchange.channel("AudioSocket/")
     await talk.operator.do(Redirect(channel, CONTEXT, "desk"))
     await talk.call.ended(3)
     return await talk.desk.next_call(3)
 
 
-async def park(talk: Talk) -> Call:
+async def park_on_hold(talk: Talk) -> Call:
+    assert (await talk.call.hold()).status == 200
     assert (await talk.call.transfer(talk.uri("800"))).status == 202
     await skype_hears(talk.exchange.one, talk.number, MUSIC_HZ)
     if talk.call.state is not CallState.ENDED:
@@ -134,7 +136,13 @@ async def park(talk: Talk) -> Call:
 
 
 Move = Callable[[Talk], Awaitable[Call]]
-MOVES = [refer, refer_after_asking, transfer_by_manager, redirect, park]
+MOVES = [
+    refer,
+    refer_after_asking,
+    transfer_by_manager,
+    redirect_on_hold,
+    park_on_hold,
+]
 BEGINNINGS = [placed, taken]
 
 
