@@ -339,8 +339,7 @@ class PbxLeg:
                 HangupCause.NORMAL_UNSPECIFIED,
                 "the call ended while there was no link to Asterisk",
             )
-        elif self.phase is Phase.UP:  # no list tells of a hold: better none than stuck
-            self._report(events.PbxResumed())
+        self._hold_changed(self._hold.lost_sight())
 
     @property
     def _followed(self) -> str:
