@@ -75,7 +75,9 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
 
     describe = add_page(commands, "describe", manual.DESCRIBE)
     describe.add_argument(
-        "what", choices=("calls", "audio", "config", "contacts"), help="see above"
+        "what",
+        choices=("calls", "causes", "audio", "config", "contacts"),
+        help="see above",
     )
     describe.add_argument("name", nargs="*", help="contacts: addresses of people")
     describe.add_argument(
@@ -137,6 +139,12 @@ def _describe_calls(_: argparse.Namespace) -> str:
     return table()
 
 
+def _describe_causes(_: argparse.Namespace) -> str:
+    from skypechan.config.causes import causes_text
+
+    return causes_text()
+
+
 def _describe_config(_: argparse.Namespace) -> str:
     from skypechan.config.sample import sample
 
@@ -163,6 +171,7 @@ def _describe_contacts(options: argparse.Namespace) -> str:
 
 _DESCRIPTIONS: dict[str, Callable[[argparse.Namespace], str]] = {
     "calls": _describe_calls,
+    "causes": _describe_causes,
     "audio": _describe_audio,
     "config": _describe_config,
     "contacts": _describe_contacts,

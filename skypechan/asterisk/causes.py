@@ -13,7 +13,7 @@ from skypechan.call.causes import HangupCause
 
 _SAYS_NOTHING = (HangupCause.UNKNOWN, HangupCause.NORMAL_CLEARING)
 
-_OF_DIAL_STATUS: dict[str, HangupCause] = {
+OF_DIAL_STATUS: dict[str, HangupCause] = {
     "BUSY": HangupCause.USER_BUSY,
     "NOANSWER": HangupCause.NO_ANSWER,
     "CONGESTION": HangupCause.CONGESTION,
@@ -76,7 +76,7 @@ class DialledCauses:
 
     def dial_ended(self, status: str) -> None:
         """Take the DIALSTATUS with which the dialling of a leg ended."""
-        self._dial = _OF_DIAL_STATUS.get(status, HangupCause.UNKNOWN)
+        self._dial = OF_DIAL_STATUS.get(status, HangupCause.UNKNOWN)
 
     def missed(self, status: str, cause: str) -> None:
         """Take DIALSTATUS and HANGUPCAUSE as the dialplan had them at its end.
@@ -85,7 +85,7 @@ class DialledCauses:
         its own (34 for all but busy; pbx.c, autofallthrough).
         """
         own = HangupCause.of(int(cause)) if cause.isdecimal() else HangupCause.UNKNOWN
-        self._missed = _OF_DIAL_STATUS.get(status, own)
+        self._missed = OF_DIAL_STATUS.get(status, own)
 
     def of_call(self, own: int) -> HangupCause:
         """Return the cause of the call whose originated channel ended with `own`."""

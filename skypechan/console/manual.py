@@ -39,7 +39,8 @@ display or bus, its permission, Asterisk, is waited for and tried again for ever
 DESCRIBE = Page(
     "print what the gateway is made of",
     """\
-calls: the transition table of a call, as the gateway uses it. config: every setting
+calls: the transition table of a call, as the gateway uses it. causes: how a call can
+end, from what one end says to what the other end gets. config: every setting
 with default and unit, which is a configuration file. audio: the stages that audio
 passes; where a gateway runs and has calls, of each call, with its counters.
 contacts: entries of [contacts] with new UUIDs for the people named.""",

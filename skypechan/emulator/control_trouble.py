@@ -48,6 +48,37 @@ def trouble_routes(program: Program, bus: DbusHost | None) -> list[web.RouteDef]
         program.have_trouble(replace(program.faults, **wish))
         return _shown(program)
 
+    async def notify(request: web.Request) -> web.Response:
+        wish = await _read(
+            request, {"text": str, "bytes": int, "per_s": float, "for_s": float}
+        )
+        text = wish["text"].ljust(min(wish.get("bytes", 0), _MOST_BYTES), "x")
+        if "per_s" in wish:
+            program.start(_flood(program, text, wish["per_s"], wish["for_s"]))
+        else:
+            program.announce(text)
+        return web.json_response({"bytes": len(text.encode())})
+
+    async def name(request: web.Request) -> web.Response:
+        wish = await _read(request, {"name": bool})
+        if bus is None:
+            raise web.HTTPNotFound(text="this client is on no bus")
+        try:
+            await bus.own_name(wish["name"])
+        except LinkError as error:
+            raise web.HTTPConflict(text=str(error)) from error
+        return web.json_response({"name": wish["name"]})
+
+    return [
+        web.get("/faults", show),
+        web.post("/faults", change),
+        *_call_routes(program),
+        web.post("/notifications", notify),
+        web.post("/bus", name),
+    ]
+
+
+def _call_routes(program: Program) -> list[web.RouteDef]:
     async def sound(request: web.Request) -> web.Response:
         call_id = int(request.match_info["call"])
         wish = await _read(request, _STREAM_KINDS)
@@ -76,34 +107,9 @@ def trouble_routes(program: Program, bus: DbusHost | None) -> list[web.RouteDef]
         program.settle()
         return web.json_response({"status": call.status.value})
 
-    async def notify(request: web.Request) -> web.Response:
-        wish = await _read(
-            request, {"text": str, "bytes": int, "per_s": float, "for_s": float}
-        )
-        text = wish["text"].ljust(min(wish.get("bytes", 0), _MOST_BYTES), "x")
-        if "per_s" in wish:
-            program.start(_flood(program, text, wish["per_s"], wish["for_s"]))
-        else:
-            program.announce(text)
-        return web.json_response({"bytes": len(text.encode())})
-
-    async def name(request: web.Request) -> web.Response:
-        wish = await _read(request, {"name": bool})
-        if bus is None:
-            raise web.HTTPNotFound(text="this client is on no bus")
-        try:
-            await bus.own_name(wish["name"])
-        except LinkError as error:
-            raise web.HTTPConflict(text=str(error)) from error
-        return web.json_response({"name": wish["name"]})
-
     return [
-        web.get("/faults", show),
-        web.post("/faults", change),
         web.post("/calls/{call:[0-9]{1,18}}/sound", sound),
         web.post("/calls/{call:[0-9]{1,18}}/fail", fail),
-        web.post("/notifications", notify),
-        web.post("/bus", name),
     ]
 
 
