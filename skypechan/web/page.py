@@ -1,4 +1,4 @@
-"""The operator's page: three files, nothing from elsewhere."""
+"""The operator's page: a few files, nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ _FILES = {
     "/": ("index.html", "text/html"),
     "/static/page.css": ("page.css", "text/css"),
     "/static/page.js": ("page.js", "text/javascript"),
+    "/static/gateway.js": ("gateway.js", "text/javascript"),
     "/static/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 

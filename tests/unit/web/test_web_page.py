@@ -27,13 +27,12 @@ MARKUP_FROM_TEXT = (
 
 
 class Page(HTMLParser):
-    """What a page loads, which ids and fields it has, and what runs inside it."""
+    """What a page loads, which ids it has, and what runs inside it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.loads: list[str] = []
         self.ids: list[str] = []
-        self.fields: set[str] = set()
         self.inline: list[str] = []
         self.feed(text)
 
@@ -42,8 +41,6 @@ class Page(HTMLParser):
         self.loads += [given[name] for name in ("src", "href") if name in given]
         if "id" in given:
             self.ids.append(given["id"])
-        if "data-field" in given:
-            self.fields.add(given["data-field"])
         self.inline += [
             name for name in given if name.startswith("on") or name == "style"
         ]
@@ -67,13 +64,23 @@ async def text_of(client: aiohttp.ClientSession, path: str) -> str:
         return await answer.text()
 
 
+async def loaded(client: aiohttp.ClientSession) -> list[str]:
+    """What the page loads, and what its script imports."""
+    loads = [
+        path for path in Page(await text_of(client, "/")).loads if path.startswith("/")
+    ]
+    script = await text_of(client, "/static/page.js")
+    imported = re.findall(r'^import .* from "\./([\w.]+)";$', script, re.MULTILINE)
+    assert imported == ["gateway.js"]
+    assert len(loads) == 3
+    return [*loads, *(f"/static/{name}" for name in imported)]
+
+
 async def test_everything_that_the_page_loads_is_served_with_its_type(
     client: aiohttp.ClientSession,
 ) -> None:
     types = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-    page = Page(await text_of(client, "/"))
-    assert len(page.loads) == 3
-    for path in page.loads:
+    for path in await loaded(client):
         async with client.get(path) as answer:
             assert answer.status == 200
             assert answer.content_type == types[path.rpartition(".")[2]]
@@ -85,7 +92,7 @@ async def test_the_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(
     html = await text_of(client, "/")
     page = Page(html)
     assert page.inline == []
-    for text in (html, *[await text_of(client, path) for path in page.loads]):
+    for text in (html, *[await text_of(client, path) for path in await loaded(client)]):
         code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
         assert not ELSEWHERE.search(code)
         assert "@import" not in code
@@ -94,9 +101,10 @@ async def test_the_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(
 async def test_what_strangers_wrote_only_ever_becomes_text(
     client: aiohttp.ClientSession,
 ) -> None:
-    script = await text_of(client, "/static/page.js")
-    assert "textContent" in script
-    assert not [way for way in MARKUP_FROM_TEXT if way in script]
+    for path in (one for one in await loaded(client) if one.endswith(".js")):
+        script = await text_of(client, path)
+        assert not [way for way in MARKUP_FROM_TEXT if way in script]
+    assert "textContent" in await text_of(client, "/static/page.js")
 
 
 async def test_the_script_finds_every_element_that_it_names(
@@ -109,4 +117,5 @@ async def test_the_script_finds_every_element_that_it_names(
         named |= {list_id, template_id}
     assert named
     assert named <= set(page.ids)
+    assert {path[1:] for path in page.loads if path.startswith("#")} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
