@@ -50,8 +50,9 @@ def _read(path: str) -> HoldAudio:
         pcm = from_bytes(file.readframes(MOST_HOLD_S * rate_hz))
     mono = pcm.reshape(-1, channels).mean(axis=1).astype(np.int16)
     wide = _closed(AnyRate(rate_hz).process(mono)[0])[None]
-    narrow = Downsampler(1).process(np.zeros(1, np.intp), wide)
-    return HoldAudio(_as_int16(wide[0]), _as_int16(narrow[0]))
+    down, row = Downsampler(1), np.zeros(1, np.intp)
+    down.process(row, wide)  # what is played again begins in the echo of its end
+    return HoldAudio(_as_int16(wide[0]), _as_int16(down.process(row, wide)[0]))
 
 
 def _closed(samples: Float32) -> Float32:
