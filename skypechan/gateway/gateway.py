@@ -260,6 +260,7 @@ class Gateway:
             calls_total=self._totals.calls(),
             media_ended=self._totals.media(self._calls.values()),
             refused_sockets=dict(self._pbx.refused_sockets),
+            records=snapshot.of_records(self._records),
         )
 
     async def click(self, selector: str, address: str, phone: Target | None) -> Clicked:

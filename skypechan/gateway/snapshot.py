@@ -9,6 +9,7 @@ from typing import Any
 
 from skypechan.asterisk.pbx import Pbx, PbxState
 from skypechan.gateway.lines import Line
+from skypechan.gateway.records import RecordBook, RecordState
 from skypechan.gateway.runner import CallRunner
 from skypechan.media.values import MediaFigures
 
@@ -61,6 +62,15 @@ class LinkSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordsSnapshot:
+    """Whether call records get into their files, why not, and how many wait."""
+
+    state: str = RecordState.OFF
+    reason: str = ""
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySnapshot:
     """Everything at one moment. `refused_sockets` counts AudioSocket refusals.
 
@@ -74,6 +84,7 @@ class GatewaySnapshot:
     calls_total: dict[str, int]
     refused_sockets: dict[str, int]
     media_ended: dict[str, float]
+    records: RecordsSnapshot = RecordsSnapshot()
 
     @property
     def is_ready(self) -> bool:
@@ -137,3 +148,8 @@ def of_pbx(pbx: Pbx) -> LinkSnapshot:
     """Return the connection to Asterisk as it is now."""
     state = "up" if pbx.state is PbxState.READY else pbx.state.value
     return LinkSnapshot("asterisk", state, pbx.reason, pbx.since)
+
+
+def of_records(book: RecordBook) -> RecordsSnapshot:
+    """Return how the writing of call records goes now."""
+    return RecordsSnapshot(book.state, book.reason, book.waiting)

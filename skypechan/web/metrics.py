@@ -66,6 +66,12 @@ def families(now: GatewaySnapshot) -> Iterator[Family]:
         "AudioSocket connections that were refused, by reason.",
         tuple(({"reason": why}, n) for why, n in sorted(now.refused_sockets.items())),
     )
+    yield Family(
+        "skypechan_records_waiting",
+        Kind.GAUGE,
+        "Call records that could not be written to their files yet.",
+        (({}, now.records.waiting),),
+    )
     yield from _of_media(now)
 
 

@@ -183,7 +183,7 @@ def readiness_of(now: GatewaySnapshot) -> Readiness:
 
 
 def troubles(now: GatewaySnapshot) -> Iterator[str]:
-    """Say which links and lines do not work, in what state they are, and why."""
+    """Say what does not work, in what state it is, and why."""
     for link in now.links:
         if link.state != "up":
             yield _trouble("link", link.name, link.state, link.reason)
@@ -192,6 +192,9 @@ def troubles(now: GatewaySnapshot) -> Iterator[str]:
             yield _trouble("line", line.name, line.state, line.reason)
     if not now.lines:
         yield "no line is configured"
+    if now.records.reason:
+        waiting = f"{now.records.waiting} are not written yet"
+        yield f"call records: {now.records.reason}, {waiting}"
 
 
 def _trouble(kind: str, name: str, state: str, reason: str) -> str:

@@ -156,6 +156,8 @@ async def test_files_may_be_moved_away_and_the_folder_may_be_gone(
     os.rename(folder, folder.with_name("gone"))
     await call()
     await gateway.process.line("no call records can be written.*No such file")
+    trouble = "call records: No such file or directory, 1 are not written yet"
+    assert (await gateway.get("/readyz"))["reasons"] == [trouble]
     private_folder(folder)
     await gateway.process.line("call records are written to .* again")
     assert calls_in(folder) == 1
