@@ -25,8 +25,9 @@ from skypechan.errors import ConfigError, LinkError
 _SELF_TEST_S = 30.0
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_KINDS = (
+KINDS = (
     "line",
+    "link",
     "call",
     "record",
     "message",
@@ -63,7 +64,7 @@ def add_commands(
     parser.add_argument(
         "--kind",
         action="append",
-        choices=_KINDS,
+        choices=KINDS,
         metavar="KIND",
         help="only those; may be said several times",
     )

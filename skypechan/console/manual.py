@@ -98,10 +98,10 @@ mends it.""",
     "events": Page(
         "what happens, as it happens",
         """\
-Prints states of lines and calls, records, messages, contact requests, what operators
-do, warnings of the log and the wire of traced lines, until Ctrl-C or the gateway's
-end. With --json each is one line of JSON. KIND is line, call, record, message,
-contact_request, operator, log or wire.""",
+Prints states of lines, calls and of the connection to Asterisk, records, messages,
+contact requests, what operators do, warnings of the log and the wire of traced lines,
+until Ctrl-C or the gateway's end. With --json each is one line of JSON. KIND is line,
+link, call, record, message, contact_request, operator, log or wire.""",
         ("events", "events --last 50", "events --kind message --kind record --json"),
         "1 the gateway ended or none runs; 2 usage; 130 Ctrl-C",
     ),

@@ -21,6 +21,7 @@ from skypechan.clock import Clock
 from skypechan.errors import CommandError
 from skypechan.gateway.lines import Line
 from skypechan.gateway.runner import CallRunner
+from skypechan.gateway.snapshot import LinkSnapshot
 from skypechan.log import WIRE
 
 _MOST_KEPT = 1_000
@@ -33,6 +34,7 @@ class Kind(StrEnum):
     """What an entry is about."""
 
     LINE = "line"  # its state has changed
+    LINK = "link"  # the state of the connection to Asterisk has changed
     CALL = "call"  # its state has changed
     RECORD = "record"  # a call has ended
     MESSAGE = "message"  # somebody has written to a line's account
@@ -138,6 +140,15 @@ class Feed:
             state=line.state,
             reason=line.reason,
             account=line.account,
+        )
+
+    def link_changed(self, link: LinkSnapshot) -> None:
+        """Note the state of the connection to Asterisk."""
+        self.note(
+            Kind.LINK,
+            f"{link.name} is {_words(link.state)}{link.reason and f': {link.reason}'}",
+            state=link.state,
+            reason=link.reason,
         )
 
     def call_changed(self, call: CallRunner) -> None:

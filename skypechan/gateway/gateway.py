@@ -121,6 +121,7 @@ class Gateway:
             self._devices.show(line.name, device_state(line, call))
 
     def _pbx_changed(self) -> None:
+        self.feed.link_changed(snapshot.of_pbx(self._pbx))
         if self._pbx.state is PbxState.READY:
             self._devices.show_again()
 

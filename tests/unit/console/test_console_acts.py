@@ -16,6 +16,7 @@ from skypechan import cli
 from skypechan.backends.base import ContactRequest, Message
 from skypechan.cli import _parser, main
 from skypechan.console import manual
+from skypechan.console.commands import KINDS
 from skypechan.errors import CommandError
 from skypechan.gateway.feed import Kind
 from skypechan.web.control import serve_control
@@ -234,6 +235,10 @@ async def test_events_are_printed_as_they_happen_until_the_gateway_ends(
     said = [one for one in lines if not one.startswith("{")]
     assert said[0].endswith("log              the past")
     assert said[1].endswith("log              c1  ?[2J??hello")
+
+
+def test_every_kind_of_event_can_be_chosen() -> None:
+    assert list(KINDS) == [kind.value for kind in Kind]
 
 
 PAGES = {

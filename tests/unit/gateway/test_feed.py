@@ -15,6 +15,7 @@ from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.errors import CommandError
 from skypechan.gateway.feed import Entry, Feed, Kind
 from skypechan.gateway.lines import Line, LineSettings
+from skypechan.gateway.snapshot import LinkSnapshot
 from skypechan.log import trace, wire_log
 from tests.doubles.clock import FakeClock, settle
 
@@ -105,6 +106,14 @@ def test_a_line_is_noted_when_its_state_is_another_and_only_then(feed: Feed) -> 
     newest = feed.entries()[-1]
     assert (newest.kind, newest.line) == (Kind.LINE, "first")
     assert newest.details == {"state": "ready", "reason": "", "account": "echo"}
+
+
+def test_the_link_to_asterisk_is_noted_with_state_and_reason(feed: Feed) -> None:
+    moment = FakeClock().wall()
+    feed.link_changed(LinkSnapshot("asterisk", "link_down", "no answer", moment))
+    (entry,) = feed.entries()
+    assert (entry.kind, entry.text) == (Kind.LINK, "asterisk is link down: no answer")
+    assert entry.details == {"state": "link_down", "reason": "no answer"}
 
 
 def test_a_record_is_noted_with_its_cause(feed: Feed) -> None:
