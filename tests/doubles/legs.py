@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from skypechan.asterisk.audiosocket.server import Connection
-from skypechan.backends.base import AudioPort, Capabilities, LineObserver
+from skypechan.backends.base import AudioPort, Capabilities, LineObserver, Money
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink
 from skypechan.errors import SkypechanError
@@ -32,6 +32,7 @@ class ScriptedLineLeg:
 
     def __init__(self, script: Script) -> None:
         self.leg_id = "42"
+        self.told_price: Money | None = None
         self.far: socket.socket | None = None
         self.slow: asyncio.Event | None = None
         self.released_with: HangupCause | None = None
@@ -48,6 +49,16 @@ class ScriptedLineLeg:
 
     async def send_digit(self, digit: str) -> None:
         self._script.ask(f"line.digit {digit}")
+
+    async def hold(self) -> None:
+        self._script.ask("line.hold")
+
+    async def resume(self) -> None:
+        self._script.ask("line.resume")
+
+    @property
+    def price(self) -> Money | None:
+        return self.told_price
 
     async def open_audio(self) -> AudioPort:
         self._script.ask("line.audio")
@@ -90,6 +101,7 @@ class ScriptedPbxLeg:
     def __init__(self, script: Script) -> None:
         self.uuid = str(uuid4())
         self.far: socket.socket | None = None
+        self.new_audio = True  # there is a connection that nobody has taken
         self._script = script
 
     async def take(self) -> None:
@@ -97,6 +109,9 @@ class ScriptedPbxLeg:
 
     async def ring(self) -> None:
         self._script.ask("pbx.ring")
+
+    async def play_early(self) -> None:
+        self._script.ask("pbx.early")
 
     async def answer(self) -> None:
         self._script.ask("pbx.answer")
@@ -107,8 +122,15 @@ class ScriptedPbxLeg:
     async def send_digit(self, digit: str) -> None:
         self._script.ask(f"pbx.digit {digit}")
 
+    @property
+    def has_audio(self) -> bool:
+        return self.new_audio
+
     async def audio(self) -> Connection:
         self._script.ask("pbx.audio")
+        self.new_audio = False
+        if self.far is not None:
+            self.far.close()
         near, self.far = socket.socketpair()
         near.setblocking(False)
         return Connection(near, uuid4(), b"", 16_000)
