@@ -13,6 +13,9 @@ from typing import Any
 from skypechan.call.causes import DialStatus, HangupCause, meaning
 from skypechan.errors import RemoteWireError
 
+MOST_NAME = 256
+"""Characters kept of what strangers call themselves."""
+
 
 class Direction(StrEnum):
     """Which way a call goes."""
