@@ -1,0 +1,169 @@
+"""A caller hears the line before the answer: what is asked of Asterisk, what follows."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from skypechan.asterisk.channel import PbxLeg, Phase
+from skypechan.call.causes import HangupCause
+from skypechan.call.events import PbxAnswered, PbxEarlyMedia, PbxReleased
+from tests.doubles.ami_server import AmiServer
+from tests.doubles.clock import FakeClock
+from tests.doubles.pbx_driver import LegLog, PbxDriver
+from tests.doubles.scripted_asterisk import (
+    CALL,
+    CALLER,
+    audio_channel,
+    requested,
+    variables_of,
+)
+
+EARLY = {"Uniqueid": f"skypechan-{CALL}-early", "Linkedid": "2.1"}
+HOLDING, SIMPLE = "holding_bridge", "simple_bridge"
+
+
+class Audio:
+    """Asterisk's ends of audio connections of the call."""
+
+    def __init__(self, driver: PbxDriver) -> None:
+        self.sockets: list[socket.socket] = []
+        self._driver = driver
+
+    async def connect(self) -> socket.socket:
+        listening = self._driver.server.listening
+        connected = socket.create_connection((listening.host, listening.port))
+        connected.setblocking(False)
+        connected.sendall(b"\x01\x00\x10" + CALL.bytes)
+        self.sockets.append(connected)
+        return connected
+
+
+@pytest.fixture
+def audio(ready: PbxDriver) -> Iterator[Audio]:
+    audio = Audio(ready)
+    yield audio
+    for connected in audio.sockets:
+        connected.close()
+
+
+def channel(driver: PbxDriver) -> dict[str, str]:
+    return audio_channel(driver, str(CALL), "2.1") | EARLY
+
+
+async def heard(
+    asterisk: AmiServer, driver: PbxDriver, audio: Audio
+) -> tuple[PbxLeg, LegLog]:
+    """A leg whose caller hears early media."""
+    request, log = await requested(driver, asterisk)
+    playing = asyncio.create_task(request.leg.play_early())
+    await asterisk.received("Originate")
+    asterisk.event("Newchannel", **channel(driver))
+    await audio.connect()
+    asterisk.event("BridgeEnter", BridgeTechnology=HOLDING, **channel(driver))
+    await log.until(PbxEarlyMedia)
+    await playing
+    return request.leg, log
+
+
+def moves(asterisk: AmiServer) -> list[str]:
+    return [dict(action)["Exten"] for action in asterisk.named("Redirect")]
+
+
+async def test_the_audio_is_in_the_bridge_before_the_caller_is_moved_there(
+    asterisk: AmiServer, ready: PbxDriver, audio: Audio
+) -> None:
+    leg, _ = await heard(asterisk, ready, audio)
+    asked = dict(asterisk.named("Originate")[0])
+    assert asked["Channel"].endswith(f"/{CALL}/c(slin16)")
+    assert asked["Context"] == "skypechan-early"
+    assert moves(asterisk) == ["early"]
+    assert leg.phase is Phase.EARLY
+    assert leg.has_audio
+    await leg.release(HangupCause.USER_BUSY)
+
+
+async def test_without_the_bridge_the_caller_hears_ringing(
+    asterisk: AmiServer, ready: PbxDriver, audio: Audio
+) -> None:
+    request, log = await requested(ready, asterisk)
+    playing = asyncio.create_task(request.leg.play_early())
+    await asterisk.received("Originate")
+    asterisk.event("Newchannel", **channel(ready))
+    asterisk.event("Hangup", Cause="0", **channel(ready))
+    await playing
+    assert moves(asterisk) == ["ringing"]
+    assert log.of(PbxEarlyMedia) == []
+    assert not request.leg.has_audio
+    await request.leg.release(HangupCause.USER_BUSY)
+
+
+async def test_an_answer_goes_on_with_the_same_connection(
+    asterisk: AmiServer, ready: PbxDriver, audio: Audio
+) -> None:
+    leg, log = await heard(asterisk, ready, audio)
+    (await leg.audio()).socket.close()
+    await leg.answer()
+    variables = variables_of(asterisk, CALLER["Uniqueid"])
+    assert variables["SKYPECHAN_EARLY"] == channel(ready)["Channel"]
+    assert variables["__SKYPECHAN_STATUS"] == "ANSWER"
+    taken_over = channel(ready) | {"Uniqueid": "9.9"}
+    asterisk.event("BridgeEnter", BridgeTechnology=SIMPLE, **taken_over)
+    await log.until(PbxAnswered)
+    assert not leg.has_audio
+    assert not ready.server._expected
+    asterisk.event("Hangup", Cause="16", **taken_over)
+    await log.until(PbxReleased)
+    assert not ready.pbx._register._legs
+
+
+async def test_an_answer_may_bring_another_connection(
+    asterisk: AmiServer, ready: PbxDriver, audio: Audio
+) -> None:
+    leg, log = await heard(asterisk, ready, audio)
+    (await leg.audio()).socket.close()
+    await leg.answer()
+    asterisk.event("Newchannel", **channel(ready) | {"Uniqueid": "1.3"})
+    await audio.connect()
+    await log.until(PbxAnswered)
+    assert leg.has_audio
+    asterisk.event("Hangup", Cause="16", **channel(ready))  # the early one
+    asterisk.event("Hangup", Cause="16", **channel(ready) | {"Uniqueid": "1.3"})
+    await log.until(PbxReleased)
+    assert len(log.of(PbxReleased)) == 1
+
+
+async def test_a_caller_who_gives_up_ends_the_leg_and_its_audio(
+    asterisk: AmiServer, ready: PbxDriver, audio: Audio
+) -> None:
+    leg, log = await heard(asterisk, ready, audio)
+    asterisk.event("Hangup", Cause="127", **CALLER)
+    event = await log.until(PbxReleased)
+    assert isinstance(event, PbxReleased)
+    assert event.cause is HangupCause.NORMAL_CLEARING
+    async with asyncio.timeout(3):
+        loop = asyncio.get_running_loop()
+        assert await loop.sock_recv(audio.sockets[0], 1) == b""
+    assert leg.phase is Phase.ENDED
+
+
+async def test_a_failure_lets_the_dialplan_go_on_with_its_cause(
+    asterisk: AmiServer, ready: PbxDriver, audio: Audio
+) -> None:
+    leg, log = await heard(asterisk, ready, audio)
+    await leg.release(HangupCause.USER_BUSY)
+    assert moves(asterisk) == ["early", "return"]
+    assert variables_of(asterisk, CALLER["Uniqueid"])["__SKYPECHAN_CAUSE"] == "17"
+    assert len(log.of(PbxReleased)) == 1
+
+
+async def test_asterisk_that_says_nothing_is_not_waited_for(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    request, _ = await requested(ready, asterisk)
+    await request.leg.play_early()  # the deadline is a second of real time
+    assert moves(asterisk) == ["ringing"]
+    await request.leg.release(HangupCause.USER_BUSY)
