@@ -241,6 +241,31 @@ class BlindTransfer:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class RedirectBoth:
+    """Move two channels that talk with each other to one extension."""
+
+    channel: str
+    other: str
+    context: str
+    extension: str
+    name: ClassVar[str] = "Redirect"
+    right: ClassVar[str] = "call"
+
+    def headers(self) -> Pairs:
+        """Return the headers."""
+        return [
+            ("Channel", self.channel),
+            ("Context", self.context),
+            ("Exten", self.extension),
+            ("Priority", "1"),
+            ("ExtraChannel", self.other),
+            ("ExtraContext", self.context),
+            ("ExtraExten", self.extension),
+            ("ExtraPriority", "1"),
+        ]
+
+
 class Operator:
     """A program of the operator's at the manager interface."""
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from skypechan.audio.probe import tone
 from skypechan.demo.parts.gateway import Gateway
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_call import Call
-from tests.system.exchange import Exchange, phone_hears, skype_hears
+from tests.system.exchange import (
+    Exchange,
+    Operator,
+    RedirectBoth,
+    phone_hears,
+    skype_hears,
+)
 
 ONE_HZ, TWO_HZ, PHONE_HZ, HIGH_HZ = 500, 800, 1200, 900
 
@@ -40,14 +48,35 @@ async def test_two_skype_users_and_a_phone_hear_each_other_also_when_one_leaves(
     await exchange.two.hang_up(second)
 
 
+async def by_option(exchange: Exchange, phone: SipAgent, operator: Operator) -> Call:
+    """Call a Skype user with the option G of Dial."""
+    call = phone.call("option-room")
+    await call.answered(5)
+    return call
+
+
+async def by_manager(exchange: Exchange, phone: SipAgent, operator: Operator) -> Call:
+    """Call a Skype user, and have both ends moved together later."""
+    call = phone.call("call-one-high")
+    await phone_hears(call, HIGH_HZ)
+    ends = [await exchange.channel(x) for x in ("PJSIP/", "AudioSocket/")]
+    await operator.do(RedirectBoth(*ends, "from-sipphone", "room"))
+    return call
+
+
+Taking = Callable[[Exchange, SipAgent, Operator], Awaitable[Call]]
+
+
+@pytest.mark.parametrize("take", [by_option, by_manager], ids=lambda x: x.__name__)
 async def test_a_skype_user_who_was_called_is_taken_into_a_room(
+    take: Taking,
     exchange: Exchange,
     exchange_gateway: Gateway,
+    operator: Operator,
     sipphone: SipAgent,
     desk: SipAgent,
 ) -> None:
-    call = sipphone.call("option-room")
-    await call.answered(5)
+    call = await take(exchange, sipphone, operator)
     number = await exchange.one.newest()
     call.rtp.play(tone(PHONE_HZ, 15.0))
     other = await in_the_room(desk, ONE_HZ)

@@ -148,6 +148,22 @@ async def test_a_queue_goes_to_the_phone_and_skype_stops_ringing(
     await call.hang_up()
 
 
+async def test_a_queue_leaves_a_line_alone_whose_lamp_says_that_it_is_in_use(
+    sipphone: SipAgent, desk: SipAgent, exchange_gateway: Gateway, before: int
+) -> None:
+    other = sipphone.call("call-one-high")
+    await phone_hears(other, 900)
+    call = desk.call("queue-of-lines")
+    await hears_itself(call)
+    await call.hang_up()
+    await other.hang_up()
+    records = await records_since(exchange_gateway, before)
+    assert sorted((x["line"], x["address"]) for x in records) == [
+        ("one", "high"),
+        ("two", "prompt"),
+    ]
+
+
 async def test_a_caller_who_leaves_a_queue_stops_skype_ringing(
     sipphone: SipAgent, desk: SipAgent, exchange_gateway: Gateway, before: int
 ) -> None:

@@ -59,11 +59,20 @@ class Talk:
         return record
 
 
-async def placed(exchange: Exchange, phone: SipAgent) -> tuple[Call, int]:
+async def placed(
+    exchange: Exchange, phone: SipAgent, form: str = "call"
+) -> tuple[Call, int]:
     """The phone has called a Skype user."""
-    call = phone.call("call-one-high")
+    call = phone.call(f"{form}-one-high")
     await call.answered(5)
     return call, await exchange.one.newest()
+
+
+async def placed_as_by_a_ring_group(
+    exchange: Exchange, phone: SipAgent
+) -> tuple[Call, int]:
+    """The same through a Local channel, which has optimised itself away."""
+    return await placed(exchange, phone, "local")
 
 
 async def taken(exchange: Exchange, phone: SipAgent) -> tuple[Call, int]:
@@ -143,7 +152,7 @@ MOVES = [
     redirect_on_hold,
     park_on_hold,
 ]
-BEGINNINGS = [placed, taken]
+BEGINNINGS = [placed, placed_as_by_a_ring_group, taken]
 
 
 @pytest.mark.parametrize("talk", BEGINNINGS, ids=lambda x: x.__name__, indirect=True)
