@@ -190,6 +190,7 @@ class Money:
 
 MessageSink = Callable[[Message], None]
 ContactRequestSink = Callable[[ContactRequest], None]
+ContactAnsweredSink = Callable[[str], None]
 
 
 @runtime_checkable
@@ -252,9 +253,14 @@ class Messaging(Protocol):
 
 @runtime_checkable
 class Contacts(Protocol):
-    """A backend whose account has contacts; `on_contact_request` gets who asks."""
+    """A backend whose account has contacts.
+
+    `on_contact_request` gets who asks, `on_contact_answered` who no longer waits,
+    wherever the answer was given.
+    """
 
     on_contact_request: ContactRequestSink
+    on_contact_answered: ContactAnsweredSink
 
     async def decide_contact(self, who: str, *, accept: bool) -> None:
         """Accept or refuse a contact. Raises CommandError and LinkError."""

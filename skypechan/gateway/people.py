@@ -79,6 +79,7 @@ class People:
             backend.on_message = lambda message: self._written(name, message)
         if isinstance(backend, Contacts):
             backend.on_contact_request = lambda request: self._asked(name, request)
+            backend.on_contact_answered = lambda who: self._answered(name, who)
 
     def messages(self) -> tuple[ReceivedMessage, ...]:
         """Return the last messages, newest last."""
@@ -101,7 +102,7 @@ class People:
         if not (backend.capabilities.contacts and isinstance(backend, Contacts)):
             raise _unable(name, "have contacts")
         await backend.decide_contact(who, accept=accept)
-        self._requests.pop((name, who.lower()), None)
+        self._answered(name, who)
         verdict = "accepted" if accept else "refused"
         _log.info("= line %s: %s is %s as a contact", name, log.legible(who), verdict)
 
@@ -169,6 +170,9 @@ class People:
         if len(self._requests) > _MOST_REQUESTS:
             del self._requests[next(iter(self._requests))]
         self._tell(Kind.CONTACT_REQUEST, line, who, text)
+
+    def _answered(self, line: str, who: str) -> None:
+        self._requests.pop((line, who.lower()), None)
 
     def _tell(self, kind: Kind, line: str, who: str, text: str) -> None:
         self._feed.note(kind, f"{who}: {text}", line=line, who=who, text=text)

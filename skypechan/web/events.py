@@ -69,6 +69,8 @@ class EventsApi:
             ends.callback(self._streams.pop, reader)
             response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
             await response.prepare(asked.request)
+            if asked.request.method == hdrs.METH_HEAD:
+                return response
             try:
                 await self._stream(asked.request, response, reader)
             except TimeoutError:

@@ -37,6 +37,7 @@ _http_log = logging.getLogger(f"{__name__}.http")
 _MOST_BODY_BYTES = 65_536
 _SHUTDOWN_S = 0.25  # aiohttp waits this long twice for a request that hangs
 _KEEPALIVE_S = 30.0
+_LINGER_S = 1.0  # for what is left of a body that nobody wants
 
 _READERS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 _CLOSED_PATHS = ("/api/", "/metrics")
@@ -92,6 +93,7 @@ async def serving(app: web.Application, listener: socket.socket) -> AsyncIterato
         logger=_http_log,
         shutdown_timeout=_SHUTDOWN_S,
         keepalive_timeout=_KEEPALIVE_S,
+        lingering_time=_LINGER_S,
     )
     connections = Connections()
     app.middlewares.insert(0, connections.watch())

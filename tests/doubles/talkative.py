@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from skypechan.backends.base import (
     Capabilities,
+    ContactAnsweredSink,
     ContactRequestSink,
     LineLeg,
     LineObserver,
@@ -33,6 +34,7 @@ class TalkativeBackend:
         self.refusal: SkypechanError | None = None
         self.on_message: MessageSink = lambda message: self._note(message)
         self.on_contact_request: ContactRequestSink = lambda who: self._note(who)
+        self.on_contact_answered: ContactAnsweredSink = lambda who: self._note(who)
 
     async def run(self, observer: LineObserver) -> None:
         observer.line_changed(LineState.READY, "", "skypet123")

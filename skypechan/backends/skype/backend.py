@@ -7,6 +7,7 @@ import logging
 
 from skypechan.backends.base import (
     Capabilities,
+    ContactAnsweredSink,
     ContactRequest,
     ContactRequestSink,
     LineLeg,
@@ -64,6 +65,7 @@ class SkypeBackend:
         self._timing = timing or Timing()
         self.on_message: MessageSink = _log_message
         self.on_contact_request: ContactRequestSink = _log_contact_request
+        self.on_contact_answered: ContactAnsweredSink = _log_contact_answered
         self._service: Service | None = None
         self._observer: LineObserver | None = None
         self._state = LineState.STARTING
@@ -167,6 +169,7 @@ class SkypeBackend:
             self._offered,
             self._deliver_message,
             self._deliver_contact_request,
+            lambda who: self.on_contact_answered(who),
             self.wire,
         )
         self._service = service
@@ -315,6 +318,10 @@ class SkypeBackend:
 
 def _log_message(message: Message) -> None:
     _log.info("a message from %s, %d characters", message.sender, len(message.text))
+
+
+def _log_contact_answered(who: str) -> None:
+    _log.debug("= the contact request of %s is answered", who)
 
 
 def _log_contact_request(request: ContactRequest) -> None:

@@ -10,7 +10,12 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from skypechan.backends.base import ContactRequest, ContactRequestSink, Presence
+from skypechan.backends.base import (
+    ContactAnsweredSink,
+    ContactRequest,
+    ContactRequestSink,
+    Presence,
+)
 from skypechan.backends.skype.bounded import BoundedWork
 from skypechan.backends.skype.conversation import Conversation
 from skypechan.backends.skype.protocol.commands import (
@@ -52,12 +57,17 @@ class ContactBook:
     """Contact requests and presence, as long as the conversation lasts."""
 
     def __init__(
-        self, talk: Conversation, settings: SkypeSettings, tell: ContactRequestSink
+        self,
+        talk: Conversation,
+        settings: SkypeSettings,
+        tell: ContactRequestSink,
+        answered: ContactAnsweredSink,
     ) -> None:
         self._talk = talk
         self._refuse = settings.contact_requests == "refuse"
         self._allowed = {name.lower() for name in settings.contacts_allowed}
         self._tell = tell
+        self._answered = answered
         self._texts: dict[str, str] = {}
         self._work: BoundedWork[str] = BoundedWork(
             "contact requests", talk.spawn, self._judge
@@ -71,6 +81,9 @@ class ContactBook:
                     self._texts[who] = text.strip()[:LONGEST_TEXT]
             case UserProperty(who, "RECEIVEDAUTHREQUEST"):
                 self._work.forget(who)
+                self._answered(who)
+            case UserProperty(who, "ISAUTHORIZED", word) if word.upper() == "TRUE":
+                self._answered(who)
 
     async def catch_up(self) -> None:
         """Ask who has been waiting for an answer."""

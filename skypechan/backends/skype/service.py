@@ -6,7 +6,12 @@ import logging
 from decimal import Decimal
 from typing import Final
 
-from skypechan.backends.base import ContactRequestSink, MessageSink, Money
+from skypechan.backends.base import (
+    ContactAnsweredSink,
+    ContactRequestSink,
+    MessageSink,
+    Money,
+)
 from skypechan.backends.skype.calls import Calls, OfferSink
 from skypechan.backends.skype.contacts import ContactBook
 from skypechan.backends.skype.conversation import Conversation
@@ -41,6 +46,7 @@ class Service:
         on_offer: OfferSink,
         on_message: MessageSink,
         on_contact_request: ContactRequestSink,
+        on_contact_answered: ContactAnsweredSink,
         wire: logging.Logger,
     ) -> None:
         self._settings = settings
@@ -48,7 +54,9 @@ class Service:
         self.calls = Calls(settings, clock, timing, on_offer)
         self.calls.join(self.talk)
         self.mailbox = Mailbox(self.talk, settings, on_message)
-        self.contacts = ContactBook(self.talk, settings, on_contact_request)
+        self.contacts = ContactBook(
+            self.talk, settings, on_contact_request, on_contact_answered
+        )
         self.rules = HouseRules(self.talk, settings, clock, timing)
 
     async def settle_in(self) -> None:

@@ -81,6 +81,14 @@ async def test_a_contact_request_waits_until_it_is_answered(house: House) -> Non
     assert house.people.contact_requests() == ()
 
 
+def test_who_was_answered_elsewhere_no_longer_waits(house: House) -> None:
+    house.client.on_contact_request(ContactRequest("Bob", "please"))
+    house.client.on_contact_answered("eve")
+    assert house.people.contact_requests()
+    house.client.on_contact_answered("bob")
+    assert house.people.contact_requests() == ()
+
+
 async def test_what_the_settings_do_not_list_is_not_sent(house: House) -> None:
     house.client.capabilities = EchoBackend().capabilities
     with pytest.raises(CommandError, match="its raw_commands allow none"):

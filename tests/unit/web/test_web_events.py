@@ -176,6 +176,15 @@ async def test_a_reader_that_has_left_is_forgotten(
     await readers_are(gateway, 0)
 
 
+async def test_head_tells_the_type_and_reads_nothing(
+    gateway: FixedGateway, client: aiohttp.ClientSession
+) -> None:
+    async with asyncio.timeout(DEADLINE_S), client.head("/api/events") as head:
+        assert (head.status, head.content_type) == (200, "text/event-stream")
+        assert await head.read() == b""
+    await readers_are(gateway, 0)
+
+
 async def test_so_many_readers_and_no_more(
     gateway: FixedGateway, address: Endpoint
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from skypechan.errors import ConfigError
 from skypechan.gateway.selftest import Verdict
 from skypechan.settings import Endpoint
-from skypechan.web import connections
+from skypechan.web import connections, fields
 from skypechan.web.connections import MOST
 from skypechan.web.server import serve
 from skypechan.web.settings import WebSettings
@@ -159,6 +159,27 @@ async def test_garbage_gets_a_4xx_and_no_line_in_the_error_log(
     assert b"Traceback" not in answer
     assert not [line for line in caplog.records if line.levelno >= logging.ERROR]
     assert await is_healthy(address)
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fields, "_BODY_S", 0.05)
+    settings = WebSettings(listen=Endpoint("127.0.0.1", 0), token="word")
+    async with serve(FixedGateway(), settings) as address:
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(
+            f"POST /api/self-test HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n"
+            "Authorization: Bearer word\r\nContent-Length: 9\r\n\r\n{".encode()
+        )
+        async with asyncio.timeout(5):
+            answer = await reader.readuntil(b"}")
+            writer.write(b"        ")  # too late
+            await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 408 "), answer
+    assert b"the body did not come" in answer
 
 
 async def test_who_says_nothing_makes_room_for_who_asks(address: Endpoint) -> None:

@@ -157,6 +157,17 @@ async def test_contact_request_is_put_to_the_operator_once(bench):
     assert len(requests) == 2
 
 
+@pytest.mark.parametrize("word", ["RECEIVEDAUTHREQUEST ", "ISAUTHORIZED TRUE"])
+async def test_an_answer_that_a_person_gave_at_the_client_is_told(bench, word):
+    answered = []
+    bench.backend.on_contact_answered = answered.append
+    client = await bench.ready()
+    await bench.say(client, REQUEST, "USER bob ISAUTHORIZED FALSE")
+    assert answered == []
+    await bench.say(client, f"USER bob {word}")
+    assert answered == ["bob"]
+
+
 async def test_contact_request_is_refused_or_accepted_by_name(run_line):
     settings = SkypeSettings(contact_requests="refuse", contacts_allowed=("Bob",))
     async with run_line(settings) as bench:
