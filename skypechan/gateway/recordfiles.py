@@ -1,4 +1,6 @@
-"""The files of call records: blocking work on one folder, in one thread at a time.
+"""The files of call records: blocking work on one folder.
+
+It is done in one thread at a time; records may be added at any time from another.
 
 A file is opened for each batch of records, so it may be moved away at any time, as
 rotation does. A record that could not be written waits, and stands meanwhile in the
@@ -70,15 +72,16 @@ class RecordFile:
         self, path: Path, line_of: Callable[[CallRecord], str], head: str = ""
     ) -> None:
         self.path = path
-        self.waiting: deque[CallRecord] = deque(maxlen=_MOST_WAITING)
+        self.waiting: deque[CallRecord] = deque()
         self._line_of = line_of
         self._head = head.encode()
 
     def write(self) -> None:
         """Write what waits. Raises OSError, and then nothing of it was written."""
-        if not self.waiting:
+        batch = list(self.waiting)
+        if not batch:
             return
-        lines = b"".join(_encoded(self._line_of(one)) for one in self.waiting)
+        lines = b"".join(_encoded(self._line_of(one)) for one in batch)
         self._set_aside_another_kind()
         is_new = not self.path.exists()
         file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, _MODE)
@@ -88,7 +91,8 @@ class RecordFile:
             _append(file, self._head, lines)
         finally:
             os.close(file)
-        self.waiting.clear()
+        for _ in batch:
+            self.waiting.popleft()
 
     def tail(self) -> list[bytes]:
         """Return the last whole lines, none if there is no file. Raises OSError."""
@@ -159,13 +163,14 @@ class RecordFolder:
 
     @property
     def waiting(self) -> int:
-        """How many records are not yet in every file; may be asked at any time."""
+        """How many records are not yet in every file."""
         return max((len(file.waiting) for file in self._files), default=0)
 
-    def add(self, records: Sequence[CallRecord]) -> None:
-        """Let records wait for the next `save`."""
+    def add(self, record: CallRecord) -> None:
+        """Let a record wait for the next `save`; there is a limit to that."""
         for file in self._files:
-            file.waiting.extend(records)
+            if len(file.waiting) < _MOST_WAITING:
+                file.waiting.append(record)
 
     def save(self, live: Iterable[str]) -> None:
         """Write what waits, and the journal with the lines of the calls that live.
@@ -194,7 +199,7 @@ class RecordFolder:
             self._lock = None
 
     def _waiting(self) -> dict[str, CallRecord]:
-        return {one.call: one for file in self._files for one in file.waiting}
+        return {one.call: one for file in self._files for one in list(file.waiting)}
 
     def _claim(self) -> None:
         """Keep other gateways out: they would take our live calls for dead ones."""

@@ -63,7 +63,6 @@ class RecordBook:
         self._last: deque[CallRecord] = deque(maxlen=_MOST_RECORDS)
         self._live: dict[str, CallRecord] = {}
         self._lines: dict[str, tuple[object, str]] = {}
-        self._filed: list[CallRecord] = []
         self._has_history = False
         self._work = asyncio.Event()
         self._writing = threading.Lock()
@@ -82,13 +81,13 @@ class RecordBook:
         self._live.pop(record.call, None)
         self._last.append(record)
         if self.state is not RecordState.OFF:
-            self._filed.append(record)
+            self._folder.add(record)
         self._work.set()
 
     @property
     def waiting(self) -> int:
         """How many records are not yet in their files."""
-        return len(self._filed) + self._folder.waiting
+        return self._folder.waiting
 
     def find(
         self, since: datetime | None = None, call: str = ""
@@ -123,7 +122,7 @@ class RecordBook:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._note(self._write(*self._batch()))
+            self._note(self._write(self._journal()))
             self._folder.close()
             if self.waiting:
                 _log.error("! %d call records stand only in this log", self.waiting)
@@ -148,11 +147,10 @@ class RecordBook:
                 self._work.set()
 
     async def _save(self) -> None:
-        self._note(await asyncio.to_thread(self._write, *self._batch()))
+        self._note(await asyncio.to_thread(self._write, self._journal()))
 
-    def _batch(self) -> tuple[Sequence[CallRecord], Sequence[str]]:
-        """Return the records to file, and the lines of the journal."""
-        filed, self._filed = self._filed, []
+    def _journal(self) -> Sequence[str]:
+        """Return a line for each call that lives."""
         known, self._lines = self._lines, {}
         for call, record in self._live.items():
             stage = (record.ringing, record.answered, record.ended, record.line_call)
@@ -160,12 +158,11 @@ class RecordBook:
             if line is None or line[0] != stage:
                 line = stage, as_line(record)
             self._lines[call] = line
-        return filed, [line for _, line in self._lines.values()]
+        return [line for _, line in self._lines.values()]
 
-    def _write(self, filed: Sequence[CallRecord], live: Sequence[str]) -> str:
+    def _write(self, live: Sequence[str]) -> str:
         """Return why not everything was written, or nothing. For any thread."""
         with self._writing:
-            self._folder.add(filed)
             try:
                 self._folder.save(live)
             except BlockingIOError:

@@ -70,9 +70,9 @@ def crash_and_start(dead: RecordFolder) -> RecordFolder:
 def test_each_record_is_a_line_of_each_file(
     folder: RecordFolder, tmp_path: Path
 ) -> None:
-    folder.add([ended("c1", caller="Böb, \"the\" 'boss'")])
+    folder.add(ended("c1", caller="Böb, \"the\" 'boss'"))
     folder.save([])
-    folder.add([ended("c2")])
+    folder.add(ended("c2"))
     folder.save([])
     assert calls(tmp_path) == ["c1", "c2"]
     [first, _] = rows(tmp_path)
@@ -90,7 +90,7 @@ def test_a_record_that_was_read_is_the_one_that_was_written() -> None:
 
 
 def test_no_other_user_may_read_the_files(folder: RecordFolder, tmp_path: Path) -> None:
-    folder.add([ended("c1")])
+    folder.add(ended("c1"))
     folder.save([as_line(call("c2"))])
     for name in ("calls.jsonl", "calls.csv", JOURNAL):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640
@@ -117,14 +117,14 @@ def test_a_spreadsheet_computes_nothing_that_a_stranger_wrote(
 def test_half_a_character_is_written_as_an_escape(
     folder: RecordFolder, tmp_path: Path
 ) -> None:
-    folder.add([ended("c1", caller_name="\ud83d")])
+    folder.add(ended("c1", caller_name="\ud83d"))
     folder.save([])
     assert objects(tmp_path)[0]["caller_name"] == "\ud83d"
     assert len(rows(tmp_path)) == 1
 
 
 def test_the_level_of_silence_is_null(folder: RecordFolder, tmp_path: Path) -> None:
-    folder.add([ended("c1", audio={"to_pbx_level_dbfs": float("-inf")})])
+    folder.add(ended("c1", audio={"to_pbx_level_dbfs": float("-inf")}))
     folder.save([])
     assert objects(tmp_path)[0]["audio"] == {"to_pbx_level_dbfs": None}
 
@@ -132,18 +132,18 @@ def test_the_level_of_silence_is_null(folder: RecordFolder, tmp_path: Path) -> N
 def test_a_file_may_be_moved_away_at_any_time(
     folder: RecordFolder, tmp_path: Path
 ) -> None:
-    folder.add([ended("c1")])
+    folder.add(ended("c1"))
     folder.save([])
     for name in ("calls.jsonl", "calls.csv"):
         (tmp_path / name).rename(tmp_path / f"{name}.1")
-    folder.add([ended("c2")])
+    folder.add(ended("c2"))
     folder.save([])
     assert calls(tmp_path) == ["c2"]
 
 
 def test_other_columns_begin_another_file(folder: RecordFolder, tmp_path: Path) -> None:
     (tmp_path / "calls.csv").write_text("call,fewer\nc0,1\n")
-    folder.add([ended("c1")])
+    folder.add(ended("c1"))
     folder.save([])
     assert [row["call"] for row in rows(tmp_path)] == ["c1"]
     [old] = tmp_path.glob("calls-until-*.csv")
@@ -186,7 +186,7 @@ def test_a_death_between_file_and_journal_files_nothing_twice(
     live = [as_line(call("c1"))]
     folder.save(live)
     journal = (tmp_path / JOURNAL).read_bytes()
-    folder.add([ended("c1")])
+    folder.add(ended("c1"))
     folder.save([])
     (tmp_path / JOURNAL).write_bytes(journal)
     if lost:
@@ -210,12 +210,13 @@ def test_a_call_that_had_ended_keeps_its_true_cause(
 def test_history_is_what_the_file_ends_with(
     folder: RecordFolder, tmp_path: Path
 ) -> None:
-    folder.add([ended("c1"), ended("c2")])
+    folder.add(ended("c1"))
+    folder.add(ended("c2"))
     folder.save([])
     with (tmp_path / "calls.jsonl").open("a") as file:
         file.write('not a record\n{"call": "half')
     second = crash_and_start(folder)
-    second.add([ended("c3")])
+    second.add(ended("c3"))
     second.save([])
     second.close()
     assert second.history == [ended("c1"), ended("c2")]
@@ -238,12 +239,12 @@ def test_a_full_disk_keeps_a_record_waiting_for_that_file_alone(
     folder: RecordFolder, tmp_path: Path
 ) -> None:
     (tmp_path / "calls.jsonl").symlink_to("/dev/full")
-    folder.add([ended("c1")])
+    folder.add(ended("c1"))
     with pytest.raises(OSError, match="No space left"):
         folder.save([])
     assert folder.waiting == 1
     assert [row["call"] for row in rows(tmp_path)] == ["c1"]
-    folder.add([ended("c2")])
+    folder.add(ended("c2"))
     with pytest.raises(OSError, match="No space left"):
         folder.save([])
     (tmp_path / "calls.jsonl").unlink()
@@ -256,7 +257,7 @@ def test_what_waits_for_a_full_disk_survives_the_gateway(
     folder: RecordFolder, tmp_path: Path
 ) -> None:
     (tmp_path / "calls.jsonl").symlink_to("/dev/full")
-    folder.add([ended("c1")])
+    folder.add(ended("c1"))
     with pytest.raises(OSError, match="No space left"):
         folder.save([])
     (tmp_path / "calls.jsonl").unlink()
@@ -269,7 +270,7 @@ def test_what_waits_for_a_full_disk_survives_the_gateway(
 
 def test_without_its_folder_everything_waits(tmp_path: Path) -> None:
     folder = RecordFolder(tmp_path / "absent", (JSON, CSV))
-    folder.add([ended("c1")])
+    folder.add(ended("c1"))
     with pytest.raises(FileNotFoundError):
         folder.save([])
     (tmp_path / "absent").mkdir()
