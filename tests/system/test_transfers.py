@@ -152,7 +152,7 @@ MOVES = [
     redirect_on_hold,
     park_on_hold,
 ]
-BEGINNINGS = [placed, placed_as_by_a_ring_group, taken]
+BEGINNINGS = [placed_as_by_a_ring_group, taken]  # the other tests are of `placed`
 
 
 @pytest.mark.parametrize("talk", BEGINNINGS, ids=lambda x: x.__name__, indirect=True)
