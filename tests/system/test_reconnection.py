@@ -257,6 +257,27 @@ async def test_who_gives_up_while_it_is_away_is_missed_when_it_is_back(
     assert record["reason"] == "the call ended while there was no link to Asterisk"
 
 
+@DIRECTIONS
+async def test_who_is_thrown_out_by_the_administrator_comes_back(
+    scene: Scene, phone: SipAgent, direction: str
+) -> None:
+    async def came_back() -> bool:
+        return len(ups()) > before
+
+    def ups() -> list[str]:
+        lines = scene.gateway.process.lines
+        return [line for line in lines if "AMI link up" in line]
+
+    call, _ = await talking(scene, phone, direction)
+    before = len(ups())
+    told = await scene.asterisk.cli("manager show connected")
+    [session] = [line.split() for line in told.splitlines() if "skypechan" in line]
+    await scene.asterisk.cli(f"manager kick session {session[-4]}")
+    await eventually(came_back, BACK_S, "AMI link")
+    await call.rtp.wait_for_audio(10, 3)
+    await call.hang_up()
+
+
 async def test_who_calls_while_it_is_away_is_given_up_and_never_dialled(
     scene: Scene, phone: SipAgent
 ) -> None:
