@@ -128,6 +128,7 @@ class PbxLeg:
             lambda: self.phase is Phase.ENDED,
         )
         self._early = EarlyAudio(doors.link, audio_uuid)
+        self.audio_uuids = (audio_uuid, self._early.uuid)  # the latter is heard early
         self._connection: Connection | None = None
         self._lock = asyncio.Lock()
         self._born = asyncio.Event()
@@ -190,13 +191,13 @@ class PbxLeg:
         async with self._lock:
             if self.phase is not Phase.WAITING:
                 return
-            self._server.expect(self.audio_uuid, OPEN_S, self.connected)
+            self._server.expect(self._early.uuid, OPEN_S, self.connected)
             socket = self._server.advertised
             heard = await self._early.open(socket, self._rate_hz)
             if self.phase is not Phase.WAITING:
                 return
             if not heard:
-                self._server.forget(self.audio_uuid)
+                self._server.forget(self._early.uuid)
                 self._drop_connection()
                 await self._guarded(self._waiting.ring())
                 return
@@ -351,7 +352,7 @@ class PbxLeg:
         return self.phase in (Phase.WAITING, Phase.EARLY)
 
     def _names(self, channel: Channel) -> bool:
-        return dialplan.audio_uuid(channel.name) == self.audio_uuid
+        return dialplan.audio_uuid(channel.name) in self.audio_uuids
 
     def _is_audio(self, channel: Channel) -> bool:
         audio = self.audio_channel

@@ -9,7 +9,7 @@ The answer joins the two in an ordinary bridge, over the same connection.
 from __future__ import annotations
 
 import asyncio
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from skypechan.asterisk import dialplan
 from skypechan.asterisk.ami.link import AmiLink
@@ -22,13 +22,18 @@ OPEN_S = 1.0
 
 
 class EarlyAudio:
-    """The early audio channel of one call; `channel` while it is there."""
+    """The early audio channel of one call; `channel` while it is there.
 
-    def __init__(self, link: AmiLink, uuid: UUID) -> None:
+    Its UUID is not that of the call: the answer may bring another channel, and of two
+    with one name Asterisk shows none.
+    """
+
+    def __init__(self, link: AmiLink, call: UUID) -> None:
         self.channel: Channel | None = None
+        self.uuid = uuid4()
         self._link = link
-        self._uuid = uuid
-        self._uniqueid = f"skypechan-{uuid}-early"
+        self._call = call
+        self._uniqueid = f"skypechan-{self.uuid}-early"
         self._heard: asyncio.Future[bool] | None = None
 
     async def open(self, socket: Endpoint, rate_hz: int | None) -> bool:
@@ -38,13 +43,13 @@ class EarlyAudio:
         """
         audio_format = dialplan.format_of(rate_hz)
         call = Originate(
-            channel=f"AudioSocket/{socket}/{self._uuid}/c({audio_format})",
+            channel=f"AudioSocket/{socket}/{self.uuid}/c({audio_format})",
             context=dialplan.EARLY_CONTEXT,
             extension="s",
             codecs=audio_format,
             timeout_ms=round(OPEN_S * 1000),
             unique_ids=(self._uniqueid, ""),
-            variables=((dialplan.UUID_OF_CALL, str(self._uuid)),),
+            variables=((dialplan.UUID_OF_CALL, str(self._call)),),
         )
         self._heard = asyncio.get_running_loop().create_future()
         try:

@@ -213,7 +213,9 @@ class Pbx:
     ) -> PbxLeg:
         leg = PbxLeg(self._doors, uuid, phase, channel, rate_hz, other_half)
         leg.on_ended = self._drop
-        self._register.add(leg, channel.uniqueid, channel.linkedid, leg.uuid)
+        self._register.add(
+            leg, channel.uniqueid, channel.linkedid, *map(str, leg.audio_uuids)
+        )
         return leg
 
     def _doors_of_new_name(self) -> LegDoors:
@@ -226,8 +228,9 @@ class Pbx:
             self._doors = self._doors_of_new_name()
             self._link_changed.set()
         self._register.drop(leg)
-        if self._contact_of(leg.audio_uuid) is None:
-            self._server.forget(leg.audio_uuid)
+        for uuid in leg.audio_uuids:
+            if self._contact_of(uuid) is None:
+                self._server.forget(uuid)
 
     def handle(self, event: Event) -> None:
         """Take an AMI event."""
@@ -249,11 +252,11 @@ class Pbx:
                 self._tell(event, channel.uniqueid)
             case DialProgress(channel) | DialEnded(channel) | HoldChanged(channel):
                 self._tell(event, channel.uniqueid, channel.linkedid)
+            case BridgeEntered(channel):
+                self._bridge_entered(event, channel)
             case Originated(uniqueid):
                 self._spawn(self.clicks.handle(event))
                 self._tell(event, uniqueid)
-            case BridgeEntered(channel):
-                self._bridge_entered(event, channel)
 
     def _tell(self, event: Event, *keys: str) -> None:
         for leg in self._register.of(*keys):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import wave
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from skypechan.audio.probe import measured_tone
+from skypechan.audio.probe import measured_tone, tone
+from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from tests.doubles.rtp import sound_of
@@ -40,18 +45,21 @@ async def answer(emulator: Emulator) -> None:
 async def hears(call: Call, hertz: float, packets: int = 15) -> None:
     """Waits until a tone, and nothing else, is in the last packets that came."""
 
-    def heard() -> bool:
+    def is_heard() -> bool:
         if len(call.rtp.received) < packets:
             return False
-        tone = measured_tone(sound_of(call.rtp.received[-packets:]).samples)
-        return abs(tone.frequency_hz - hertz) < 3 and tone.level_dbfs > -40
+        heard = measured_tone(sound_of(call.rtp.received[-packets:]).samples)
+        return abs(heard.frequency_hz - hertz) < 3 and (
+            -40 < heard.level_dbfs > heard.rest_dbfs + 20
+        )
 
-    await call.rtp.changes.until(heard, 5, "tone")
+    await call.rtp.changes.until(is_heard, 5, "tone")
 
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_early_media_is_heard_before_the_answer_and_the_call_goes_on(
     phone: SipAgent,
+    asterisk: LocalAsterisk,
     gateway: Gateway,
     skype: SkypeTranscript,
     emulator: Emulator,
@@ -72,8 +80,37 @@ async def test_early_media_is_heard_before_the_answer_and_the_call_goes_on(
     assert delay_ms < 500
     await hears(call, VOICE_HZ)
     assert [live["state"] for live in await gateway.calls()] == ["established"]
+    channels = (await asterisk.cli("core show channels concise")).splitlines()
+    assert sum(line.startswith("AudioSocket/") for line in channels) == 1, channels
+    await call.rtp.send_digits("5#")
+    await skype.said(r"DTMF #", 5)
+    assert [text[-1] for text in skype.commands(r"DTMF \S$")] == ["5", "#"]
+    await emulator.post(f"/calls/{await emulator.newest()}/digits", {"digits": "7*"})
+    assert await call.rtp.wait_for_digits(2, 5) == "7*"
     await call.hang_up()
     await skype.status("FINISHED", 2)
+
+
+async def test_a_long_announcement_is_heard_without_a_gap(
+    phone: SipAgent, emulator: Emulator, number: str, tmp_path: Path
+) -> None:
+    announcement = tmp_path / "announcement.wav"
+    with wave.open(str(announcement), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(tone(VOICE_HZ, 8, 16_000).astype("<i2").tobytes())
+    call = phone.call(f"dial-30-{number}")
+    await call.response(183, 10)
+    await hears(call, RINGBACK_HZ)
+    sound = {"sound": f"wav:{announcement}"}
+    await emulator.post(f"/calls/{await emulator.newest()}/play", sound)
+    await hears(call, VOICE_HZ)  # the ringback is silent now, for four seconds
+    begun = len(call.rtp.received)
+    await call.rtp.wait_for_audio(140, 5)
+    await call.cancel()
+    await call.final_response(2)
+    frames = sound_of(call.rtp.received[begun : begun + 140]).samples.reshape(140, -1)
+    level = np.sqrt((frames.astype(float) ** 2).mean(axis=1))
+    assert level.min() > 0.9 * level.max()
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -70,6 +70,21 @@ async def test_caller_of_a_gateway_that_dies_while_it_rings_is_told_soon(
         await emulator.post(f"/calls/{left['call']}/hang_up")
 
 
+async def test_caller_of_a_gateway_that_dies_in_early_media_is_told_soon(
+    start_gateway: Starter, phone: SipAgent, emulator: Emulator
+) -> None:
+    gateway = await asyncio.to_thread(start_gateway)
+    await emulator.put("/contacts/+49301001", {"manner": "manual"})
+    call = phone.call("dial-60-+49301001")
+    await call.response(183, 5)
+    await call.rtp.wait_for_audio(10, 3)
+    gateway.process.kill()
+    final = await call.final_response(4)
+    assert final.status == 500
+    for left in await emulator.live():
+        await emulator.post(f"/calls/{left['call']}/hang_up")
+
+
 async def test_next_gateway_ends_what_the_killed_one_left_and_takes_calls(
     start_gateway: Starter, phone: SipAgent, emulator: Emulator
 ) -> None:

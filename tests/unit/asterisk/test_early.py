@@ -1,10 +1,11 @@
-"""A caller hears the line before the answer: what is asked of Asterisk, what follows."""
+"""A caller hears the line before the answer: what Asterisk is asked, what follows."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 
@@ -22,7 +23,6 @@ from tests.doubles.scripted_asterisk import (
     variables_of,
 )
 
-EARLY = {"Uniqueid": f"skypechan-{CALL}-early", "Linkedid": "2.1"}
 HOLDING, SIMPLE = "holding_bridge", "simple_bridge"
 
 
@@ -33,11 +33,11 @@ class Audio:
         self.sockets: list[socket.socket] = []
         self._driver = driver
 
-    async def connect(self) -> socket.socket:
+    async def connect(self, uuid: UUID) -> socket.socket:
         listening = self._driver.server.listening
         connected = socket.create_connection((listening.host, listening.port))
         connected.setblocking(False)
-        connected.sendall(b"\x01\x00\x10" + CALL.bytes)
+        connected.sendall(b"\x01\x00\x10" + uuid.bytes)
         self.sockets.append(connected)
         return connected
 
@@ -50,8 +50,19 @@ def audio(ready: PbxDriver) -> Iterator[Audio]:
         connected.close()
 
 
-def channel(driver: PbxDriver) -> dict[str, str]:
-    return audio_channel(driver, str(CALL), "2.1") | EARLY
+def early_channel(asterisk: AmiServer, driver: PbxDriver) -> dict[str, str]:
+    """The channel that was asked for last."""
+    asked = dict(asterisk.named("Originate")[-1])
+    return {
+        "Channel": f"AudioSocket/{driver.server.listening}-{early_uuid(asterisk)}",
+        "Uniqueid": asked["ChannelId"],
+        "Linkedid": "2.1",
+    }
+
+
+def early_uuid(asterisk: AmiServer) -> UUID:
+    asked = dict(asterisk.named("Originate")[-1])
+    return UUID(asked["Channel"].split("/")[2])
 
 
 async def heard(
@@ -61,9 +72,10 @@ async def heard(
     request, log = await requested(driver, asterisk)
     playing = asyncio.create_task(request.leg.play_early())
     await asterisk.received("Originate")
-    asterisk.event("Newchannel", **channel(driver))
-    await audio.connect()
-    asterisk.event("BridgeEnter", BridgeTechnology=HOLDING, **channel(driver))
+    channel = early_channel(asterisk, driver)
+    asterisk.event("Newchannel", **channel)
+    await audio.connect(early_uuid(asterisk))
+    asterisk.event("BridgeEnter", BridgeTechnology=HOLDING, **channel)
     await log.until(PbxEarlyMedia)
     await playing
     return request.leg, log
@@ -78,7 +90,9 @@ async def test_the_audio_is_in_the_bridge_before_the_caller_is_moved_there(
 ) -> None:
     leg, _ = await heard(asterisk, ready, audio)
     asked = dict(asterisk.named("Originate")[0])
-    assert asked["Channel"].endswith(f"/{CALL}/c(slin16)")
+    assert asked["Channel"].endswith("/c(slin16)")
+    assert early_uuid(asterisk) != CALL  # else two channels could have one name
+    assert asked["Variable"] == f"SKYPECHAN_UUID={CALL}"
     assert asked["Context"] == "skypechan-early"
     assert moves(asterisk) == ["early"]
     assert leg.phase is Phase.EARLY
@@ -92,8 +106,8 @@ async def test_without_the_bridge_the_caller_hears_ringing(
     request, log = await requested(ready, asterisk)
     playing = asyncio.create_task(request.leg.play_early())
     await asterisk.received("Originate")
-    asterisk.event("Newchannel", **channel(ready))
-    asterisk.event("Hangup", Cause="0", **channel(ready))
+    asterisk.event("Newchannel", **early_channel(asterisk, ready))
+    asterisk.event("Hangup", Cause="0", **early_channel(asterisk, ready))
     await playing
     assert moves(asterisk) == ["ringing"]
     assert log.of(PbxEarlyMedia) == []
@@ -108,9 +122,9 @@ async def test_an_answer_goes_on_with_the_same_connection(
     (await leg.audio()).socket.close()
     await leg.answer()
     variables = variables_of(asterisk, CALLER["Uniqueid"])
-    assert variables["SKYPECHAN_EARLY"] == channel(ready)["Channel"]
+    assert variables["SKYPECHAN_EARLY"] == early_channel(asterisk, ready)["Channel"]
     assert variables["__SKYPECHAN_STATUS"] == "ANSWER"
-    taken_over = channel(ready) | {"Uniqueid": "9.9"}
+    taken_over = early_channel(asterisk, ready) | {"Uniqueid": "9.9"}
     asterisk.event("BridgeEnter", BridgeTechnology=SIMPLE, **taken_over)
     await log.until(PbxAnswered)
     assert not leg.has_audio
@@ -126,12 +140,13 @@ async def test_an_answer_may_bring_another_connection(
     leg, log = await heard(asterisk, ready, audio)
     (await leg.audio()).socket.close()
     await leg.answer()
-    asterisk.event("Newchannel", **channel(ready) | {"Uniqueid": "1.3"})
-    await audio.connect()
+    other = audio_channel(ready, str(CALL), "1.1")
+    asterisk.event("Newchannel", **other)
+    await audio.connect(CALL)
     await log.until(PbxAnswered)
     assert leg.has_audio
-    asterisk.event("Hangup", Cause="16", **channel(ready))  # the early one
-    asterisk.event("Hangup", Cause="16", **channel(ready) | {"Uniqueid": "1.3"})
+    asterisk.event("Hangup", Cause="16", **early_channel(asterisk, ready))
+    asterisk.event("Hangup", Cause="16", **other)
     await log.until(PbxReleased)
     assert len(log.of(PbxReleased)) == 1
 
