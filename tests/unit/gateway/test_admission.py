@@ -3,130 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
-from skypechan.backends.base import LineState, Offer
-from skypechan.backends.echo.backend import EchoBackend
+from skypechan.backends.base import LineState
 from skypechan.call.causes import HangupCause
-from skypechan.call.events import EventSink, LineReleased
-from skypechan.call.machine import CallState
-from skypechan.call.record import CallRecord, Direction, Side
+from skypechan.call.events import LineReleased
 from skypechan.errors import CallError
-from skypechan.gateway.admission import Admission, Doors
-from skypechan.gateway.lines import Line, Lines
-from skypechan.gateway.runner import CallLimits, CallRunner
 from skypechan.gateway.settings import LineSettings
 from skypechan.media.engine import Engine
 from tests.doubles.clock import FakeClock, settle
-
-GONE = LineReleased(HangupCause.NORMAL_CLEARING, "the caller gave up")
-
-
-class Leg:
-    """A line leg that can be sent on, if `taker` takes it in the end."""
-
-    def __init__(self) -> None:
-        self.sink: EventSink | None = None
-        self.sent_to = ""
-        self.releases = 0
-        self.taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    leg_id = "7"
-
-    async def answer(self) -> None:
-        raise AssertionError
-
-    async def send_digit(self, digit: str) -> None:
-        raise AssertionError(digit)
-
-    async def open_audio(self) -> Any:
-        raise AssertionError
-
-    async def release(self, _: object = None, /) -> None:
-        self.releases += 1
-
-    async def transfer(self, *addresses: str) -> None:
-        (self.sent_to,) = addresses
-        await self.taken
-
-
-class Reception:
-    """The gateway as far as admission needs it; its calls ring until they `end`."""
-
-    def __init__(self, clock: FakeClock, engine: Engine, *lines: Line) -> None:
-        self.clock = clock
-        self.lines = Lines(lines)
-        self.calls: dict[str, CallRunner] = {}
-        self.admitted: list[tuple[str, str]] = []
-        self.records: list[CallRecord] = []
-        self.tasks: set[asyncio.Task[None]] = set()
-        doors = Doors(self._admit, self._turn_away, self.calls.get, self._spawn)
-        self.admission = Admission(self.lines, clock, doors)
-        self._engine = engine
-
-    def offer(self, line: str, caller: str) -> Leg:
-        leg = Leg()
-        offer = Offer(leg, caller, caller, "p2p")
-        leg.sink = self.admission.offered(self.lines[line], offer)
-        return leg
-
-    def call_out(self, line: str) -> CallRunner:
-        """A call that the line is placing; its client has not taken it yet."""
-        call = self._begin(self.lines[line], Direction.TO_LINE, "nobody")
-        call.state = CallState.PLACING
-        return call
-
-    def end(self, call: CallRunner) -> None:
-        del self.calls[call.record.call]
-        call.line.free(call.record.call)
-        self.admission.ended(call.record.call)
-
-    def _begin(self, line: Line, direction: Direction, caller: str) -> CallRunner:
-        record = CallRecord(str(len(self.calls)), direction, line.name, caller=caller)
-        call = CallRunner(record, line, self._engine, self.clock, CallLimits(60, 0))
-        line.seize(record.call)
-        self.calls[record.call] = call
-        return call
-
-    def _admit(self, line: Line, offer: Offer) -> CallRunner:
-        self.admitted.append((line.name, offer.caller))
-        return self._begin(line, Direction.TO_PBX, offer.caller)
-
-    def _turn_away(
-        self, line: Line, offer: Offer, side: Side, cause: HangupCause, reason: str
-    ) -> None:
-        record = CallRecord("-", Direction.TO_PBX, line.name, caller=offer.caller)
-        record.end(side, cause, reason, self.clock.wall())
-        self.records.append(record)
-
-    def _spawn(self, work: Coroutine[Any, Any, None], _: str) -> None:
-        task = asyncio.create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+from tests.doubles.reception import Leg, Reception, reception_with
 
 
 @pytest.fixture
 async def reception() -> AsyncIterator[Reception]:
     """Two clients of one account, and one each of two others."""
-    clock, engine = FakeClock(), Engine(asyncio.get_running_loop(), capacity=1)
-    lines = []
-    for name, account in (
-        ("one", "sales"),
-        ("two", "Sales"),
-        ("three", "support"),
-        ("four", "home"),
-    ):
-        line = Line(name, LineSettings(), EchoBackend(), clock)
-        line.line_changed(LineState.READY, "", account)
-        lines.append(line)
-    made = Reception(clock, engine, *lines)
+    accounts = {"one": "sales", "two": "Sales", "three": "support", "four": "home"}
+    engine = Engine(asyncio.get_running_loop(), capacity=1)
+    made = reception_with(FakeClock(), engine, accounts)
     yield made
-    for task in made.tasks:
-        task.cancel()
-    await asyncio.gather(*made.tasks, return_exceptions=True)
+    await made.close()
     engine.close()
 
 
@@ -198,9 +96,7 @@ async def test_a_caller_who_gives_up_while_sent_on_has_given_up(
     reception.offer("one", "alice")
     second = reception.offer("one", "bob")
     await settle()
-    assert second.sink is not None
-    second.sink(GONE)
-    second.taken.set_exception(CallError(16, "the call has ended"))
+    second.give_up()
     await settle()
     (record,) = reception.records
     assert (record.status, record.reason) == ("CANCEL", "the caller gave up")
@@ -310,7 +206,7 @@ async def test_an_offer_is_a_second_call_once_the_client_has_taken_ours(
 ) -> None:
     ours = reception.call_out("three")
     leg = reception.offer("three", "alice")
-    ours.line_leg = Leg()
+    ours.line_leg = Leg("three", "nobody")
     await reception.clock.advance(0.1)
     assert leg.sent_to == "sales"
 
@@ -320,8 +216,7 @@ async def test_what_happens_to_a_leg_that_waits_is_told_to_its_call(
 ) -> None:
     ours = reception.call_out("three")
     leg = reception.offer("three", "alice")
-    assert leg.sink is not None
-    leg.sink(GONE)
+    leg.give_up()
     reception.end(ours)
     await reception.clock.advance(0.1)
     (record,) = reception.records
