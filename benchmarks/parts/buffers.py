@@ -34,6 +34,8 @@ _FRAME_S, _FRAME = 0.020, 320
 _PREFILL = 2
 _WINDOW_S = 60.0
 _STALL_EVERY_S = 60.0
+_JOINED_S = 0.200
+_SETTLED_S = 3.0
 
 
 def well(rng: np.random.Generator, _: float) -> float:
@@ -50,6 +52,11 @@ def stall(rng: np.random.Generator, at_s: float) -> float:
     """Once a minute what was sent in 100 to 500 ms comes all at once."""
     held_s = 0.1 + 0.4 * (at_s // _STALL_EVERY_S * 0.618 % 1)
     return well(rng, at_s) + max(0.0, held_s - (at_s - 20) % _STALL_EVERY_S)
+
+
+def joined(rng: np.random.Generator, at_s: float) -> float:
+    """What was sent while the call was being joined comes all at once."""
+    return well(rng, at_s) + max(0.0, _JOINED_S - at_s)
 
 
 @dataclass(slots=True)
@@ -114,11 +121,30 @@ def _grown_ms(delays_s: list[tuple[float, float]]) -> float:
 
 def rows(seconds: float, clips: list[Clip] | None) -> list[Row]:
     """Measure; without `clips` what stalls do to speech is left out."""
-    found = []
+    found = [_start()]
     for ppm in (PPM, -PPM):
         found += _drift(ppm, seconds)
         found += _bursts(ppm, seconds)
     return found + (_stalls(clips) if clips else [])
+
+
+def _start() -> Row:
+    """The least delay of the third second of a call, the frame itself included."""
+    call = VirtualCall(0, joined, joined)
+    try:
+        call.run(_SETTLED_S)
+        ours_ms = 1000 * (call.least_queue_s(_SETTLED_S - 1, _SETTLED_S) + _FRAME_S)
+    finally:
+        call.close()
+    others_ms = {
+        name: 1000 * min(d for t, d in buffer.delays_s if t > _SETTLED_S - 1)
+        for name, buffer in (
+            ("left alone", Buffer(None).run(0, joined, _SETTLED_S)),
+            ("drop/insert", Buffer(CAP_S).run(0, joined, _SETTLED_S)),
+        )
+    }
+    what = f"{1000 * _JOINED_S:g} ms come at once when a call is joined: delay"
+    return Row(what, "ms", "-", ours_ms, None, others_ms)
 
 
 def _drift(ppm: float, seconds: float) -> list[Row]:
