@@ -29,6 +29,10 @@ ami = "127.0.0.1:5038"
 ami_username = "skypechan"
 # ami_secret_file = "/etc/skypechan/ami.secret"
 """
+_NUMBERS = """\
+# The old driver called any telephone number; now a line calls those that it names, as by
+# numbers_allowed = ["+49*"]: they cost money, whoever dials.
+"""
 
 
 def convert(path: Path) -> tuple[str, tuple[str, ...]]:
@@ -63,6 +67,7 @@ def _toml(old: OldFile, lines: tuple[LineConfig, ...]) -> Iterator[str]:
     for note in old.notes:
         if note.line not in known:
             yield _comment(note.text) + "\n"
+    yield _NUMBERS
     for line in lines:
         yield f"[lines.{_key(line.name)}]"
         yield from _line(old, line)

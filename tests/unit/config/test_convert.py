@@ -67,6 +67,13 @@ def test_a_skypiax_conf_means_the_same_after_conversion() -> None:
     assert warnings == ()
 
 
+def test_that_telephone_numbers_must_be_allowed_now_is_said() -> None:
+    text, _ = convert(ARTICLE)
+    said = text.partition('numbers_allowed = ["+49*"]')
+    assert "any telephone number" in said[0]
+    assert "[lines." in said[2]
+
+
 def test_what_has_no_counterpart_is_a_comment_at_its_line() -> None:
     text = as_toml(
         skypiax.parse(
