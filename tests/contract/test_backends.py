@@ -15,7 +15,11 @@ from skypechan.call.events import (
     LineReleased,
     LineRinging,
 )
-from skypechan.errors import CallError, LinkError
+from skypechan.errors import CallError, CommandError, LinkError
+from skypechan.gateway.feed import Feed
+from skypechan.gateway.lines import Line, Lines, LineSettings
+from skypechan.gateway.people import People
+from tests.doubles.clock import FakeClock
 from tests.doubles.line_observer import DEADLINE_S, Events
 
 DIGITS = "1234*#"
@@ -202,3 +206,25 @@ async def test_line_that_is_stopped_takes_no_calls(line):
     await line.stop()
     with pytest.raises(LinkError):
         await line.backend.place(line.far.address, Events())
+
+
+async def test_what_concerns_people_works_or_is_refused_as_the_capabilities_say(line):
+    clock = FakeClock()
+    lines = Lines([Line("first", LineSettings(), line.backend, clock)])
+    people, can = People(lines, Feed(clock), clock), line.backend.capabilities
+    people.listen(lines["first"])
+    address = line.far.address
+    for able, asked in (
+        (can.messages, people.send_message("first", address, "hello")),
+        (can.presence, people.presence("first", address)),
+        (can.contacts, people.find("first", address)),
+        (can.contacts, people.decide_contact("first", address, accept=True)),
+        (can.balance, people.balance("first")),
+    ):
+        if able:
+            await asked
+        else:
+            with pytest.raises(CommandError, match="line first's client cannot "):
+                await asked
+    with pytest.raises(CommandError):
+        await people.send_raw("first", "PING")
