@@ -30,8 +30,8 @@ ami_username = "skypechan"
 # ami_secret_file = "/etc/skypechan/ami.secret"
 """
 _NUMBERS = """\
-# The old driver called any telephone number; now a line calls those that it names, as by
-# numbers_allowed = ["+49*"]: they cost money, whoever dials.
+# The old driver called any telephone number; now a line calls those that it names, as
+# by numbers_allowed = ["+49*"]: they cost money, whoever dials.
 """
 
 
