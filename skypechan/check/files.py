@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import stat
 from collections.abc import AsyncIterator
@@ -36,6 +37,29 @@ async def secrets(subject: Subject) -> AsyncIterator[Finding]:
             yield ok("secrets", f"{path} is for its owner and group", f"{mode:04o}")
     if not subject.secret_files:
         yield ok("secrets", "no secret stands in the configuration itself")
+
+
+async def records(subject: Subject) -> AsyncIterator[Finding]:
+    """Find out whether call records can be written."""
+    folder = subject.records
+    if folder is None:
+        yield ok("records", "call records are kept in the log alone")
+    elif not folder.is_dir():
+        yield warning(
+            "records",
+            "call records wait: their folder is not there",
+            str(folder),
+            "create it for the user of the gateway, or correct [records] folder",
+        )
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        yield warning(
+            "records",
+            "call records wait: their folder cannot be written",
+            f"{folder}, mode {stat.S_IMODE(folder.stat().st_mode):04o}",
+            "give it to the user of the gateway",
+        )
+    else:
+        yield ok("records", "call records can be written", str(folder))
 
 
 async def web(subject: Subject) -> AsyncIterator[Finding]:

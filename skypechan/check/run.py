@@ -19,6 +19,7 @@ Check = Callable[[Subject], AsyncIterator[Finding]]
 CHECKS: dict[str, Check] = {
     "the configuration": files.configuration,
     "the secrets": files.secrets,
+    "the folder of the call records": files.records,
     "the lines and their clients": lines,
     "the sound ports": files.sound_ports,
     "Asterisk": asterisk,

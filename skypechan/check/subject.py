@@ -54,7 +54,8 @@ class Subject:
     """Everything that the checks look at.
 
     `secret_files` are files that hold secrets in clear; `targets` the places of the
-    dialplan that the routes name, by what names them.
+    dialplan that the routes name, by what names them; `records` the folder of the call
+    records, None where there shall be none.
     """
 
     source: Path
@@ -65,4 +66,5 @@ class Subject:
     clock: Clock
     secret_files: tuple[Path, ...] = ()
     warnings: tuple[str, ...] = ()
+    records: Path | None = None
     running: Running | None = None

@@ -85,6 +85,7 @@ def _subject(config: Config, running: Running | None) -> Subject:
         clock=SystemClock(),
         secret_files=tuple(_secret_files(config.source)),
         warnings=config.warnings,
+        records=config.records.path_from(config.source.parent),
         running=running,
     )
 

@@ -42,6 +42,10 @@ class RecordSettings:
         (JSON, CSV), "in which forms they are written", choices=(JSON, CSV)
     )
 
+    def path_from(self, base: Path) -> Path | None:
+        """Return the folder, below `base` if it is relative; None without one."""
+        return base / self.folder if self.folder else None
+
 
 class RecordState(StrEnum):
     """Whether records get into their files."""
@@ -56,9 +60,10 @@ class RecordBook:
 
     def __init__(self, settings: RecordSettings, base: Path, clock: Clock) -> None:
         """Relative folders are below `base`."""
-        self.state = RecordState.READY if settings.folder else RecordState.OFF
+        path = settings.path_from(base)
+        self.state = RecordState.READY if path else RecordState.OFF
         self.reason = ""
-        self._folder = RecordFolder(base / settings.folder, settings.formats)
+        self._folder = RecordFolder(path or base, settings.formats)
         self._clock = clock
         self._last: deque[CallRecord] = deque(maxlen=_MOST_RECORDS)
         self._live: dict[str, CallRecord] = {}

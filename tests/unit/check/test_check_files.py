@@ -148,6 +148,24 @@ async def test_a_line_that_the_running_gateway_has_not_is_a_failure(
     assert "restart the gateway" in found.remedy
 
 
+@pytest.mark.parametrize(
+    ("folder", "status", "word"),
+    [
+        (None, Status.OK, "in the log alone"),
+        ("here", Status.OK, "can be written"),
+        ("absent", Status.WARNING, "is not there"),
+    ],
+)
+async def test_the_folder_of_the_records_must_be_there(
+    subject: Subject, tmp_path: Path, folder: str | None, status: Status, word: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    where = tmp_path / folder if folder else None
+    (found,) = await findings(files.records, replace(subject, records=where))
+    assert (found.status, bool(found.remedy)) == (status, status is not Status.OK)
+    assert word in found.finding
+
+
 async def test_an_echo_line_needs_nothing(subject: Subject) -> None:
     line = CheckedLine("echo", LineSettings(backend="echo"), None)
     (found,) = await findings(lines, replace(subject, lines=(line,)))
