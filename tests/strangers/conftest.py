@@ -63,7 +63,7 @@ dbus_address = "{bus}"
 extension = "555"
 
 [lines.x11]
-account = "alice"
+account = "alicia"
 transport = "x11"
 display = "{display}"
 xauthority = "{xauthority}"

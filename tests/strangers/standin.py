@@ -11,10 +11,13 @@ import contextlib
 import re
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, Self
 
 from tests.strangers.sound import HOST, Stream, sine
+from tests.strangers.standin_people import People
 from tests.strangers.standin_values import (
+    ACCOUNTS,
     ENDED,
     FAILED,
     GIANT,
@@ -44,6 +47,7 @@ class Standin:
     def __init__(self, quirks: Quirks, transport: str = "dbus") -> None:
         self.quirks = quirks
         self.transport = transport
+        self.account = quirks.account or ACCOUNTS[transport]
         self.said = Transcript()
         self.calls: dict[int, Call] = {}
         self.clients: dict[object, Client] = {}
@@ -51,6 +55,9 @@ class Standin:
         self._settings = {"USERSTATUS": "ONLINE", "AUTOAWAY": "ON", "MUTE": "OFF"}
         self._host: Host | None = None
         self._next = 178
+        self.people = People(self.notify, self._number, quirks.level)
+        self.targets: dict[str, str] = {}
+        """To whom calls can be transferred, and in which status that ends."""
         self._prompts: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._began_s = asyncio.get_running_loop().time()
@@ -110,6 +117,17 @@ class Standin:
         call = self._new_call(handle, "", incoming=False)
         call.status, call.talked = "INPROGRESS", True
         return call
+
+    def transfer(self, call: Call, end: str) -> None:
+        """The user at the client, or a command, transfers; ``end`` comes soon."""
+        before = call.status
+        self.change(call, "TRANSFERRING")
+        self._start(self._transfer(call, end or before))
+
+    async def _transfer(self, call: Call, end: str) -> None:
+        await asyncio.sleep(self.quirks.transfer_s)
+        if call.status == "TRANSFERRING":
+            self._end(call, end) if end in ENDED else self.change(call, end)
 
     def partner_hangs_up(self, call: Call) -> None:
         """The far end leaves."""
@@ -177,7 +195,7 @@ class Standin:
         if self.quirks.lost and re.match(self.quirks.lost, command):
             pass
         elif delay_s and not command.startswith("NAME"):
-            asyncio.get_running_loop().call_later(delay_s, reply, answer)
+            self._start(self._later(delay_s, partial(reply, answer)))
         else:
             reply(answer)
         for deed in after:
@@ -192,6 +210,9 @@ class Standin:
             return self._named(client)
         if not client.allowed:
             return "ERROR 68"
+        known = self.people.answer(words, command, after)
+        if known is not None:
+            return known
         match verb:
             case "PROTOCOL":
                 client.protocol = min(int(words[1]), self.quirks.level)
@@ -237,7 +258,7 @@ class Standin:
     def _introduce(self) -> None:
         self._disturb()
         self.notify("CONNSTATUS ONLINE")
-        self.notify(f"CURRENTUSERHANDLE {self.quirks.account}")
+        self.notify(f"CURRENTUSERHANDLE {self.account}")
         self.notify(f"USERSTATUS {self._settings['USERSTATUS']}")
 
     def _place(self, target: str, after: list[Callable[[], None]]) -> str:
@@ -287,11 +308,8 @@ class Standin:
         what = words[0].upper()
         if what == "CALL":
             return self._get_call(words)
-        if what == "USER" and len(words) > 2:
-            value = {"BUDDYSTATUS": "3", "ONLINESTATUS": "ONLINE"}.get(words[2], "")
-            return f"USER {words[1]} {words[2]} {value}"
         fixed = {
-            "CURRENTUSERHANDLE": self.quirks.account,
+            "CURRENTUSERHANDLE": self.account,
             "CONNSTATUS": "ONLINE",
             "SKYPEVERSION": "4.3.0.37",
             "PROFILE": f"{words[1] if len(words) > 1 else ''} 0",
@@ -322,6 +340,9 @@ class Standin:
             "TARGET_IDENTITY": "",
         }
         name = words[2].upper() if len(words) > 2 else ""
+        if name == "CAN_TRANSFER" and len(words) > 3:
+            can = "TRUE" if self._can_transfer(call, words[3]) else "FALSE"
+            return f"CALL {call.number} CAN_TRANSFER {words[3]} {can}"
         if name not in values:
             return "ERROR 10 GET: invalid PROP"
         return f"CALL {call.number} {name} {values[name]}"
@@ -356,9 +377,19 @@ class Standin:
             return self._digit(call, words[4], command)
         if words[3] in ("SET_INPUT", "SET_OUTPUT", "SET_CAPTURE_MIC"):
             return self._redirect(call, words[3][4:], command)
+        if words[3] == "TRANSFER":
+            target = words[4].rstrip(",") if len(words) > 4 else ""
+            if not self._can_transfer(call, target):
+                return "ERROR 592 ALTER CALL: not possible"
+            after.append(lambda: self.transfer(call, self.targets[target]))
+            return command
         if not self._deed(call, " ".join(words[3:]), after):
             return FAILED
         return command
+
+    def _can_transfer(self, call: Call, target: str) -> bool:
+        able = call.status in ("RINGING", "INPROGRESS", "LOCALHOLD")
+        return able and call.incoming and target in self.targets
 
     def _deed(self, call: Call, deed: str, after: list[Callable[[], None]]) -> bool:
         rings_here = call.incoming and call.status == "RINGING"
@@ -446,10 +477,17 @@ class Standin:
         return self.calls.get(int(number)) if number.isdecimal() else None
 
     def _new_call(self, handle: str, name: str, *, incoming: bool) -> Call:
-        self._next += self.quirks.gap
-        call = Call(self._next, handle, name, incoming)
+        call = Call(self._number(), handle, name, incoming)
         self.calls[call.number] = call
         return call
+
+    async def _later(self, seconds: float, deed: Callable[[], None]) -> None:
+        await asyncio.sleep(seconds)
+        deed()
+
+    def _number(self) -> int:
+        self._next += self.quirks.gap
+        return self._next
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 
 from tests.strangers.sound import Stream
 
-ENDED = {"FINISHED", "MISSED", "REFUSED", "BUSY", "CANCELLED", "FAILED"}
+ACCOUNTS = {"dbus": "alice", "x11": "alicia"}
+"""Who is signed in, by the line of the gateway that the client is for."""
+ENDED = {
+    "FINISHED",
+    "MISSED",
+    "REFUSED",
+    "BUSY",
+    "CANCELLED",
+    "FAILED",
+    "TRANSFERRED",
+}
 VOICE_HZ = 1000
 GIANT = 60_000
 FAILED = "ERROR 559 CALL: Action failed"
@@ -87,7 +97,10 @@ class Quirks:
     """Commands of this pattern get no reply, though they are obeyed."""
     level: int = 8
     """The highest protocol known."""
-    account: str = "alice"
+    account: str = ""
+    """Who is signed in; empty is whom the gateway's line expects."""
+    transfer_s: float = 0.1
+    """How long a transfer takes."""
 
 
 @dataclass

@@ -12,15 +12,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from skypechan.audio.probe import tone
 from skypechan.demo.parts.gateway import Gateway
-from tests.doubles.rtp import RATE_HZ, sound_of
 from tests.doubles.sip_agent import BUSY, RINGS, SipAgent
 from tests.doubles.sip_call import Call as SipCall
 from tests.doubles.sip_values import Behaviour, EndedBy
-from tests.strangers.sound import share_of
+from tests.strangers.between import both_hear
 from tests.strangers.standin import Standin
-from tests.strangers.standin_values import ENDED, VOICE_HZ, Call, Quirks
+from tests.strangers.standin_values import ENDED, Call, Quirks
 
 QUIRKS = {
     "none": Quirks(),
@@ -64,7 +62,6 @@ def before(cases: list[tuple[str, str]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("skype", cases, ids=names, indirect=True)
 
 
-PHONE_HZ = 600
 TAKES = Behaviour(answer_after_s=0.15)
 CASES = [("dbus", name) for name in QUIRKS if name != "swapped slices"]
 CASES += [("x11", name) for name in ("none", "swapped slices", "all")]
@@ -91,32 +88,9 @@ async def skype(
         await skype.state(call, *ENDED)
 
 
-async def phone_hears(sip: SipCall, hertz: float, seconds: float = 5) -> None:
-    """Return once the last 140 ms at the phone are this tone."""
-    packets = sip.rtp.received
-    async with asyncio.timeout(seconds):
-        while True:
-            await sip.rtp.wait_for_audio(2, seconds)
-            pcm = sound_of(packets[-7:]).samples.tobytes()
-            if len(packets) >= 7 and share_of(pcm, hertz, RATE_HZ) > 0.9:
-                return
-
-
-async def skype_hears(
-    skype: Standin, call: Call, hertz: float, seconds: float = 5
-) -> None:
-    """Return once the last 140 ms at Skype are this tone."""
-    await skype.said.until(lambda: "INPUT" in call.streams, "sound to Skype", seconds)
-    stream = call.streams["INPUT"]
-    async with asyncio.timeout(seconds):
-        while len(stream.heard) < 4480 or share_of(stream.heard[-4480:], hertz) < 0.9:
-            await stream.more()
-
-
 async def talk(skype: Standin, call: Call, sip: SipCall) -> None:
     """Sound and digits both ways, at once."""
-    sip.rtp.play(tone(PHONE_HZ, 3.0))
-    await asyncio.gather(phone_hears(sip, VOICE_HZ), skype_hears(skype, call, PHONE_HZ))
+    await both_hear(skype, call, sip)
     skype.partner_dials(call, "5#")
     await asyncio.gather(
         sip.rtp.send_digits("1*", 80, 40), sip.rtp.wait_for_digits(2, 5)

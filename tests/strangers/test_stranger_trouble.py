@@ -13,25 +13,15 @@ import pytest
 
 from skypechan.demo.parts.gateway import Gateway
 from tests.doubles.sip_agent import RINGS, SipAgent
-from tests.doubles.sip_call import Call as SipCall
 from tests.doubles.sip_values import Behaviour, EndedBy
+from tests.strangers.between import talking
 from tests.strangers.conftest import line_ready, line_state
 from tests.strangers.standin import Standin
-from tests.strangers.standin_values import ENDED, Call, Quirks
+from tests.strangers.standin_values import ENDED, Quirks
 
 Appear = Callable[..., Awaitable[Standin]]
 PLAIN = Quirks()
 both = pytest.mark.parametrize("transport", ["dbus", "x11"])
-
-
-async def talking(skype: Standin, phone: SipAgent) -> tuple[Call, SipCall]:
-    """A call from the phone, answered."""
-    mark = skype.said.mark
-    sip = phone.call(f"call-{skype.transport}-good")
-    await sip.answered(10)
-    call = await skype.newest(mark)
-    await skype.said.until(lambda: len(call.streams) == 2, "sound ports")
-    return call, sip
 
 
 async def state_becomes(running: Gateway, name: str, wanted: str) -> None:

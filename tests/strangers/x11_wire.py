@@ -237,6 +237,7 @@ class Screen:
 
     def send(self, to: int, text: str, *, swapped: bool = False) -> None:
         """Send a line; ``swapped`` lets the second of its slices come first."""
+        assert self._handle >= 0, "sent after the end"
         slices = self.slices(text)
         if swapped:
             slices[0], slices[1] = slices[1], slices[0]
