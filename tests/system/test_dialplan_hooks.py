@@ -11,7 +11,7 @@ import pytest
 from skypechan.asterisk import dialplan
 from skypechan.asterisk.pbx import PbxRequest
 from skypechan.call.causes import HangupCause
-from skypechan.call.events import PbxAnswered, PbxReleased
+from skypechan.call.events import PbxAnswered, PbxEarlyMedia, PbxReleased
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from tests.doubles.dialplan_steps import Steps
 from tests.doubles.pbx_driver import (
@@ -273,4 +273,63 @@ async def test_a_self_test_is_not_rerouted_by_the_inbound_hook(
     await steps.until("hangup")
     assert steps.names == ["answered", "hangup"]
     assert steps.seen[0].fields["type"] == "self-test"
+    audio.close()
+
+
+async def test_the_hooks_run_once_around_early_media(
+    gateway: PbxDriver, phone: SipAgent, steps: Steps
+) -> None:
+    call = phone.call("then-voicemail")
+    request, log = await gateway.request()
+    await request.leg.take()
+    await request.leg.play_early()
+    await log.until(PbxEarlyMedia)
+    audio = AudioEnd(await request.leg.audio())
+    await steps.until("ringing")
+    await request.leg.answer()
+    await log.until(PbxAnswered)
+    assert not request.leg.has_audio  # it is the same connection
+    await call.answered(2)
+    audio.close()
+    returned = await steps.until("returned")
+    assert returned.fields["dialstatus"] == "ANSWER"
+    await call.ended(2)
+    await steps.until("hangup")
+    await log.until(PbxReleased)
+    assert sorted(steps.names) == ["answered", "h", "hangup", "returned", "ringing"]
+    assert call.statuses == [100, 183, 200]
+
+
+async def test_a_failure_in_early_media_returns_to_the_operator(
+    gateway: PbxDriver, phone: SipAgent, steps: Steps
+) -> None:
+    call = phone.call("hooked")
+    request, log = await gateway.request()
+    await request.leg.take()
+    await request.leg.play_early()
+    await log.until(PbxEarlyMedia)
+    audio = AudioEnd(await request.leg.audio())
+    await request.leg.release(HangupCause.USER_BUSY)
+    assert (await call.final_response(1)).status == 486
+    assert (await steps.until("prepared")).fields["status"] == "BUSY"
+    audio.close()
+    await steps.until("hangup")
+    assert steps.names.count("hangup") == 1
+
+
+async def test_early_media_during_the_ringing_hook_goes_through(
+    gateway: PbxDriver, phone: SipAgent, steps: Steps
+) -> None:
+    call = phone.call("slowly")
+    request, log = await gateway.request()
+    await request.leg.ring()
+    await steps.until("ringing")
+    await request.leg.play_early()
+    await call.response(183, 2)
+    early = AudioEnd(await request.leg.audio())
+    audio = await answer(request, log)  # by the operator's own Dial
+    await call.answered(1)
+    assert (await steps.until("prepared")).fields["status"] == "ANSWER"
+    await call.hang_up()
+    early.close()
     audio.close()
