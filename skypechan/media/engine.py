@@ -160,18 +160,18 @@ class Engine:
     def _hear_line(
         self, rows: Rows, pcm: Int16, pbx_rate_hz: int, now_s: float
     ) -> None:
-        rows, pcm = self._line_timing.admit(rows, pcm, LINE_RATE_HZ, now_s)
-        self._from_line.touch(self._line_timing.skipping, now_s)
-        if rows.size:
-            self._from_line.arrived(rows, pcm, LINE_RATE_HZ, now_s)
-            self._send_to_pbx(rows, pcm, pbx_rate_hz, now_s)
+        kept, pcm = self._line_timing.admit(rows, pcm, LINE_RATE_HZ, now_s)
+        self._from_line.touch(self._line_timing.skipping(rows), now_s)
+        if kept.size:
+            self._from_line.arrived(kept, pcm, LINE_RATE_HZ, now_s)
+            self._send_to_pbx(kept, pcm, pbx_rate_hz, now_s)
 
     def _hear_pbx(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
-        rows, pcm = self._pbx_timing.admit(rows, pcm, rate_hz, now_s)
-        self._from_pbx.touch(self._pbx_timing.skipping, now_s)
-        if rows.size:
-            self._from_pbx.arrived(rows, pcm, rate_hz, now_s)
-            self._send_to_line(rows, pcm, rate_hz, now_s)
+        kept, pcm = self._pbx_timing.admit(rows, pcm, rate_hz, now_s)
+        self._from_pbx.touch(self._pbx_timing.skipping(rows), now_s)
+        if kept.size:
+            self._from_pbx.arrived(kept, pcm, rate_hz, now_s)
+            self._send_to_line(kept, pcm, rate_hz, now_s)
 
     def _send_to_pbx(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
         if self._in_band:

@@ -9,7 +9,7 @@ arrival and looks at two tables.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,10 +71,9 @@ class Timing:
         self._playouts: dict[int, Playout] = {}
         self._seams: dict[int, Int16] = {}
 
-    @property
-    def skipping(self) -> Collection[int]:
-        """The calls of which audio is skipped until their receivers have caught up."""
-        return self._seams.keys()
+    def skipping(self, rows: Rows) -> list[int]:
+        """Those of `rows` whose audio is skipped until their receivers catch up."""
+        return [row for row in self._seams if row in rows]
 
     def reset(self, row: int, now_s: float) -> None:
         """Start a call."""

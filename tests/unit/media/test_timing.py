@@ -105,3 +105,16 @@ def test_any_arrivals_leave_delay_and_figures_bounded(
         gone = figures.skipped_ms * RATE_HZ / 1000
         assert call.went <= call.came + made + RATE_HZ / 1000
         assert call.went >= call.came - gone - MOST_S * RATE_HZ
+
+
+def test_a_source_that_stalls_while_it_is_skipped_does_not_speak_by_others() -> None:
+    timing = Timing(2, SETTINGS)
+    for row in (0, 1):
+        timing.reset(row, 0.0)
+    bursting, other = np.array([0]), np.array([1])
+    for _ in range(9):
+        rows, pcm = timing.admit(bursting, SPEECH[:1].copy(), RATE_HZ, 5.0)
+        timing.written(rows, pcm.shape[1] / RATE_HZ, 5.0)
+    assert timing.skipping(bursting) == [0]
+    timing.admit(other, SPEECH[:1].copy(), RATE_HZ, 5.1)
+    assert timing.skipping(other) == []
