@@ -17,7 +17,11 @@ from skypechan.call.causes import DialStatus, HangupCause, meaning
 from skypechan.clock import Clock
 from skypechan.errors import CallError, CommandError, LinkError
 
-# A Redirect that follows another within milliseconds finds the channel still moving.
+# A Redirect that follows another within milliseconds finds the channel still moving: it
+# is refused, or it changes the extension that Asterisk looks up just then, and the call
+# ends (one in ten thousand; Asterisk: pbx.c, __ast_pbx_run). A rest between the two
+# lets the channel arrive.
+_REST_S = 0.02
 _MOVING = "channel not up"
 _MOVED_S = 1.0
 _LOOK_AGAIN_S = 0.005
@@ -59,6 +63,7 @@ class WaitingChannel:
         self._channel = channel
         self._uuid = uuid
         self._is_over = is_over
+        self._moved_s = -_REST_S
 
     async def take(self, ring_seconds: float, gateway: str) -> None:
         """Let it wait on, for the gateway of that name."""
@@ -100,6 +105,7 @@ class WaitingChannel:
         settings = [
             Setvar(self._channel, name, value) for name, value in variables.items()
         ]
+        await self._rest()
         end_s = self._clock.monotonic_s() + _MOVED_S
         try:
             await ask(self._link, *settings, redirect)
@@ -107,11 +113,17 @@ class WaitingChannel:
             if _MOVING not in error.reason:
                 raise
             await self._move_again(redirect, end_s)
+        self._moved_s = self._clock.monotonic_s()
         # For a Redirect that met a Goto: see `taken` in skypechan.conf. The channel may
         # have gone on and ended meanwhile.
         with contextlib.suppress(CallError, LinkError):
             step = f"{self._uuid}/{dialplan.STEPS[extension]}/{extension}"
             await ask(self._link, Setvar(self._channel, dialplan.STEP, step))
+
+    async def _rest(self) -> None:
+        left_s = self._moved_s + _REST_S - self._clock.monotonic_s()
+        if left_s > 0:
+            await self._clock.sleep(left_s)
 
     async def _move_again(self, redirect: Redirect, end_s: float) -> None:
         """Repeat a Redirect until the one before it has taken effect."""

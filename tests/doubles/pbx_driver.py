@@ -59,7 +59,7 @@ class PbxDriver:
         contacts: Mapping[str, Contact] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        clock = clock or SystemClock()
+        self.clock = clock = clock or SystemClock()
         self.link = AmiLink(settings, clock)
         self.server = AudioSocketServer(settings, clock)
         self.pbx = Pbx(self.link, self.server, clock, contacts)

@@ -65,6 +65,12 @@ def early_uuid(asterisk: AmiServer) -> UUID:
     return UUID(asked["Channel"].split("/")[2])
 
 
+async def at_rest(driver: PbxDriver) -> None:
+    """A moment after a move, so that the next one may come."""
+    assert isinstance(driver.clock, FakeClock)
+    await driver.clock.advance(0.02)
+
+
 async def heard(
     asterisk: AmiServer, driver: PbxDriver, audio: Audio
 ) -> tuple[PbxLeg, LegLog]:
@@ -78,6 +84,7 @@ async def heard(
     asterisk.event("BridgeEnter", BridgeTechnology=HOLDING, **channel)
     await log.until(PbxEarlyMedia)
     await playing
+    await at_rest(driver)
     return request.leg, log
 
 
@@ -109,6 +116,7 @@ async def test_without_the_bridge_the_caller_hears_ringing(
     asterisk.event("Newchannel", **early_channel(asterisk, ready))
     asterisk.event("Hangup", Cause="0", **early_channel(asterisk, ready))
     await playing
+    await at_rest(ready)
     assert moves(asterisk) == ["ringing"]
     assert log.of(PbxEarlyMedia) == []
     assert not request.leg.has_audio
@@ -176,9 +184,10 @@ async def test_a_failure_lets_the_dialplan_go_on_with_its_cause(
 
 
 async def test_asterisk_that_says_nothing_is_not_waited_for(
-    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+    asterisk: AmiServer, ready: PbxDriver
 ) -> None:
     request, _ = await requested(ready, asterisk)
     await request.leg.play_early()  # the deadline is a second of real time
+    await at_rest(ready)
     assert moves(asterisk) == ["ringing"]
     await request.leg.release(HangupCause.USER_BUSY)
