@@ -42,7 +42,7 @@ from skypechan.call.machine import TIMERS, WITH_MEDIA, CallState, step
 from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.clock import Clock
 from skypechan.errors import CallError, SkypechanError
-from skypechan.gateway.digits import DigitPairs
+from skypechan.gateway.digits import OneDigitEach
 from skypechan.gateway.endings import (
     cause_of,
     cause_of_error,
@@ -101,7 +101,7 @@ class CallRunner:
         self.on_change: Callable[[CallRunner], None] | None = None
         self.next_line: Callable[[CallError], Line | None] | None = None
         self._audio = CallAudio(record, line, engine, self.post, self._media_ended)
-        self._digits = DigitPairs(clock)
+        self._digits = OneDigitEach(clock)
         self._clock = clock
         self._limits = limits
         self._events: asyncio.Queue[Event] = asyncio.Queue()

@@ -11,9 +11,11 @@ import pytest
 
 from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.pbx import PbxRequest, PbxState
+from skypechan.asterisk.versions import Version
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import (
     PbxAnswered,
+    PbxDigit,
     PbxHeld,
     PbxReleased,
     PbxResumed,
@@ -272,6 +274,18 @@ async def test_digits_go_both_ways_once_and_in_order(
     assert await call.rtp.wait_for_digits(4, 5) == "9#0*"
     await call.hang_up()
     audio.close()
+
+
+async def test_digits_come_by_ami_from_a_release_whose_audio_does_not_tell_them(
+    gateway: PbxDriver, phone: SipAgent
+) -> None:
+    gateway.pbx.version = Version("22.3.0")
+    call, _, log, audio = await established(gateway, phone, "dial-20-echo123")
+    await call.rtp.send_digits("0123456789*#", duration_ms=60, pause_ms=40)
+    await log.until(PbxDigit, 5, count=12)
+    await call.hang_up()
+    audio.close()
+    assert log.of(PbxDigit) == [PbxDigit(digit) for digit in "0123456789*#"]
 
 
 async def test_hold_and_resume_are_told(gateway: PbxDriver, phone: SipAgent) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from skypechan.call.events import LineDigit
-from skypechan.gateway.digits import DigitPairs
+from skypechan.gateway.digits import OneDigitEach
 from tests.doubles.clock import FakeClock
 
 
 async def kept(*heard: tuple[float, str, bool]) -> str:
     """The digits that are no copies; each is a pause before it, a digit, a way."""
     clock = FakeClock()
-    pairs, result = DigitPairs(clock), ""
+    digits, result = OneDigitEach(clock), ""
     for pause_s, digit, in_band in heard:
         await clock.advance(pause_s)
-        if not pairs.is_copy(LineDigit(digit, in_band)):
+        if not digits.is_copy(LineDigit(digit, in_band)):
             result += digit
     return result
 
@@ -35,4 +35,10 @@ async def test_digits_that_come_one_way_only_are_all_kept() -> None:
 
 
 async def test_what_comes_much_later_is_another_digit() -> None:
-    assert await kept((0, "5", False), (1, "5", True)) == "55"
+    assert await kept((0, "5", True), (3, "5", False)) == "55"
+
+
+async def test_once_the_client_tells_digits_tones_count_no_more() -> None:
+    burst = [(0.0, digit, False) for digit in "1234"]
+    assert await kept(*burst, *((0.2, digit, True) for digit in "1234")) == "1234"
+    assert await kept((0, "1", False), (9, "2", True), (0, "2", False)) == "12"
