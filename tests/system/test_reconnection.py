@@ -240,6 +240,19 @@ async def test_an_answer_while_it_is_away_counts_when_it_is_back(
     await call.hang_up()
 
 
+async def test_a_dialplan_that_looks_for_the_gateway_meanwhile_looks_again(
+    scene: Scene, phone: SipAgent
+) -> None:
+    call, number = await ringing(scene, phone, "to_line")
+    await asyncio.sleep(1.3)  # the dialplan looks one and a half seconds after the 180
+    async with scene.cable.away():
+        await asyncio.sleep(0.35)
+    await scene.gateway.ready(BACK_S)
+    await answer(scene, call, number, "to_line")
+    await call.answered(3)
+    await call.hang_up()
+
+
 @DIRECTIONS
 async def test_who_gives_up_while_it_is_away_is_missed_when_it_is_back(
     scene: Scene, phone: SipAgent, direction: str
