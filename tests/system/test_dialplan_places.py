@@ -212,6 +212,19 @@ async def test_follow_me_finds_the_skype_user_who_accepts_by_a_digit(
     assert [x[:2] for x in outcome(records)] == [("busy", "BUSY"), ("prompt", "ANSWER")]
 
 
+async def test_a_local_channel_that_stays_talks_also_after_a_hold(
+    sipphone: SipAgent, exchange_gateway: Gateway, before: int
+) -> None:
+    call = sipphone.call("kept-one-prompt")
+    await hears_itself(call)
+    assert (await call.hold()).status == 200
+    assert (await call.resume()).status == 200
+    await hears_itself(call)
+    await call.hang_up()
+    records = await records_since(exchange_gateway, before)
+    assert outcome(records) == [("prompt", "ANSWER", "normal clearing")]
+
+
 async def test_a_custom_trunk_of_freepbx_reaches_a_number(
     sipphone: SipAgent, exchange_gateway: Gateway, before: int
 ) -> None:
