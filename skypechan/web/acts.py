@@ -16,12 +16,14 @@ from skypechan.call.routes import Target
 from skypechan.gateway.feed import Kind as Noted
 from skypechan.gateway.selftest import Verdict
 from skypechan.gateway.snapshot import LineSnapshot, as_json
+from skypechan.log import legible
 from skypechan.web.fields import Field, Kind
 from skypechan.web.operations import Answer, Asked, Operation, json_response
 from skypechan.web.view import GatewayView
 
 _log = logging.getLogger(__name__)
 
+_MOST_LOGGED = 200  # characters of an act
 _MOST_GAIN_DB = 40
 _MOST_TAP_S = 36_000
 _USUAL_TAP_S = 600
@@ -311,7 +313,8 @@ class Acts:
 
     def _note(self, asked: Asked, what: str, *, line: str = "", call: str = "") -> None:
         by = asked.by
-        _log.info("= %s %s%s", by, what, f" {call or line}" if call or line else "")
+        about = f" {call or line}" if call or line else ""
+        _log.info("= %s %s%s", by, legible(what[:_MOST_LOGGED]), about)
         self._view.feed.note(
             Noted.OPERATOR, f"{by} {what}", line=line, call=call, by=by
         )

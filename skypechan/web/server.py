@@ -22,6 +22,7 @@ from skypechan.errors import (
     SkypechanError,
     WireError,
 )
+from skypechan.log import legible
 from skypechan.settings import Endpoint
 from skypechan.web import page
 from skypechan.web.api import Api
@@ -36,6 +37,7 @@ _http_log = logging.getLogger(f"{__name__}.http")
 
 _MOST_BODY_BYTES = 65_536
 _SHUTDOWN_S = 0.25  # aiohttp waits this long twice for a request that hangs
+_MOST_SHOWN = 200  # characters of a request
 _KEEPALIVE_S = 30.0
 _LINGER_S = 1.0  # for what is left of a body that nobody wants
 
@@ -145,7 +147,7 @@ async def _faults_in_json(request: web.Request, handler: Handler) -> web.StreamR
         if allow := fault.headers.get(hdrs.ALLOW):
             answer.headers[hdrs.ALLOW] = allow
     except Exception:  # noqa: BLE001 - one bad answer never ends the server
-        _log.exception("! %s %s failed", request.method, request.path)
+        _log.exception("! %s failed", _shown(request))
         answer = _fault(500, "a fault in the gateway; its log says which")
     return answer
 
@@ -176,13 +178,18 @@ def _checks(hosts: Hosts, token: Token) -> Middleware:
         )
         if refusal is None:
             return await handler(request)
-        _log.info("! refused %s %s: %s", request.method, request.path, refusal.sentence)
+        _log.info("! refused %s: %s", _shown(request), refusal.sentence)
         answer = _fault(refusal.status, refusal.sentence)
         if refusal.status is HTTPStatus.UNAUTHORIZED:
             answer.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
         return answer
 
     return check
+
+
+def _shown(request: web.Request) -> str:
+    """Return what was asked for, for the log: strangers write it."""
+    return legible(f"{request.method} {request.path}"[:_MOST_SHOWN])
 
 
 def _refusal_of_place(request: web.Request, hosts: Hosts) -> Refusal | None:

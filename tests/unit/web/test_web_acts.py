@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -276,6 +277,17 @@ async def test_each_act_is_noted_with_who_did_it(
         (Kind.OPERATOR, "127.0.0.1 ends the call", "", "talks"),
         (Kind.OPERATOR, "127.0.0.1 writes to bob", "skypeclient", ""),
     ]
+
+
+async def test_an_act_is_logged_in_one_line(
+    gateway: FixedGateway,
+    client: aiohttp.ClientSession,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    await post(client, f"{LINE}/send", command="GET X\nERROR forged\x1b[2J")
+    (logged,) = [one for one in caplog.messages if "GET X" in one]
+    assert logged == "= 127.0.0.1 sends GET X?ERROR forged?[2J skypeclient"
 
 
 async def test_nothing_of_this_is_done_without_the_token(

@@ -230,3 +230,18 @@ async def test_who_is_being_answered_has_not_to_make_room(
         gateway.go_on.set()
         answers = await asyncio.gather(*asked)
         assert [answer.status for answer in answers] == [200, 200]
+
+
+@pytest.mark.parametrize("host", ["evil.example", ""], ids=["stranger", "ours"])
+async def test_what_is_asked_for_cannot_forge_a_line_of_the_log(
+    address: Endpoint, caplog: pytest.LogCaptureFixture, host: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    await ask(
+        address,
+        b"DELETE /api/calls/x%0aERROR%20forged%1b[2J HTTP/1.1\r\n"
+        b"Host: " + (host or str(address)).encode() + b"\r\nConnection: close\r\n\r\n",
+    )
+    (refused,) = [one for one in caplog.messages if one.startswith("! refused")]
+    assert refused.isprintable()
+    assert "x?ERROR forged?[2J" in refused
