@@ -348,3 +348,16 @@ async def test_digits_cross_while_a_call_is_held_or_are_dropped_and_never_late(
     assert "".join(digit.symbol for digit in sip.rtp.digits) in ("8", "28", "228")
     await sip.hang_up()
     await skype.state(call, "FINISHED")
+
+
+LOSES = Quirks(lost=r"(SET|ALTER) CALL \d+ DTMF 5")
+
+
+@pytest.mark.parametrize("skype", [("dbus", LOSES)], ids=["dbus"], indirect=True)
+async def test_a_lost_reply_to_a_digit_holds_no_other_digit_back(phone, skype):
+    call, sip = await taken(skype, phone)
+    await sip.rtp.send_digits("5123", 60, 40)
+    await skype.said.until(lambda: len(call.digits) >= 4, "digits at Skype", 3)
+    assert call.digits == "5123"
+    await sip.hang_up()
+    await skype.state(call, "FINISHED")

@@ -206,10 +206,13 @@ class SkypeLeg:
         if digit not in DIGITS:
             raise CallError(HangupCause.INTERWORKING, f"Skype has no digit {digit!r}")
         async with self._digits:
+            command = commands.send_digit(self.call_id, digit)
             try:
-                await self._order(commands.send_digit(self.call_id, digit))
+                await self._order(command, self._timing.digit_s)
             except CommandError as error:
                 raise refusal_of(error) from error
+            except DeadlineError as error:
+                _log.debug("! %s: the next digit does not wait for it", error)
 
     async def open_audio(self) -> AudioPort:
         """Have the client connect the call's audio to two ports of ours."""
@@ -240,10 +243,12 @@ class SkypeLeg:
             raise _ended_error()
         return port
 
-    async def _order(self, command: commands.Command) -> Notification:
+    async def _order(
+        self, command: commands.Command, within_s: float | None = None
+    ) -> Notification:
         if self.over:
             raise _ended_error()
-        return await self._conversation.order(command)
+        return await self._conversation.order(command, within_s)
 
     async def _order_rest(self, command: commands.Command, *, wanted: bool) -> None:
         before, self._progress.hold_wanted = self._progress.hold_wanted, wanted

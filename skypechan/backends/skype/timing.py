@@ -11,10 +11,12 @@ class Timing:
 
     `late_s` is how long a reply is still listened for after its sender has given
     up, `permission_s` how long a person may think before they are asked anew,
-    `house_rules_s` the least time before a rule that was undone is laid down again.
+    `house_rules_s` the least time before a rule that was undone is laid down again,
+    `digit_s` how long a digit's reply, which may be lost, holds back the next digit.
     """
 
     command_s: float = 5.0
+    digit_s: float = 0.2
     late_s: float = 30.0
     ping_s: float = 5.0
     ping_answer_s: float = 2.0

@@ -327,6 +327,19 @@ async def test_digits_leave_one_at_a_time_and_in_order(bench):
     await asyncio.gather(*sending)
 
 
+async def test_lost_reply_to_a_digit_does_not_hold_the_next_one_back_for_long(bench):
+    client = await bench.ready()
+    leg, _ = await bench.place(client)
+    sending = [asyncio.create_task(leg.send_digit(digit)) for digit in "12"]
+    await bench.clock.advance(0.2)
+    assert [line for line in client.heard if "DTMF" in line] == [
+        "SET CALL 178 DTMF 1",
+        "SET CALL 178 DTMF 2",
+    ]
+    await bench.clock.advance(0.2)
+    await asyncio.gather(*sending)
+
+
 async def test_digit_of_the_far_end_is_told(bench):
     client = await bench.ready()
     _, events = await bench.place(client)
