@@ -20,7 +20,7 @@ from skypechan.console.terminal import (
     say_json,
     show,
 )
-from skypechan.errors import ConfigError, LinkError
+from skypechan.errors import CommandError, ConfigError, LinkDownError, LinkError
 
 _SELF_TEST_S = 30.0
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
@@ -149,7 +149,7 @@ def events(options: argparse.Namespace) -> int:
             say_json(event, indent=None)
         else:
             say(event_line(event))
-    return FAILED
+    raise LinkDownError("the gateway has ended")
 
 
 def messages(options: argparse.Namespace) -> int:
@@ -185,8 +185,6 @@ def audio_texts(options: argparse.Namespace) -> list[tuple[str, str]]:
 
     With `--call` only of that one, and then there has to be a gateway.
     """
-    from skypechan.errors import CommandError, LinkDownError
-
     gateway = gateway_of(options)
     try:
         if options.call:
