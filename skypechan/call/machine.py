@@ -115,6 +115,13 @@ TRANSITIONS: dict[Pair, Row] = {
     (_S.RINGING, PbxEarlyMedia): Row(_S.EARLY_MEDIA, (_A.START_EARLY_MEDIA,)),
     (_S.EARLY_MEDIA, LineAnswered): Row(_S.ANSWERING_EARLY, (_A.ANSWER_PBX,)),
     (_S.ANSWERING_EARLY, PbxAnswered): Row(_S.ESTABLISHED, (_A.START_MEDIA,)),
+    # An end that is up may hold the call while the other is being answered.
+    (_S.ANSWERING_LINE, PbxHeld): Row(_S.ANSWERING_LINE, (_A.NOTE_HOLD,)),
+    (_S.ANSWERING_LINE, PbxResumed): Row(_S.ANSWERING_LINE, (_A.NOTE_RESUME,)),
+    (_S.ANSWERING_PBX, LineHeld): Row(_S.ANSWERING_PBX, (_A.NOTE_HOLD,)),
+    (_S.ANSWERING_PBX, LineResumed): Row(_S.ANSWERING_PBX, (_A.NOTE_RESUME,)),
+    (_S.ANSWERING_EARLY, LineHeld): Row(_S.ANSWERING_EARLY, (_A.NOTE_HOLD,)),
+    (_S.ANSWERING_EARLY, LineResumed): Row(_S.ANSWERING_EARLY, (_A.NOTE_RESUME,)),
     # A call that is up.
     (_S.ESTABLISHED, LineDigit): Row(_S.ESTABLISHED, (_A.SEND_DIGIT_TO_PBX,)),
     (_S.ESTABLISHED, PbxDigit): Row(_S.ESTABLISHED, (_A.SEND_DIGIT_TO_LINE,)),
@@ -233,9 +240,17 @@ def _idle_reports() -> _Ignored:
 
 def _idle_events() -> _Ignored:
     """Yield all other pairs that do nothing, with the reason."""
+    unheard = (*_BEFORE_MEDIA, *_EARLY, *_GOING, _S.RELEASED)
+    answering_pbx = (_S.ANSWERING_PBX, _S.ANSWERING_EARLY)
+    yield unheard, (LineDigit, PbxDigit), "nobody is there to hear it"
     yield (
-        (*_BEFORE_MEDIA, *_EARLY, *_GOING, _S.RELEASED),
-        (LineDigit, PbxDigit, LineHeld, LineResumed, PbxHeld, PbxResumed),
+        tuple(state for state in unheard if state is not _S.ANSWERING_LINE),
+        (PbxHeld, PbxResumed),
+        "nobody is there to hear it",
+    )
+    yield (
+        tuple(state for state in unheard if state not in answering_pbx),
+        (LineHeld, LineResumed),
         "nobody is there to hear it",
     )
     yield (

@@ -162,16 +162,19 @@ class Admission:
             return None
         if line in (twin.line, *twin.resting):
             return None  # it has told of that one: here is another
-        call = self._doors.call(twin.call_id)
-        rings = call is not None and call.state in _UNANSWERED
         fresh = self._clock.monotonic_s() - twin.when_s < _TOGETHER_S
-        return twin if rings or fresh else None
+        if not twin.call_id:
+            return twin if fresh else None
+        call = self._doors.call(twin.call_id)
+        if call is None:
+            return None  # it has ended, at every client: somebody calls again
+        return twin if fresh or call.state in _UNANSWERED else None
 
     def _rest(self, line: Line, offer: Offer, twin: _Decision) -> EventSink:
         call_id = twin.call_id
         twin.resting.append(line)
-        if self._doors.call(call_id) is None:
-            self._doors.spawn(self._release(offer.leg), offer.leg.leg_id)
+        if not call_id:
+            # It is being refused or sent on there; to release it here could undo that.
             return _ignore
         self._resting.setdefault(call_id, []).append((line, offer.leg))
         if line.call_id is not None:

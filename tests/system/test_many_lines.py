@@ -270,8 +270,7 @@ async def test_a_lamp_shows_what_a_line_does(
     await lamp.shows("early")
     call.answer()
     await lamp.shows("confirmed")
-    await board.call_on("first", "established")
-    await call.hold()
+    await call.hold()  # perhaps before Skype is answered
     await lamp.shows("held")
     await call.resume()
     await lamp.shows("confirmed")

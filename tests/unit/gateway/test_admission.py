@@ -62,6 +62,17 @@ async def test_who_offers_a_call_is_well_enough_to_have_it(
     assert reception.admitted == [("four", "alice")]
 
 
+async def test_what_is_sent_on_from_one_client_is_left_alone_at_the_other(
+    reception: Reception,
+) -> None:
+    for line in ("one", "two"):
+        reception.offer(line, f"{line}'s caller")
+    legs = [reception.offer(line, "bob") for line in ("one", "two")]
+    await reception.clock.advance(0.1)
+    assert [leg.sent_to for leg in legs] == ["support", ""]
+    assert [leg.releases for leg in legs] == [0, 0]
+
+
 async def test_two_second_callers_are_not_sent_to_the_same_line(
     reception: Reception,
 ) -> None:
@@ -155,17 +166,29 @@ async def test_a_client_that_does_not_ring_as_well_is_not_waited_for(
     assert busy.sent_to == "support"
 
 
+@pytest.mark.parametrize("rang_on", [["one"], ["one", "two"]])
 async def test_who_calls_again_at_once_is_not_taken_for_the_call_before(
-    reception: Reception,
+    reception: Reception, rang_on: list[str]
 ) -> None:
-    reception.offer("one", "alice")
-    reception.offer("two", "alice")
+    for line in rang_on:
+        reception.offer(line, "alice")
     reception.end(reception.calls["0"])
     await settle()
     reception.offer("two", "alice")
     again = reception.offer("one", "alice")
     assert reception.admitted == [("one", "alice"), ("two", "alice")]
     assert again.releases == 0
+
+
+async def test_who_was_refused_at_one_client_is_not_recorded_at_the_other(
+    reception: Reception,
+) -> None:
+    for line in reception.lines:
+        line.settings = LineSettings(callers_allowed=("boss.*",))
+    legs = [reception.offer(line, "alice") for line in ("one", "two")]
+    await settle()
+    assert [record.line for record in reception.records] == ["one"]
+    assert [leg.releases for leg in legs] == [1, 0]
 
 
 async def test_a_later_call_of_the_same_caller_is_another(reception: Reception) -> None:

@@ -22,6 +22,7 @@ from skypechan.call.events import (
     LineRinging,
     PbxAnswered,
     PbxDigit,
+    PbxHeld,
     PbxOffered,
     PbxReleased,
     TimedOut,
@@ -370,6 +371,39 @@ async def test_an_abandoned_call_releases_what_is_left(engine: Engine) -> None:
         before = len(on.asked)
         await on.call.abandon("a fault")
         assert on.asked[before:] == ["line.release", "pbx.release TEMPORARY_FAILURE"]
+        await on.happens(LineReleased(CLEARING), PbxReleased(CLEARING))
+
+
+@pytest.mark.parametrize(
+    ("direction", "events", "last", "side"),
+    [
+        (
+            Direction.TO_PBX,
+            (LineOffered(), PbxAnswered(), PbxHeld()),
+            LineAnswered(),
+            Side.PBX,
+        ),
+        (
+            Direction.TO_LINE,
+            (PbxOffered(), LineAnswered(), LineHeld()),
+            PbxAnswered(),
+            Side.LINE,
+        ),
+    ],
+    ids=["to the PBX", "to the line"],
+)
+async def test_who_holds_at_once_is_not_overheard_while_the_other_is_answered(
+    engine: Engine,
+    direction: Direction,
+    events: tuple[Event, ...],
+    last: Event,
+    side: Side,
+) -> None:
+    async with stage(engine, direction) as on:
+        await on.happens(*events)
+        await on.happens(last)
+        assert on.call.state is CallState.ESTABLISHED
+        assert on.call.held_by == {side}
         await on.happens(LineReleased(CLEARING), PbxReleased(CLEARING))
 
 
