@@ -52,6 +52,8 @@ class Offers:
         async def originate() -> PbxLeg:
             origination = _origination(record, line, offer, target)
             leg = await self._pbx.originate(origination, call.post)
+            channel = leg.channel
+            record.uniqueid, record.linkedid = channel.uniqueid, channel.linkedid
             self._calls.spawn(self._detail_when_born(leg, record), record.call)
             return leg
 

@@ -35,7 +35,7 @@ folder = "records"
 CDR = """\
 [mappings]
 ours.csv => ${CDR(disposition)},${CDR(skypechan_line)},${CDR(skypechan_address)},\
-${CDR(skypechan_cause)},${CDR(skypechan_reason)},${CDR(skypechan_call)}
+${CDR(skypechan_cause)},${CDR(skypechan_reason)},${CDR(skypechan_call)},${CDR(linkedid)}
 """
 
 GatewayStarter = Callable[[], AbstractAsyncContextManager[Gateway]]
@@ -199,7 +199,8 @@ async def test_the_call_details_of_asterisk_name_line_address_and_cause(
     await eventually(known_to_ring, 3, "ringing")
     rung.respond(486)
     await gateway.idle()
-    busy, talk, back = [one["call"] for one in await gateway.get("/api/records")]
+    records = await gateway.get("/api/records")
+    busy, talk, back = [f"{one['call']},{one['linkedid']}" for one in records]
     expected = {
         f"BUSY,skypeclient,busy,17,busy,{busy}",
         f"ANSWERED,skypeclient,echo,16,answered,{talk}",
