@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import sys
 import wave
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
+from skypechan.cli import main
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator
@@ -23,7 +24,7 @@ from skypechan.demo.parts.ports import free_port
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.skype_transcript import SkypeTranscript
 from tests.system import parts
-from tests.system.parts import CHECKOUT, eventually
+from tests.system.parts import eventually
 
 pytestmark = pytest.mark.usefixtures("every_call_ends")
 
@@ -60,63 +61,53 @@ def gateway(
 class Operator:
     """Somebody at the command line of the gateway's machine."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self._config = str(folder / "skypechan.toml")
+        self._capsys = capsys
 
-    async def start(self, *words: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "skypechan.cli",
-            *words,
-            "-c",
-            self._config,
-            cwd=CHECKOUT,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+    async def _run(self, *words: str) -> tuple[int, str, str]:
+        status = await asyncio.to_thread(main, [*words, "-c", self._config])
+        told = self._capsys.readouterr()
+        return status, told.out.strip(), told.err.strip()
 
     async def does(self, *words: str) -> str:
         """Run a command that has to succeed."""
-        child = await self.start(*words)
-        out, err = await child.communicate()
-        assert child.returncode == 0, (words, out, err)
-        return out.decode().strip()
+        status, out, err = await self._run(*words)
+        assert status == 0, (words, out, err)
+        return out
 
     async def shown(self, *words: str) -> Any:
         return json.loads(await self.does(*words, "--json"))
 
     async def refused(self, *words: str) -> str:
         """Run a command that the gateway has to refuse."""
-        child = await self.start(*words)
-        _, err = await child.communicate()
-        assert child.returncode == 1, (words, err)
-        return err.decode().strip()
-
-    @asynccontextmanager
-    async def watching(self) -> AsyncIterator[asyncio.StreamReader]:
-        """Follow the events from now on, as JSON lines."""
-        child = await self.start("events", "--json", "--last", "1")
-        assert child.stdout
-        try:
-            async with asyncio.timeout(10):
-                await child.stdout.readline()
-            yield child.stdout
-        finally:
-            child.terminate()
-            await child.communicate()
+        status, out, err = await self._run(*words)
+        assert status == 1, (words, out, err)
+        return err
 
 
 @pytest.fixture
-def operator(folder: Path) -> Operator:
-    return Operator(folder)
+def operator(folder: Path, capsys: pytest.CaptureFixture[str]) -> Operator:
+    return Operator(folder, capsys)
 
 
-async def event(stream: asyncio.StreamReader, **wanted: str) -> Any:
+@asynccontextmanager
+async def watching(gateway: Gateway) -> AsyncIterator[aiohttp.StreamReader]:
+    """Follow the events from now on."""
+    async with (
+        aiohttp.ClientSession() as client,
+        client.get(f"{gateway.url}/api/events") as answer,
+    ):
+        yield answer.content
+
+
+async def event(stream: aiohttp.StreamReader, **wanted: str) -> Any:
     """The next event with these values."""
     async with asyncio.timeout(10):
         while line := await stream.readline():
-            one = json.loads(line)
+            if not line.startswith(b"data: "):
+                continue
+            one = json.loads(line.removeprefix(b"data: "))
             if all(one[name] == value for name, value in wanted.items()):
                 return one
     pytest.fail(f"the stream ended before {wanted}")
@@ -125,7 +116,7 @@ async def event(stream: asyncio.StreamReader, **wanted: str) -> Any:
 async def test_a_message_comes_in_is_seen_and_is_answered(
     gateway: Gateway, emulator: Emulator, operator: Operator
 ) -> None:
-    async with operator.watching() as stream:
+    async with watching(gateway) as stream:
         text = "<b>call me</b> {{7*7}} \N{PILE OF POO}"
         await emulator.post("/messages", {"from": "writer", "text": text})
         told = await event(stream, kind="message", line=LINE)
@@ -142,7 +133,7 @@ async def test_a_message_comes_in_is_seen_and_is_answered(
 async def test_a_contact_request_waits_and_is_never_accepted_by_itself(
     gateway: Gateway, emulator: Emulator, operator: Operator, skype: SkypeTranscript
 ) -> None:
-    async with operator.watching() as stream:
+    async with watching(gateway) as stream:
         for who in ("friend", "foe"):
             request = {"from": who, "text": f"I am a {who}"}
             await emulator.post("/contact_requests", request)
@@ -181,7 +172,7 @@ async def test_only_what_the_configuration_lists_is_sent_raw(
 async def test_a_line_is_paused_and_resumed_and_everybody_is_told(
     gateway: Gateway, operator: Operator
 ) -> None:
-    async with operator.watching() as stream:
+    async with watching(gateway) as stream:
         assert "line echo is paused" in await operator.does("line", "pause", "echo")
         told = await event(stream, kind="line", line="echo")
         assert told["details"]["state"] == "paused"
@@ -199,7 +190,7 @@ async def test_a_line_is_paused_and_resumed_and_everybody_is_told(
 async def test_the_wire_of_a_line_is_traced_with_its_name(
     gateway: Gateway, operator: Operator
 ) -> None:
-    async with operator.watching() as stream:
+    async with watching(gateway) as stream:
         await operator.does("line", "trace", LINE, "on")
         await operator.does("line", "balance", LINE)
         told = await event(stream, kind="wire", line=LINE)
@@ -215,7 +206,7 @@ async def test_a_live_call_is_held_tapped_described_and_counted(
     gateway: Gateway, emulator: Emulator, operator: Operator, tmp_path: Path
 ) -> None:
     before = await frames(gateway)
-    async with operator.watching() as stream:
+    async with watching(gateway) as stream:
         number = await emulator.ring("talker")
         call = (await event(stream, kind="call", text="established"))["call"]
         await operator.does("tap", call[:8], str(tmp_path / "call.wav"))
