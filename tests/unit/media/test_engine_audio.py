@@ -157,6 +157,25 @@ async def test_every_rate_of_asterisk_is_played(
     assert talk.media.figures().to_line.frames == 10
 
 
+async def test_slin16_in_messages_of_slin_is_played_at_its_true_rate(
+    start_talk: StartTalk,
+) -> None:
+    """As an Asterisk sends it that is too old for another kind, dialled with slin16."""
+    talk = start_talk()
+    tone = np.rint(8_000 * sine(400, 10.0, 16_000)).astype("<i2")
+    frames = (message(0x10, part) for part in cut(tone.tobytes(), 640))
+    while talk.media.figures().payload is not Payload.UNTOLD_SLIN16:
+        await talk.pbx.send(next(frames))
+        await asyncio.sleep(0.02)
+    for _ in range(20):  # told by their kind alone they would last twice as long
+        await talk.pbx.send(next(frames))
+        await asyncio.sleep(0.02)
+    to_line = talk.media.figures().to_line.frames
+    heard = await heard_by_line(talk, 320 * (to_line - 2))
+    spectrum = np.abs(np.fft.rfft(heard[-3_200:]))
+    assert int(spectrum.argmax()) * 5 == 400  # Hz; taken for slin it would be 200
+
+
 async def test_digits_between_audio_arrive_once_and_in_order(
     start_talk: StartTalk,
 ) -> None:
