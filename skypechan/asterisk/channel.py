@@ -189,6 +189,8 @@ class PbxLeg:
         Where Asterisk has no means for that, the caller hears ringing.
         """
         async with self._lock:
+            if self.phase is Phase.CONNECTED:  # Asterisk has answered the caller
+                self._report(events.PbxEarlyMedia())
             if self.phase is not Phase.WAITING:
                 return
             self._server.expect(self._early.uuid, OPEN_S, self.connected)
@@ -210,7 +212,8 @@ class PbxLeg:
         """Answer the caller; `PbxAnswered` follows with the audio connection."""
         async with self._lock:
             if self.phase is Phase.CONNECTED:
-                self._come_up()
+                self.phase = Phase.UP
+                self._report(events.PbxAnswered())
             elif self._waits:
                 before, self._answered = self.phase, True
                 early = self._early.channel if before is Phase.EARLY else None
@@ -255,10 +258,9 @@ class PbxLeg:
 
     async def audio(self) -> Connection:
         """Hand over the audio connection of the leg; the taker closes it."""
-        connection = self._connection
-        if connection is None or self.phase not in (Phase.EARLY, Phase.UP):
+        connection, self._connection = self._connection, None
+        if connection is None:
             raise CallError(HangupCause.NORMAL_UNSPECIFIED, "the leg has no audio")
-        self._connection = None
         rate_hz = self._rate_hz or connection.rate_hz
         return dataclasses.replace(connection.without_backlog(), rate_hz=rate_hz)
 

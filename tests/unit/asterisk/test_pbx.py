@@ -12,7 +12,7 @@ from skypechan.asterisk.channel import Phase
 from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.pbx import PbxRequest, PbxState
 from skypechan.call.causes import HangupCause
-from skypechan.call.events import PbxAnswered, PbxDigit, PbxReleased
+from skypechan.call.events import PbxAnswered, PbxDigit, PbxEarlyMedia, PbxReleased
 from skypechan.errors import CallError, DeadlineError, LinkDownError, LocalWireError
 from tests.doubles.ami_server import AmiServer, refuse, silence
 from tests.doubles.clock import FakeClock
@@ -371,6 +371,9 @@ async def test_calls_to_one_contact_get_each_their_own_channel(
             assert request.uniqueid == f"{number}.1"
             await request.leg.take()
             await request.leg.ring()
+            await request.leg.play_early()  # Asterisk has answered: the way is open
+            assert log.of(PbxEarlyMedia)
+            (await request.leg.audio()).socket.close()
             await request.leg.answer()
             assert log.of(PbxAnswered)
             asterisk.event("Hangup", Uniqueid=f"{number}.1", Cause="16")
