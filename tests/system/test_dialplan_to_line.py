@@ -146,7 +146,7 @@ async def test_a_gateway_that_dies_does_not_let_the_phone_wait(
         await call.response(180, 1)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    final = await call.final_response(2.5)
+    final = await call.final_response(3.5)
     assert [reason.cause for reason in call.reasons] == [38]
     assert final.status == 500
 
@@ -164,7 +164,7 @@ async def test_a_gateway_started_anew_is_not_taken_for_the_one_that_took_the_cal
     async with running(second):  # there is a session of our user all the time
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        assert (await call.final_response(2.5)).status == 500
+        assert (await call.final_response(3.5)).status == 500
 
 
 async def test_a_gateway_that_forgets_a_call_does_not_let_the_phone_ring_for_ever(
