@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from skypechan.media.settings import EngineSettings
 from skypechan.media.values import DirectionFigures, MediaFigures
 
+_HOLD = "while the other end holds: the line's hold audio, cross-faded"
+
 
 def audio_text(figures: MediaFigures | None, settings: EngineSettings) -> str:
     """Describe the chain: of a live or ended call, or with None what every call has.
@@ -26,6 +28,8 @@ def _to_pbx(
     yield _stage("from the client", "16 kHz S16LE, any pieces, frames of 20 ms")
     yield from _arrival(figures)
     yield from _lateness(figures, settings)
+    yield _stage("digits", "told by tones only: found and silenced, if the line wants")
+    yield _stage("hold", _HOLD)
     yield from _gain(figures)
     yield _stage("rate", "16 kHz to the PBX's; 8 kHz: 256 taps, minimum phase, 0.26 ms")
     yield from _departure(figures, "one AudioSocket message of 20 ms, one send")
@@ -40,6 +44,7 @@ def _to_line(figures: MediaFigures | None, settings: EngineSettings) -> Iterator
         yield _counters(f"payload {figures.payload}", f"{figures.digits} digits")
     yield from _arrival(way)
     yield from _lateness(way, settings)
+    yield _stage("hold", _HOLD)
     yield _stage("rate", "to 16 kHz; from 8 kHz: 256 taps, minimum phase, 0.26 ms")
     yield from _gain(way)
     if settings.follow_line_clock:

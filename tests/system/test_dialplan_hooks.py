@@ -333,3 +333,25 @@ async def test_early_media_during_the_ringing_hook_goes_through(
     await call.hang_up()
     early.close()
     audio.close()
+
+
+async def test_another_member_may_answer_while_one_is_heard_early(
+    gateway: PbxDriver, phone: SipAgent
+) -> None:
+    call = phone.call("both")
+    (first, first_log), (second, second_log) = sorted(
+        [await gateway.request(), await gateway.request()],
+        key=lambda pair: pair[0].address,
+    )
+    for leg in (first.leg, second.leg):
+        await leg.take()
+    await first.leg.play_early()
+    await first_log.until(PbxEarlyMedia)
+    early = AudioEnd(await first.leg.audio())
+    audio = await answer(second, second_log)
+    await call.answered(2)
+    await first_log.until(PbxReleased)
+    await call.hang_up()
+    await second_log.until(PbxReleased)
+    early.close()
+    audio.close()
