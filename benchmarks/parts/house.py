@@ -23,7 +23,7 @@ from skypechan.demo.parts.desktop import Desktop, desktop
 from skypechan.demo.parts.emulated import ACCOUNT, Emulator, emulator
 from skypechan.demo.parts.gateway import Gateway, gateway
 from skypechan.demo.parts.ports import HOST, free_port
-from skypechan.demo.parts.users import User, unprivileged_user, workspace
+from skypechan.desktop.users import User, unprivileged_user, workspace
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_messages import Credentials
 

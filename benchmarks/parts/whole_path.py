@@ -24,8 +24,8 @@ from benchmarks.parts.judged import NARROW_RATE_HZ, ideal_8k
 from benchmarks.parts.rows import Row
 from benchmarks.parts.speech import RATE_HZ, Clip
 from skypechan.demo.parts.baresip import Baresip, EventType, SipAccount
-from skypechan.demo.parts.users import give
 from skypechan.demo.report import tell
+from skypechan.desktop.users import give
 
 Int16 = NDArray[np.int16]
 

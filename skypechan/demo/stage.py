@@ -20,14 +20,14 @@ from skypechan.demo.parts.desktop import desktop
 from skypechan.demo.parts.emulated import ACCOUNT, Emulator, emulator
 from skypechan.demo.parts.gateway import Gateway, gateway
 from skypechan.demo.parts.ports import HOST, free_port
-from skypechan.demo.parts.users import (
+from skypechan.demo.tap import TAP_HOST, RtpTap
+from skypechan.desktop.users import (
     User,
     give,
     private_folder,
     unprivileged_user,
     workspace,
 )
-from skypechan.demo.tap import TAP_HOST, RtpTap
 from skypechan.errors import LinkDownError
 
 CHECKOUT = Path(__file__).resolve().parents[2]

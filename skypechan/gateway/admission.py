@@ -197,10 +197,11 @@ class Admission:
             # It rings there as well, and there it can be taken.
             twin_there = lambda: self._twin(line, offer) is not None  # noqa: E731
             await self._until(twin_there, _TOGETHER_S, waiting)
-        if waiting.released is not None:
-            self._gave_up(line, offer, waiting.released)
-        elif twin := self._twin(line, offer):
+        if twin := self._twin(line, offer):
+            # Its end here, if that came first, is that it was answered there.
             waiting.pass_on(self._rest(line, offer, twin))
+        elif waiting.released is not None:
+            self._gave_up(line, offer, waiting.released)
         elif self._lines.can_take_offered(line):
             waiting.pass_on(self._admit(line, offer))
         else:
@@ -227,7 +228,6 @@ class Admission:
         )
 
     def _gave_up(self, line: Line, offer: Offer, end: LineReleased) -> None:
-        self._decide(line, offer)
         self._doors.turn_away(line, offer, Side.LINE, end.cause, end.reason)
 
     async def _send_on(self, line: Line, offer: Offer, waiting: _Waiting) -> None:

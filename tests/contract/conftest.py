@@ -15,8 +15,8 @@ from skypechan.backends.echo.backend import EchoBackend, EchoLeg
 from skypechan.backends.skype.backend import SkypeBackend
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.clock import SystemClock
-from skypechan.demo.parts.bus import PrivateBus
-from skypechan.demo.parts.screen import PrivateScreen
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.screen import PrivateScreen
 from tests.doubles.line_observer import RecordingObserver
 from tests.doubles.skype_emulator import ACCOUNT, SkypeEmulator
 from tests.doubles.waiting import Changes

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from skypechan.demo.parts import emulated
-from skypechan.demo.parts.process import Process
-from skypechan.demo.parts.users import workspace
+from skypechan.desktop.process import Process
+from skypechan.desktop.users import workspace
 from skypechan.errors import CommandError
 from skypechan.links.dbus import DbusLink
 from tests.doubles.waiting import Changes

@@ -8,7 +8,7 @@ from typing import Any
 
 from skypechan.demo.parts.emulated import ACCOUNT, Emulator, emulator
 from skypechan.demo.parts.http import ask
-from skypechan.demo.parts.users import workspace
+from skypechan.desktop.users import workspace
 
 
 class SkypeEmulator:

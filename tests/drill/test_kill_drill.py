@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from skypechan.demo.parts.users import workspace
+from skypechan.desktop.users import workspace
 from skypechan.errors import SkypechanError
 from tests.doubles.sip_agent import ANSWERS, BUSY, RINGS, SipAgent
 from tests.doubles.sip_values import Behaviour, CallState

@@ -23,8 +23,8 @@ from Xlib.display import Display
 
 from skypechan.backends.base import LineState
 from skypechan.backends.skype.settings import SkypeSettings
-from skypechan.demo.parts.bus import PrivateBus
-from skypechan.demo.parts.screen import PrivateScreen
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.screen import PrivateScreen
 from skypechan.errors import SkypechanError
 from tests.doubles.skype_emulator import ACCOUNT, SkypeEmulator
 from tests.doubles.skype_line import SkypeLine, running_line

@@ -8,9 +8,9 @@ import random
 from pathlib import Path
 
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
-from skypechan.demo.parts.bus import PrivateBus
-from skypechan.demo.parts.screen import PrivateScreen
-from skypechan.demo.parts.users import unprivileged_user, workspace
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.screen import PrivateScreen
+from skypechan.desktop.users import unprivileged_user, workspace
 
 CHECKOUT = Path(__file__).parents[2]
 CONFIGURATION = CHECKOUT / "tests" / "data" / "asterisk-minimal"

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from skypechan.demo.parts.bus import PrivateBus
+from skypechan.desktop.bus import PrivateBus
 from tests.doubles.emulated import (
     Application,
     Emulator,

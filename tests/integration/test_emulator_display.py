@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from skypechan.demo.parts.bus import PrivateBus
-from skypechan.demo.parts.screen import PrivateScreen
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.screen import PrivateScreen
 from skypechan.errors import LinkDownError
 from skypechan.links.x11.link import X11Link
 from tests.doubles.emulated import application_at, emulator_at

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 import numpy as np
 import pytest
 
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.ports import free_port
+from skypechan.desktop.bus import PrivateBus
 from tests.doubles.emulated import (
     application_at,
     emulator_at,

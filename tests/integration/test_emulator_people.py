@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from skypechan.demo.parts.bus import PrivateBus
+from skypechan.desktop.bus import PrivateBus
 from tests.doubles.emulated import (
     application_at,
     emulator_at,

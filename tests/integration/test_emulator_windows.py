@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from skypechan.demo.parts.emulated import Emulator
-from skypechan.demo.parts.process import Process, Program
-from skypechan.demo.parts.screen import PrivateScreen
+from skypechan.desktop.process import Process, Program
+from skypechan.desktop.screen import PrivateScreen
 from skypechan.emulator.windows import (
     ALLOW,
     DENY,

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from skypechan.config.reader import load
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import emulator
 from skypechan.demo.parts.gateway import Gateway, gateway
 from skypechan.demo.parts.http import ask
 from skypechan.demo.parts.ports import HOST, free_port
+from skypechan.desktop.bus import PrivateBus
 from skypechan.errors import CommandError
 from tests.doubles.ami_server import AmiServer
 

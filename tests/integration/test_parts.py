@@ -29,10 +29,10 @@ from skypechan.demo.parts.asterisk import (
     unpacked_installation,
 )
 from skypechan.demo.parts.baresip import Baresip, EventType, Incoming, SipAccount
-from skypechan.demo.parts.bus import PrivateBus
-from skypechan.demo.parts.process import Process, Program
-from skypechan.demo.parts.screen import PrivateScreen
-from skypechan.demo.parts.users import User, unprivileged_user, workspace
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.process import Process, Program
+from skypechan.desktop.screen import PrivateScreen
+from skypechan.desktop.users import User, unprivileged_user, workspace
 from skypechan.errors import ConfigError, DeadlineError, LinkDownError, LinkRefusedError
 
 CHECKOUT = Path(__file__).parents[2]

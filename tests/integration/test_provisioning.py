@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from skypechan.demo.parts.users import workspace
+from skypechan.desktop.users import workspace
 
 CHECKOUT = Path(__file__).parents[2]
 # What a machine has at the least; apt-get is there, mmdebstrap is not.

@@ -21,7 +21,7 @@ from skypechan.call.events import (
     LineResumed,
     LineRinging,
 )
-from skypechan.demo.parts.bus import PrivateBus
+from skypechan.desktop.bus import PrivateBus
 from skypechan.errors import CallError, LinkRefusedError
 from skypechan.links.dbus import DbusLink
 from tests.doubles.skype_emulator import ACCOUNT, SkypeEmulator

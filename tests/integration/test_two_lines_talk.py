@@ -21,8 +21,8 @@ from skypechan.call.events import (
     LineResumed,
 )
 from skypechan.clock import SystemClock
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.ports import free_port
+from skypechan.desktop.bus import PrivateBus
 from skypechan.errors import CallError
 from tests.doubles.emulated import emulator_at, pitch_hz
 from tests.doubles.line_observer import Events, RecordingObserver

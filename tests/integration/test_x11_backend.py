@@ -17,8 +17,8 @@ from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.backends.skype.timing import Timing
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import LineAnswered, LineReleased, LineRinging
-from skypechan.demo.parts.bus import PrivateBus
-from skypechan.demo.parts.screen import PrivateScreen
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.screen import PrivateScreen
 from skypechan.errors import CallError
 from skypechan.links.x11.link import X11Link
 from tests.doubles.loop_lag import LoopLag

@@ -16,7 +16,7 @@ from Xlib import Xatom
 from Xlib.display import Display
 from Xlib.protocol import event
 
-from skypechan.demo.parts.screen import PrivateScreen
+from skypechan.desktop.screen import PrivateScreen
 from skypechan.errors import (
     ConfigError,
     DeadlineError,

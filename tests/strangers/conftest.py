@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator, emulator
 from skypechan.demo.parts.gateway import Gateway, gateway
 from skypechan.demo.parts.ports import HOST, free_port
-from skypechan.demo.parts.screen import PrivateScreen
-from skypechan.demo.parts.users import workspace
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.screen import PrivateScreen
+from skypechan.desktop.users import workspace
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_messages import Credentials

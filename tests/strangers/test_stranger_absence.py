@@ -10,9 +10,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator, emulator
-from skypechan.demo.parts.users import workspace
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.users import workspace
 from tests.strangers.application import Application
 from tests.strangers.conftest import ACCOUNT, Join
 from tests.strangers.dbus_wire import SKYPE_NAME, Bus, BusError, DbusWire

@@ -19,8 +19,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator
+from skypechan.desktop.bus import PrivateBus
 from tests.strangers.application import Application
 from tests.strangers.conftest import ACCOUNT, Join
 from tests.strangers.dbus_wire import Bus, DbusWire

@@ -13,10 +13,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator, emulator
 from skypechan.demo.parts.ports import HOST, free_port
-from skypechan.demo.parts.users import workspace
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.users import workspace
 from tests.doubles.loop_thread import LoopThread
 from tests.strangers.application import Application
 from tests.strangers.dbus_wire import Bus, DbusWire

@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from skypechan.demo.parts.emulated import Emulator, emulator
-from skypechan.demo.parts.screen import PrivateScreen
-from skypechan.demo.parts.users import workspace
+from skypechan.desktop.screen import PrivateScreen
+from skypechan.desktop.users import workspace
 from tests.strangers.application import Application
 from tests.strangers.conftest import ACCOUNT, Join
 from tests.strangers.x11_wire import Screen, X11Wire

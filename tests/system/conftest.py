@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.ports import HOST, free_port, free_range
-from skypechan.demo.parts.users import workspace
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.users import workspace
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_messages import Credentials

@@ -24,11 +24,11 @@ from skypechan.audio.probe import tone
 from skypechan.clock import SystemClock
 from skypechan.demo.parts import emulated
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.ports import HOST, free_port
-from skypechan.demo.parts.users import private_folder
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.users import private_folder
 from tests.doubles.dialplan_steps import Steps
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.pbx_driver import settings_for

@@ -13,12 +13,12 @@ from typing import Any
 from skypechan.asterisk.ami.link import AmiLink, LinkState
 from skypechan.clock import SystemClock
 from skypechan.demo.parts.asterisk import LocalAsterisk
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator, emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.ports import free_port
-from skypechan.demo.parts.screen import PrivateScreen
-from skypechan.demo.parts.users import private_folder
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.screen import PrivateScreen
+from skypechan.desktop.users import private_folder
 from tests.doubles.dialplan_steps import Steps
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.pbx_driver import settings_for

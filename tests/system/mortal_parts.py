@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import ACCOUNT, Emulator, emulator
 from skypechan.demo.parts.gateway import Gateway, gateway
 from skypechan.demo.parts.ports import HOST, free_port
-from skypechan.demo.parts.screen import PrivateScreen
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.screen import PrivateScreen
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_messages import Credentials
 from tests.system.parts import CHECKOUT

@@ -14,7 +14,7 @@ from skypechan.demo.parts import emulated
 from skypechan.demo.parts import gateway as gateways
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
-from skypechan.demo.parts.users import private_folder
+from skypechan.desktop.users import private_folder
 
 _Found = TypeVar("_Found")
 

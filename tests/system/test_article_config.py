@@ -23,9 +23,9 @@ from skypechan.demo.parts.asterisk import LocalAsterisk, installation
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.ports import HOST, free_port
-from skypechan.demo.parts.process import Process, Program
-from skypechan.demo.parts.screen import PrivateScreen
-from skypechan.demo.parts.users import private_folder
+from skypechan.desktop.process import Process, Program
+from skypechan.desktop.screen import PrivateScreen
+from skypechan.desktop.users import private_folder
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.rtp import sound_of
 from tests.doubles.sip_agent import SipAgent

@@ -25,8 +25,8 @@ from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.ports import HOST, free_port
-from skypechan.demo.parts.process import Process, Program
-from skypechan.demo.parts.users import private_folder
+from skypechan.desktop.process import Process, Program
+from skypechan.desktop.users import private_folder
 from tests.doubles.loop_thread import LoopThread
 from tests.system.parts import CHECKOUT, eventually
 

@@ -23,10 +23,10 @@ from skypechan.check.modules import modules
 from skypechan.check.session import logged_in
 from skypechan.clock import SystemClock
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import emulator as other_emulator
 from skypechan.demo.parts.ports import HOST, free_port
-from skypechan.demo.parts.screen import PrivateScreen
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.screen import PrivateScreen
 from tests.doubles.loop_thread import LoopThread
 from tests.system.parts import CHECKOUT, Emulator, Gateway
 

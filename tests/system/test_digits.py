@@ -12,10 +12,10 @@ import pytest
 from skypechan.audio.dtmf import digit_tones
 from skypechan.audio.pcm import Float32, to_int16
 from skypechan.demo.parts.asterisk import LocalAsterisk
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.ports import free_port
+from skypechan.desktop.bus import PrivateBus
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.skype_transcript import SkypeTranscript

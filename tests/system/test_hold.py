@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from skypechan.audio.probe import measured_tone, tone
 from skypechan.demo.parts.asterisk import LocalAsterisk
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.http import ask
 from skypechan.demo.parts.ports import free_port
+from skypechan.desktop.bus import PrivateBus
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.rtp import sound_of
 from tests.doubles.sip_agent import SipAgent

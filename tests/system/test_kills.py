@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
-from skypechan.demo.parts.users import workspace
+from skypechan.desktop.users import workspace
 from tests.conftest import _children as children_of_ours
 from tests.conftest import _open_sockets as open_sockets
 from tests.doubles.sip_agent import ANSWERS, RINGS, SipAgent

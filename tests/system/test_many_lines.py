@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator, emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.http import ask
 from skypechan.demo.parts.ports import free_port
+from skypechan.desktop.bus import PrivateBus
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.rtp import sound_of
 from tests.doubles.sip_agent import RINGS, SipAgent

@@ -16,11 +16,11 @@ import pytest
 
 from skypechan.cli import main
 from skypechan.demo.parts.asterisk import LocalAsterisk
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.http import ask
 from skypechan.demo.parts.ports import free_port
+from skypechan.desktop.bus import PrivateBus
 from tests.doubles.loop_thread import LoopThread
 from tests.doubles.skype_transcript import SkypeTranscript
 from tests.system import parts

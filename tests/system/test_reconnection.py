@@ -14,11 +14,11 @@ import pytest
 import pytest_asyncio
 
 from skypechan.demo.parts.asterisk import LocalAsterisk
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.ports import HOST, free_port
-from skypechan.demo.parts.users import workspace
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.users import workspace
 from tests.conftest import _open_sockets as open_sockets
 from tests.doubles.relay import Relay
 from tests.doubles.sip_agent import ANSWERS, RINGS, SipAgent

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.ports import free_port
-from skypechan.demo.parts.users import private_folder
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.users import private_folder
 from tests.doubles.sip_agent import RINGS, SipAgent
 from tests.system import parts
 from tests.system.parts import eventually

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.ports import free_port
+from skypechan.desktop.bus import PrivateBus
 from tests.doubles.loop_thread import LoopThread
 from tests.system import parts
 

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk
-from skypechan.demo.parts.bus import PrivateBus
 from skypechan.demo.parts.emulated import Emulator, emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.ports import free_port
-from skypechan.demo.parts.screen import PrivateScreen
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.screen import PrivateScreen
 from tests.doubles.loop_thread import Contexts, LoopThread
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_values import Behaviour, EndedBy

@@ -20,8 +20,8 @@ from types import TracebackType
 from typing import Self
 
 from skypechan.demo.parts.ports import HOST, free_port, free_range
-from skypechan.demo.parts.process import READY_S, Process, Program
-from skypechan.demo.parts.users import User, give, private_folder
+from skypechan.desktop.process import READY_S, Process, Program
+from skypechan.desktop.users import User, give, private_folder
 from skypechan.errors import DeadlineError, LinkDownError
 
 _FOLDERS = ("lib", "db", "spool", "run", "log")

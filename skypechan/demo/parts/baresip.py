@@ -27,8 +27,8 @@ from typing import Any, Self
 
 from skypechan.demo.parts.netstrings import Decoder, encode
 from skypechan.demo.parts.ports import HOST, free_port, free_range
-from skypechan.demo.parts.process import READY_S, Process, Program
-from skypechan.demo.parts.users import User, give, private_folder
+from skypechan.desktop.process import READY_S, Process, Program
+from skypechan.desktop.users import User, give, private_folder
 from skypechan.errors import (
     CommandError,
     ConfigError,

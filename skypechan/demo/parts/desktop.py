@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from skypechan.demo.parts.bus import PrivateBus
-from skypechan.demo.parts.screen import PrivateScreen
-from skypechan.demo.parts.users import User
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.screen import PrivateScreen
+from skypechan.desktop.users import User
 
 TRANSPORTS = ("dbus", "x11")
 

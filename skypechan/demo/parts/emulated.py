@@ -18,8 +18,8 @@ from skypechan.audio.pcm import from_bytes
 from skypechan.audio.probe import TimedSound
 from skypechan.demo.parts.http import ask
 from skypechan.demo.parts.ports import HOST
-from skypechan.demo.parts.process import Process, Program
-from skypechan.demo.parts.users import User, private_folder
+from skypechan.desktop.process import Process, Program
+from skypechan.desktop.users import User, private_folder
 from skypechan.errors import CommandError, DeadlineError
 
 ACCOUNT = "skypet123"

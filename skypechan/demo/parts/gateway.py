@@ -13,8 +13,8 @@ from typing import Any
 
 from skypechan.demo.parts.http import ask
 from skypechan.demo.parts.ports import HOST
-from skypechan.demo.parts.process import READY_S, Process, Program
-from skypechan.demo.parts.users import User, give, private_folder
+from skypechan.desktop.process import READY_S, Process, Program
+from skypechan.desktop.users import User, give, private_folder
 from skypechan.errors import CommandError, DeadlineError, LinkDownError
 
 _POLL_S = 0.02

@@ -155,6 +155,19 @@ async def test_a_second_caller_of_an_account_is_taken_by_its_other_client(
     assert (busy.sent_to, busy.releases) == ("", 0)
 
 
+async def test_a_client_whose_call_was_answered_at_the_other_has_not_been_given_up(
+    reception: Reception,
+) -> None:
+    reception.offer("one", "alice")
+    busy = reception.offer("one", "bob")
+    await settle()
+    reception.offer("two", "bob")
+    busy.give_up()  # so it looks here when the other client has answered
+    await reception.clock.advance(1)
+    assert reception.admitted == [("one", "alice"), ("two", "bob")]
+    assert reception.records == []
+
+
 async def test_a_client_that_does_not_ring_as_well_is_not_waited_for(
     reception: Reception,
 ) -> None:

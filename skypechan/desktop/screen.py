@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from skypechan.demo.parts.process import Process, Program
-from skypechan.demo.parts.users import User, give, private_folder
+from skypechan.desktop.process import Process, Program
+from skypechan.desktop.users import User, give, private_folder
 
 # X11 protocol, Xau: address families of an authority entry.
 _FAMILY_INTERNET = 0

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from skypechan.demo.parts.process import Process, Program
-from skypechan.demo.parts.users import User, give, private_folder
+from skypechan.desktop.process import Process, Program
+from skypechan.desktop.users import User, give, private_folder
 
 # dbus-daemon(1): without <servicedir> and <standard_session_servicedirs> nothing is
 # activated. Any user may connect, root included, who would be refused otherwise; the

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from skypechan.demo.parts.users import User
+from skypechan.desktop.users import User
 from skypechan.errors import DeadlineError, LinkDownError
 
 READY_S = 20.0
