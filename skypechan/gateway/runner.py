@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -261,13 +262,9 @@ class CallRunner:
         """Write into the record what an event says of the call."""
         now = self._clock.wall()
         record = self.record
+        if record.ended is None:
+            self._note_progress(event, now)
         match event:
-            case LineRinging() | PbxRinging() | LineEarlyMedia():
-                record.ringing = record.ringing or now
-            case LineAnswered() if record.direction is Direction.TO_LINE:
-                record.answered = record.answered or now
-            case PbxAnswered() if record.direction is Direction.TO_PBX:
-                record.answered = record.answered or now
             case LineReleased():
                 self._note_price()
                 record.end(Side.LINE, *cause_of(event), now)
@@ -279,6 +276,16 @@ class CallRunner:
                 record.end(side, *cause_of(event), now)
             case HangupRequested() | TimedOut():
                 record.end(Side.GATEWAY, *cause_of(event), now)
+
+    def _note_progress(self, event: Event, now: datetime) -> None:
+        record = self.record
+        match event:
+            case LineRinging() | PbxRinging() | LineEarlyMedia():
+                record.ringing = record.ringing or now
+            case LineAnswered() if record.direction is Direction.TO_LINE:
+                record.answered = record.answered or now
+            case PbxAnswered() if record.direction is Direction.TO_PBX:
+                record.answered = record.answered or now
 
     def _note_price(self) -> None:
         price = self.line_leg.price if isinstance(self.line_leg, Priced) else None

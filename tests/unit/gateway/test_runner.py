@@ -25,6 +25,7 @@ from skypechan.call.events import (
     PbxHeld,
     PbxOffered,
     PbxReleased,
+    PbxRinging,
     TimedOut,
     Timer,
 )
@@ -196,6 +197,15 @@ async def test_the_line_learns_why_nobody_answered(engine: Engine) -> None:
         assert on.asked == ["pbx.originate", "line.release"]
         assert on.backend.leg.released_with is HangupCause.USER_BUSY
         await on.happens(LineReleased(CLEARING))
+
+
+async def test_an_answer_that_comes_after_the_end_is_no_answer(engine: Engine) -> None:
+    async with stage(engine, Direction.TO_PBX) as on:
+        await on.happens(LineOffered(), LineReleased(CLEARING))
+        await on.happens(PbxRinging(), PbxAnswered(), PbxReleased(CLEARING))
+    record = on.running.result()
+    assert record.status is DialStatus.CANCEL
+    assert (record.ringing, record.answered) == (None, None)
 
 
 async def test_audio_that_cannot_be_joined_ends_both_legs(engine: Engine) -> None:
