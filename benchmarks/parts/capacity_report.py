@@ -1,0 +1,275 @@
+"""The figures of one run of the capacity benchmark: tables, JSON, the curve."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.parts.contenders import FLOOR, OURS
+from benchmarks.parts.load import Outcome
+from benchmarks.parts.rows import Row, as_table, at_least, at_most
+
+MOST_P99_MS = 20.0
+"""A gateway that is worse is saturated: a frame waits for the next one."""
+
+_MOST_SHARE = 0.95
+_MOST_LOST = 0.001
+_MOST_BEHIND_MS = 5.0
+_TARGETS_MS = {1: (0.3, 0.5), 50: (0.5, 1.0), 200: (1.0, 1.7)}
+_CPU_CALLS, _CPU_RATIO = 200, 1.3
+_CALLS_ON_A_CORE = 400
+_MEMORY_MB, _MEMORY_PER_CALL_KB = 42, 10
+_CALLS_FOR_MEMORY = 40
+_PLOT_DPI = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One gateway under the load of so many calls, once or more often.
+
+    Figures are medians over the runs; lost and late frames are of all together.
+    """
+
+    name: str
+    calls: int
+    runs: list[Outcome]
+
+    @property
+    def cpu_ms(self) -> float:
+        """Milliseconds of a core, for a call and a second."""
+        return self._median(lambda run: run.gateway_cpu_ms)
+
+    @property
+    def load_cpu_ms(self) -> float:
+        """What the load itself cost, likewise."""
+        return self._median(lambda run: run.load_cpu_ms)
+
+    @property
+    def memory_kb(self) -> float:
+        """What of the gateway is in memory."""
+        return self._median(lambda run: run.gateway_memory_kb)
+
+    @property
+    def sent(self) -> int:
+        """Frames sent in both directions."""
+        return sum(way.sent for run in self.runs for way in run.ways)
+
+    @property
+    def lost(self) -> int:
+        """Frames that never came."""
+        return sum(way.lost for run in self.runs for way in run.ways)
+
+    @property
+    def late(self) -> int:
+        """Frames that were under way for more than 20 ms."""
+        return sum(way.late for run in self.runs for way in run.ways)
+
+    def delay_ms(self, percentile: str) -> float:
+        """Return a percentile of the added delay, of the worse direction."""
+        return self._median(lambda run: max(w.delays_ms[percentile] for w in run.ways))
+
+    @property
+    def is_saturated(self) -> bool:
+        """Whether more calls need not be tried."""
+        share = self._median(lambda run: run.gateway_share)
+        lost = self.lost / self.sent
+        late = self.delay_ms("p99") > MOST_P99_MS
+        return share > _MOST_SHARE or lost > _MOST_LOST or late
+
+    @property
+    def is_load_behind(self) -> bool:
+        """Whether the load was not what was ordered, so that nothing is proven."""
+        behind_ms = self._median(lambda run: run.load_behind_ms)
+        return behind_ms > _MOST_BEHIND_MS or any(
+            run.load_share > _MOST_SHARE for run in self.runs
+        )
+
+    def _median(self, figure: Callable[[Outcome], float]) -> float:
+        return float(median(figure(run) for run in self.runs))
+
+
+Cells = Mapping[int, Cell]
+"""What was measured of one gateway, by calls."""
+
+
+@dataclass(slots=True)
+class Results:
+    """Everything about one run; `missing` names what could not be measured."""
+
+    date: str
+    options: Mapping[str, Any]
+    machine: Mapping[str, Any]
+    versions: Mapping[str, str]
+    missing: list[str]
+    load: Mapping[str, float] = field(default_factory=dict)
+    cells: list[Cell] = field(default_factory=list)
+
+    def of(self, name: str) -> Cells:
+        """Return the cells of one gateway by calls."""
+        return {cell.calls: cell for cell in self.cells if cell.name == name}
+
+    def names(self) -> list[str]:
+        """Return the gateways, each once, in the order of the run."""
+        return list(dict.fromkeys(cell.name for cell in self.cells))
+
+
+def capacity(cells: Cells) -> int:
+    """Return the most calls below saturation, 0 without any."""
+    good = [calls for calls, cell in cells.items() if not cell.is_saturated]
+    return max(good, default=0)
+
+
+def memory(cells: Cells) -> tuple[float, float]:
+    """Return kilobytes with the fewest calls, and for each more up to saturation."""
+    least, most = min(cells), max(capacity(cells), min(cells))
+    more_kb = cells[most].memory_kb - cells[least].memory_kb
+    return cells[least].memory_kb, more_kb / max(most - least, 1)
+
+
+def targets(results: Results) -> list[Row]:
+    """Return our figures beside the promised ones and the others', where measured."""
+    ours, rows = results.of(OURS), []
+    others = {name: results.of(name) for name in results.names() if name != OURS}
+    for calls, promised in _TARGETS_MS.items():
+        for percentile, most_ms in zip(("p50", "p99"), promised, strict=True):
+            if calls in ours:
+                beside = {
+                    name: cells[calls].delay_ms(percentile)
+                    for name, cells in others.items()
+                    if calls in cells
+                }
+                what = f"delay added, {calls} calls, {percentile}"
+                figure = ours[calls].delay_ms(percentile)
+                rows.append(at_most(what, "ms", most_ms, figure, beside))
+    floor = others.get(FLOOR, {})
+    if _CPU_CALLS in ours and _CPU_CALLS in floor:
+        ratio = ours[_CPU_CALLS].cpu_ms / floor[_CPU_CALLS].cpu_ms
+        what = f"CPU at {_CPU_CALLS} calls, C relay = 1"
+        rows.append(at_most(what, "", _CPU_RATIO, ratio, {}))
+    return [*rows, _capacity_row(ours, others), *_memory_rows(ours, others)]
+
+
+def _capacity_row(ours: Cells, others: Mapping[str, Cells]) -> Row:
+    """Return how far each came; nothing is said of ours if more was not tried."""
+    beside = {name: float(capacity(cells)) for name, cells in others.items()}
+    what = "calls below saturation, of those tried"
+    row = at_least(what, "", _CALLS_ON_A_CORE, capacity(ours), beside)
+    is_known = bool(row.met) or any(cell.is_saturated for cell in ours.values())
+    return row if is_known else replace(row, met=None)
+
+
+def _memory_rows(ours: Cells, others: Mapping[str, Cells]) -> list[Row]:
+    """Return the memory rows; of a few calls only, more of it would be chance."""
+    if max(ours) - min(ours) < _CALLS_FOR_MEMORY:
+        return []
+    first_kb, more_kb = memory(ours)
+    firsts = {name: memory(cells)[0] / 1024 for name, cells in others.items()}
+    more = {name: memory(cells)[1] for name, cells in others.items()}
+    return [
+        at_most("memory, fewest calls", "MB", _MEMORY_MB, first_kb / 1024, firsts),
+        at_most("memory for a call more", "KB", _MEMORY_PER_CALL_KB, more_kb, more),
+    ]
+
+
+def text(results: Results) -> str:
+    """Return every table, and what a reader must know of the run."""
+    head = (
+        "| calls | gateway | CPU, ms/s a call | C relay = 1 | p50, ms | p99, ms "
+        "| lost | late | memory, MB | load's CPU, ms/s a call |"
+    )
+    lines = [head, "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|"]
+    floor = results.of(FLOOR)
+    for cell in results.cells:
+        ratio = "-"
+        if cell.calls in floor:
+            ratio = f"{cell.cpu_ms / floor[cell.calls].cpu_ms:.2f}"
+        doubt = " (saturated)" if cell.is_saturated else ""
+        doubt += " (load behind)" if cell.is_load_behind else ""
+        lines.append(
+            f"| {cell.calls} | {cell.name}{doubt} | {cell.cpu_ms:.2f} | {ratio} "
+            f"| {cell.delay_ms('p50'):.2f} | {cell.delay_ms('p99'):.2f} "
+            f"| {cell.lost} | {cell.late} | {cell.memory_kb / 1024:.1f} "
+            f"| {cell.load_cpu_ms:.2f} |"
+        )
+    table = as_table(targets(results))
+    return "\n".join([table, "", *lines, "", *_notes(results)])
+
+
+def _notes(results: Results) -> list[str]:
+    load, machine = results.load, results.machine
+    options = ", ".join(f"{name} {value}" for name, value in results.options.items())
+    notes = [f"Not measured: {what}." for what in results.missing]
+    if any(cell.is_load_behind for cell in results.cells):
+        notes.append(
+            '"Load behind": it missed its own schedule. Such a row proves nothing.'
+        )
+    notes.append(
+        f"{results.date}: {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['system']}; load average {load['load_average_before']} before, "
+        f"{load['load_average_after']} after, cores busy {load['busy_share']:.0%}; "
+        f"Python {results.versions['python']}, numpy {results.versions['numpy']}; "
+        f"{options}."
+    )
+    return [f"* {note}" for note in notes]
+
+
+def write_json(results: Results, file: Path) -> None:
+    """Write every figure of every run."""
+    document = {
+        "benchmark": "capacity",
+        "date": results.date,
+        "options": dict(results.options),
+        "machine": dict(results.machine),
+        "load": dict(results.load),
+        "versions": dict(results.versions),
+        "missing": results.missing,
+        "targets": [row.as_json() for row in targets(results)],
+        "cells": [
+            {
+                "gateway": cell.name,
+                "calls": cell.calls,
+                "saturated": cell.is_saturated,
+                "load_behind": cell.is_load_behind,
+                "runs": [asdict(run) for run in cell.runs],
+            }
+            for cell in results.cells
+        ],
+    }
+    file.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def write_plot(results: Results, file: Path) -> None:
+    """Draw CPU, delay and memory over calls, as PNG and SVG; needs matplotlib."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, (cpu, delay, kept) = plt.subplots(1, 3, figsize=(15, 4.8))
+    for name in results.names():
+        cells = results.of(name)
+        calls = list(cells)
+        cpu.plot(calls, [one.cpu_ms for one in cells.values()], "o-", label=name)
+        (line,) = delay.plot(
+            calls, [one.delay_ms("p50") for one in cells.values()], "o-"
+        )
+        p99_ms = [one.delay_ms("p99") for one in cells.values()]
+        delay.plot(calls, p99_ms, "o--", color=line.get_color())
+        kept.plot(calls, [one.memory_kb / 1024 for one in cells.values()], "o-")
+    delay.axhline(MOST_P99_MS, color="grey", linewidth=0.8)
+    delay.set(title="delay added, ms: p50, dashed p99", yscale="log", xscale="symlog")
+    cpu.set(title="CPU, ms a second and call", yscale="log", xscale="symlog")
+    kept.set(title="memory, MB", ylim=(0, None))
+    for panel in (cpu, delay, kept):
+        panel.set_xlabel("calls")
+        panel.grid(alpha=0.3)
+    cpu.legend(fontsize=8)
+    figure.suptitle(f"Capacity, {results.date}, {results.machine['cpu']}", fontsize=10)
+    figure.tight_layout()
+    for suffix in (file.suffix, ".svg"):
+        figure.savefig(file.with_suffix(suffix), dpi=_PLOT_DPI)
+    plt.close(figure)
