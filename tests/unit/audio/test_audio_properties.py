@@ -107,7 +107,7 @@ def test_no_sound_gives_what_is_none_and_none_goes_on_by_itself(
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     all_calls=st.lists(calls(), min_size=CAPACITY, max_size=CAPACITY),
     chance=st.randoms(use_true_random=False),
