@@ -16,7 +16,7 @@ class Figures:
 
     def add(self, name: str, *milliseconds: float) -> None:
         """Note what was measured."""
-        self._values[name].extend(milliseconds)
+        self._values[name].extend(map(float, milliseconds))
 
     def as_dict(self) -> dict[str, list[float]]:
         """All figures, as one worker of several tells them."""
