@@ -9,6 +9,9 @@ import os
 import signal
 import socket
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from skypechan.asterisk.ami.link import AmiLink
 from skypechan.asterisk.audiosocket.server import AudioSocketServer
@@ -17,8 +20,12 @@ from skypechan.asterisk.pbx import Pbx
 from skypechan.backends.base import Backend
 from skypechan.backends.echo.backend import EchoBackend
 from skypechan.backends.skype.backend import SkypeBackend
+from skypechan.backends.skype.settings import SkypeSettings
+from skypechan.backends.skype.transport import Transport
+from skypechan.backends.skype.transports import transport_factory
 from skypechan.clock import Clock, SystemClock
 from skypechan.config.reader import Config, LineConfig
+from skypechan.desktop.supervisor import Supervisor
 from skypechan.errors import ConfigError
 from skypechan.gateway.gateway import Gateway
 from skypechan.gateway.lines import Line, Lines
@@ -33,11 +40,40 @@ _log = logging.getLogger(__name__)
 _DRAIN_S = 3.0
 
 
-def make_backend(line: LineConfig, clock: Clock) -> Backend:
-    """Return the backend that a line's configuration names."""
+def make_line(line: LineConfig, clock: Clock, base: Path) -> Line:
+    """Return a configured line; relative folders are below `base`.
+
+    Raises ConfigError for settings that its backend cannot serve.
+    """
+    if not line.client.is_ours:
+        return Line(line.name, line.line, _backend(line, clock), clock)
+    folder = line.client.folder_from(base, line.name)
+    supervisor = Supervisor(line.name, line.client, folder, clock)
+    backend = _backend(line, clock, supervisor)
+    return Line(line.name, line.line, backend, clock, supervisor)
+
+
+def _backend(
+    line: LineConfig, clock: Clock, supervisor: Supervisor | None = None
+) -> Backend:
     if line.line.backend == "echo":
         return EchoBackend()
-    return SkypeBackend(line.backend, clock, wire=wire_log(line.name))
+    way = transport_factory(line.backend)
+    if supervisor is not None:
+        way = partial(_open_beside, supervisor, line.backend)
+    return SkypeBackend(line.backend, clock, way, wire=wire_log(line.name))
+
+
+async def _open_beside(supervisor: Supervisor, settings: SkypeSettings) -> Transport:
+    """Reach the client on the desktop that it has been given."""
+    place = supervisor.place
+    there = replace(
+        settings,
+        dbus_address=place.dbus_address,
+        display=place.display,
+        xauthority=str(place.xauthority),
+    )
+    return await transport_factory(there)()
 
 
 async def run(config: Config) -> None:
@@ -50,11 +86,9 @@ async def run(config: Config) -> None:
     server = AudioSocketServer(config.asterisk, clock)
     link = AmiLink(config.asterisk, clock)
     pbx = Pbx(link, server, clock, config.contacts)
-    lines = Lines(
-        Line(line.name, line.line, make_backend(line, clock), clock)
-        for line in config.lines
-    )
-    records = RecordBook(config.records, config.source.parent, clock)
+    base = config.source.parent
+    lines = Lines(make_line(line, clock, base) for line in config.lines)
+    records = RecordBook(config.records, base, clock)
     devices = Devices(link, clock)
     gateway = Gateway(lines, pbx, engine, config.routes, clock, records, devices)
     with closing(engine), gateway.feed.following_the_log():
@@ -70,9 +104,9 @@ async def run(config: Config) -> None:
 
 async def _serve_calls(gateway: Gateway) -> None:
     serving = asyncio.create_task(gateway.run(), name="gateway")
-    _tell_supervisor("READY=1")
+    _tell_systemd("READY=1")
     await _stop_requested(serving)
-    _tell_supervisor("STOPPING=1")
+    _tell_systemd("STOPPING=1")
     await gateway.release_all("the gateway stops", _DRAIN_S)
     serving.cancel()
     await asyncio.wait([serving])
@@ -99,7 +133,7 @@ async def _stop_requested(serving: asyncio.Task[None]) -> None:
     waiting.cancel()
 
 
-def _tell_supervisor(state: str) -> None:
+def _tell_systemd(state: str) -> None:
     """Tell systemd how we are (sd_notify); no supervisor, no message."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:

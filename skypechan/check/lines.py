@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 
 from skypechan.backends.skype.inspection import Hurdle, Inspection, inspect
@@ -46,10 +47,25 @@ async def lines(subject: Subject) -> AsyncIterator[Finding]:
         running = subject.running
         if running is not None:
             yield _told(line, running.lines.get(line.name))
+        elif line.programs:
+            yield _startable(line)
         elif line.line.backend == "skype":
             yield _seen(line, await inspect(line.backend, subject.clock))
         else:
             yield ok(f"line {line.name}", "needs nothing outside")
+
+
+def _startable(line: CheckedLine) -> Finding:
+    """Find out whether the gateway could start a line's client."""
+    missing = [program for program in line.programs if shutil.which(program) is None]
+    if not missing:
+        return ok(f"line {line.name}", "the gateway will start its client")
+    return failed(
+        f"client {line.name}",
+        "the gateway cannot start the client",
+        f"there is no program {', '.join(missing)}",
+        "install it, or correct command in the line's client table",
+    )
 
 
 def _told(line: CheckedLine, fact: LineFact | None) -> Finding:
@@ -67,6 +83,13 @@ def _told(line: CheckedLine, fact: LineFact | None) -> Finding:
     hurdle = _OF_STATE.get(fact.state)
     if hurdle is None:
         return ok(f"line {line.name}", f"is {fact.state}", fact.reason)
+    if line.programs and fact.state == "waiting_for_client":
+        return failed(
+            f"client {line.name}",
+            "the client that the gateway starts is not there",
+            f"{fact.reason}, says the gateway",
+            f"look into its log; then: skypechan line restart {line.name} --now",
+        )
     if hurdle is Hurdle.CLIENT and fact.state == "waiting_for_client":
         absent = fact.reason == _NOBODY_THERE
         hurdle = Hurdle.CLIENT if absent else Hurdle.TRANSPORT

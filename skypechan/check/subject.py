@@ -16,11 +16,16 @@ from skypechan.settings import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class CheckedLine:
-    """A configured line; `backend` are the settings that its kind of client adds."""
+    """A configured line; `backend` are the settings that its kind of client adds.
+
+    `programs` are those that the gateway starts for it: none where its client is
+    started elsewhere.
+    """
 
     name: str
     line: LineSettings
     backend: Any
+    programs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from skypechan.config import skypiax
 from skypechan.config.legacy import OldFile
 from skypechan.config.tables import TableReader
 from skypechan.config.values import Untyped, did_you_mean
+from skypechan.desktop.settings import ClientSettings
 from skypechan.errors import ConfigError
 from skypechan.gateway.lines import SELECTORS
 from skypechan.gateway.records import RecordSettings
@@ -52,6 +53,9 @@ SECTIONS: dict[str, type] = {
 BACKENDS: dict[str, type | None] = {"skype": SkypeSettings, "echo": None}
 """The settings that a kind of client adds to those of every line."""
 
+CLIENT = "client"
+"""The table in a line's table that has the settings of its client."""
+
 _ROUTE_PATTERNS = {
     "line": "line",
     "account": "account",
@@ -64,11 +68,15 @@ _LINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 
 @dataclass(frozen=True, slots=True)
 class LineConfig:
-    """One `[lines.NAME]` table: what every line has, and what its backend adds."""
+    """One `[lines.NAME]` table: what every line has, and what its backend adds.
+
+    `client` is its `[lines.NAME.client]`.
+    """
 
     name: str
     line: LineSettings
     backend: Any
+    client: ClientSettings = field(default_factory=ClientSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,12 +292,45 @@ def _lines(reader: TableReader, tables: Mapping[str, Any]) -> Iterator[LineConfi
                 f"a line cannot be called {name!r}: letters, digits, . _ - only, "
                 f"and not {', '.join(SELECTORS)}",
             )
-        line = reader.read(LineSettings, table, values)
+        own = {key: value for key, value in values.items() if key != CLIENT}
+        line = reader.read(LineSettings, table, own)
         extra = BACKENDS.get(line.backend)
         kinds = (LineSettings, extra) if extra else (LineSettings,)
-        reader.check_names(table, values, *kinds)
-        backend = reader.read(extra, table, values) if extra else None
-        yield LineConfig(name, line, backend)
+        reader.check_names(table, own, *kinds)
+        backend = reader.read(extra, table, own) if extra else None
+        client = _client(reader, table, values)
+        if client.is_ours:
+            _check_client(reader, table, own, extra)
+        yield LineConfig(name, line, backend, client)
+
+
+def _client(
+    reader: TableReader, line_table: str, line_values: Mapping[str, Any]
+) -> ClientSettings:
+    """Return the settings of a line's client, where the gateway starts it."""
+    values = line_values.get(CLIENT, {})
+    if not isinstance(values, dict):
+        reader.fault(
+            line_table, CLIENT, f"client must be a table, [{line_table}.client]"
+        )
+        values = {}
+    table, own = f"{line_table}.{CLIENT}", dict(values)
+    _read_secrets(reader, table, own, ClientSettings)
+    reader.check_names(table, own, ClientSettings)
+    client: ClientSettings = reader.read(ClientSettings, table, own)
+    return client
+
+
+def _check_client(
+    reader: TableReader, table: str, values: Mapping[str, Any], backend: type | None
+) -> None:
+    """Refuse what contradicts a client on a display and a bus of its own."""
+    if backend is None:
+        reader.fault(f"{table}.{CLIENT}", "command", "this backend needs no client")
+    for key in ("dbus_address", "display", "xauthority"):
+        if values.get(key):
+            text = f"{key}: the client that the gateway starts gets its own: leave it"
+            reader.fault(table, key, f"{text} empty")
 
 
 def _routes(

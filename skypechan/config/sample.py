@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from skypechan.config.reader import BACKENDS, SECTIONS, contact_uuid
+from skypechan.config.reader import BACKENDS, CLIENT, SECTIONS, contact_uuid
+from skypechan.desktop.settings import ClientSettings
 from skypechan.gateway.settings import LineSettings
 from skypechan.settings import Endpoint
 
@@ -67,6 +68,9 @@ def _lines() -> Iterator[str]:
         if settings_or_none is not None:
             yield f'# Only for backend = "{backend}":'
             yield from _keys(settings_or_none, _LINE_VALUES)
+    yield "\n# Where the gateway itself starts the line's client and keeps it running."
+    yield f"[lines.{_LINE_NAME}.{CLIENT}]"
+    yield from _keys(ClientSettings, {})
 
 
 def _keys(settings: type, values: dict[str, str]) -> Iterator[str]:

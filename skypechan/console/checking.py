@@ -76,7 +76,8 @@ def _subject(config: Config, running: Running | None) -> Subject:
         asterisk=config.asterisk,
         web=config.web.listen,
         lines=tuple(
-            CheckedLine(line.name, line.line, line.backend) for line in config.lines
+            CheckedLine(line.name, line.line, line.backend, line.client.programs)
+            for line in config.lines
         ),
         targets=tuple(
             (f"route {number}", route.to)
@@ -103,8 +104,11 @@ def _has_secret(path: Path) -> bool:
         tables: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return "ami_secret" in tables.get("asterisk", {}) or "token" in tables.get(
-        "web", {}
+    clients = (line.get("client", {}) for line in tables.get("lines", {}).values())
+    return (
+        "ami_secret" in tables.get("asterisk", {})
+        or "token" in tables.get("web", {})
+        or any("login" in client for client in clients)
     )
 
 

@@ -15,8 +15,8 @@ import re
 import shutil
 import signal
 from collections import deque
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +49,17 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     package: str = ""
     """The Debian package that has it, for the advice when it is missing."""
+    login: str = field(default="", repr=False)
+    """What it gets on standard input; its words are masked in what it writes."""
+
+    def masked(self, written: bytes) -> bytes:
+        """Return what it wrote without the secret: any word of it but the first.
+
+        The first is a name, which logs may have.
+        """
+        for word in self.login.split()[1:]:
+            written = written.replace(word.encode(), b"***")
+        return written
 
 
 class _Log:
@@ -100,20 +111,21 @@ class Process:
             message = f"{first} is not installed{advice}"
             raise LinkDownError(message)
         switch = program.user.switch() if program.user else ()
-        child = await asyncio.create_subprocess_exec(
-            "setpriv",
-            "--pdeathsig=KILL",
-            *switch,
-            "--",
-            found,
-            *program.command[1:],
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            cwd=program.directory,
-            env=_environment(program),
-            start_new_session=True,
-        )
+        with _standard_input(program.login) as stdin:
+            child = await asyncio.create_subprocess_exec(
+                "setpriv",
+                "--pdeathsig=KILL",
+                *switch,
+                "--",
+                found,
+                *program.command[1:],
+                stdin=stdin,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                cwd=program.directory,
+                env=_environment(program),
+                start_new_session=True,
+            )
         return cls(program, child)
 
     @property
@@ -148,7 +160,7 @@ class Process:
             if match:
                 return match
         if self._reader.done():
-            raise self._gone()
+            raise self.gone()
         future = asyncio.get_running_loop().create_future()
         waiter = _Waiter(expression, future)
         self._waiters.append(waiter)
@@ -232,21 +244,27 @@ class Process:
         rest = b""
         try:
             while chunk := await stdout.read(_CHUNK):
-                self._log.write(chunk)
-                *whole, rest = (rest + chunk).split(b"\n")
-                for line in whole:
-                    self._take(line)
-                # A line without an end must not fill the memory.
-                rest = rest[-_CHUNK:]
-            if rest:
-                self._take(rest)
+                whole, newline, rest = (rest + chunk).rpartition(b"\n")
+                if len(rest) > _CHUNK:
+                    # A line without an end must not fill the memory.
+                    whole, newline, rest = whole + newline + rest, b"", b""
+                self._take(whole + newline)
+            self._take(rest)
             await self._child.wait()
         finally:
             self._log.close()
             self._fail_waiters()
 
-    def _take(self, raw: bytes) -> None:
-        line = raw.decode("utf-8", "replace").rstrip("\r")
+    def _take(self, written: bytes) -> None:
+        """Take note of whole lines: no secret is cut in two where it would show."""
+        if not written:
+            return
+        written = self.program.masked(written)
+        self._log.write(written)
+        for line in written.removesuffix(b"\n").split(b"\n"):
+            self._take_line(line.decode("utf-8", "replace").rstrip("\r"))
+
+    def _take_line(self, line: str) -> None:
         self._lines.append(line)
         self._line_count += 1
         for waiter in self._waiters:
@@ -261,9 +279,10 @@ class Process:
     def _fail_waiters(self) -> None:
         for waiter in self._waiters:
             if not waiter.found.done():
-                waiter.found.set_exception(self._gone())
+                waiter.found.set_exception(self.gone())
 
-    def _gone(self) -> LinkDownError:
+    def gone(self) -> LinkDownError:
+        """Return how it ended and what it said last, to be raised or told."""
         status = self._child.returncode
         message = f"{self.program.name} ended with status {status}"
         return LinkDownError(f"{message}{self._last_words()}")
@@ -271,6 +290,24 @@ class Process:
     def _last_words(self) -> str:
         said = [line for line in self._lines if line.strip()][-3:]
         return f" (log {self.log_path}): {' / '.join(said)}" if said else ""
+
+
+@contextmanager
+def _standard_input(login: str) -> Iterator[int]:
+    """Yield a descriptor to read the login from, and then the end of the file.
+
+    A pipe takes at least a page without a reader (pipe(7)).
+    """
+    if not login:
+        yield asyncio.subprocess.DEVNULL
+        return
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, f"{login}\n".encode())
+        os.close(writing)
+        yield reading
+    finally:
+        os.close(reading)
 
 
 def _environment(program: Program) -> dict[str, str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from skypechan.backends.base import Backend, LineState, Offer
 from skypechan.call.causes import HangupCause
@@ -17,6 +19,8 @@ from skypechan.gateway.permissions import objection_to_address
 from skypechan.gateway.settings import LineSettings
 
 _log = logging.getLogger(__name__)
+
+_ABSENT = (LineState.STARTING, LineState.WAITING_FOR_CLIENT)
 
 ANY, ROUND_ROBIN, LEAST_RECENT = "ANY", "RR", "LRU"
 SELECTORS = (ANY, ROUND_ROBIN, LEAST_RECENT)
@@ -29,15 +33,36 @@ class Due(StrEnum):
     RESTART = "restart"
 
 
+class ClientSupervisor(Protocol):
+    """Who starts a line's client and keeps it running, where that is the gateway."""
+
+    def supervising(
+        self, tell: Callable[[str], None], /
+    ) -> AbstractAsyncContextManager[None]:
+        """Keep the client running; `tell` gets what keeps it from being there."""
+
+    async def restart(self) -> None:
+        """Start the client anew; return when the old one is gone."""
+
+    def line_is(self, state: LineState, /) -> None:
+        """Take note of what the line's backend says of the client."""
+
+
 class Line:
     """One configured client: what state it is in and whether a call has it.
 
     The state is the client's, as its backend tells it, unless the operator has
-    paused the line. `on_change` is told of every change of state or use.
+    paused the line. `on_change` is told of every change of state or use. Without a
+    `supervisor` the client is started by somebody else.
     """
 
     def __init__(
-        self, name: str, settings: LineSettings, backend: Backend, clock: Clock
+        self,
+        name: str,
+        settings: LineSettings,
+        backend: Backend,
+        clock: Clock,
+        supervisor: ClientSupervisor | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -53,6 +78,8 @@ class Line:
         self.on_offer: Callable[[Line, Offer], EventSink] | None = None
         self.on_change: Callable[[Line], None] | None = None
         self._clock = clock
+        self._supervisor = supervisor
+        self._absence = ""
         self._last_used_s = 0.0
         self._client = (LineState.STARTING, "")
         self._paused = False
@@ -141,10 +168,15 @@ class Line:
     # The client.
 
     async def serve(self) -> None:
-        """Keep the backend running until cancelled.
+        """Keep the client, where it is ours, and the backend running until cancelled.
 
-        A fault of ours in it costs this line only.
+        A fault of ours in the backend costs this line only.
         """
+        keeper = self._supervisor
+        async with keeper.supervising(self._absent) if keeper else nullcontext():
+            await self._keep_attached()
+
+    async def _keep_attached(self) -> None:
         backoff = Backoff()
         while True:
             self._restarting.clear()
@@ -160,6 +192,8 @@ class Line:
             if self._restarting.is_set():
                 backoff.reset()
                 self.line_changed(LineState.STARTING, "restarted by the operator", "")
+                if self._supervisor is not None:
+                    await self._supervisor.restart()
                 continue
             _log.error("! line %s failed", self.name, exc_info=failed)
             self.line_changed(LineState.DEGRADED, "a fault; the log says which", "")
@@ -169,6 +203,13 @@ class Line:
         """Take note of what the backend says of its client."""
         self.account = account or self.account
         self._client = (state, reason)
+        if self._supervisor is not None:
+            self._supervisor.line_is(state)
+        self._publish()
+
+    def _absent(self, reason: str) -> None:
+        """Take note of what keeps the client from being there."""
+        self._absence = reason
         self._publish()
 
     def offered(self, offer: Offer) -> EventSink:
@@ -199,6 +240,8 @@ class Line:
         if self._due:
             wanted = " and ".join(sorted(self._due))
             return state, f"will {wanted} when its call has ended"
+        if state in _ABSENT and self._absence:
+            return state, self._absence
         return state, reason
 
     def _changed(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.config.reader import SECTIONS, parse
 from skypechan.config.sample import sample
+from skypechan.desktop.settings import ClientSettings
 from skypechan.gateway.settings import LineSettings
 
 
@@ -16,11 +17,12 @@ def test_the_sample_loads_and_keeps_the_defaults() -> None:
     assert [line.name for line in config.lines] == ["skypeclient"]
     for name, settings in SECTIONS.items():
         assert getattr(config, name) == settings()
+    assert config.lines[0].client == ClientSettings()
 
 
 def test_the_sample_shows_every_setting_with_a_comment() -> None:
     lines = sample().splitlines()
-    for settings in (*SECTIONS.values(), LineSettings, SkypeSettings):
+    for settings in (*SECTIONS.values(), LineSettings, SkypeSettings, ClientSettings):
         for declared in dataclasses.fields(settings):
             at = [
                 number

@@ -1,0 +1,95 @@
+"""What an operator may set of a client that the gateway itself starts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from skypechan.errors import ConfigError
+from skypechan.settings import one_line, setting
+
+_SCREEN = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}x(8|16|24)\Z")
+_PROGRAMS = ("setpriv", "Xvfb", "dbus-daemon")
+_MOST_LOGIN = 1_000
+
+
+def _is_screen(text: str) -> None:
+    if not _SCREEN.match(text):
+        raise ConfigError(f"must be WIDTHxHEIGHTxDEPTH, as 1024x768x24, not {text!r}")
+
+
+def _is_login(text: str) -> None:
+    one_line(text)
+    if len(text) > _MOST_LOGIN:
+        raise ConfigError(f"must have at most {_MOST_LOGIN} characters")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """One line's client: how it is started, within which limits, how often again."""
+
+    command: tuple[str, ...] = setting(
+        (),
+        "the client's program and its arguments; empty: it is started elsewhere. It "
+        "gets a display and a D-Bus of its own, where the line finds it. Historical, "
+        "the last real client for Linux, 4.3 of 2014: "
+        '["skype", "--pipelogin", "--dbpath=profile"]',
+    )
+    login: str = setting(
+        "",
+        "one line for the client's standard input and for nothing else; --pipelogin "
+        "wants name and password",
+        secret=True,
+        form=_is_login,
+    )
+    folder: str = setting(
+        "",
+        "where the client runs, with its log, and with its HOME below; empty: "
+        "clients/NAME beside this file",
+    )
+    screen: str = setting(
+        "1024x768x24", "size and depth of its display", form=_is_screen
+    )
+    memory_mb: int = setting(
+        4096, "most address space of each of its processes; 0: no limit", least=0
+    )
+    open_files: int = setting(
+        1024, "most files that each of its processes may have open", least=16
+    )
+    hung_seconds: int = setting(
+        15,
+        "a client that answers nothing is killed and started again after so long in "
+        "the state degraded; 0: never",
+        least=0,
+    )
+    crashes_most: int = setting(
+        5, "so many ends within crash_window_seconds are borne", least=1
+    )
+    crash_window_seconds: int = setting(60, "see crashes_most", least=1)
+    crash_pause_seconds: int = setting(
+        300,
+        "how long a client that ends more often is left alone; `line restart` starts "
+        "it at once",
+        least=1,
+    )
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether the gateway starts the client."""
+        return bool(self.command)
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Return what must be installed; nothing where the client is not ours."""
+        return (*_PROGRAMS, self.command[0]) if self.is_ours else ()
+
+    def folder_from(self, base: Path, line: str) -> Path:
+        """Return the client's folder; what is relative is below `base`."""
+        return (base / (self.folder or f"clients/{line}")).absolute()
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """Return the resource limits in the words of the warden; never a core file."""
+        memory = (f"AS={self.memory_mb << 20}",) if self.memory_mb else ()
+        return (*memory, f"NOFILE={self.open_files}", "CORE=0")

@@ -1,0 +1,198 @@
+"""Keeps one line's client running: started, watched, killed when it hangs, reaped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from skypechan.backends.base import LineState
+from skypechan.clock import Clock
+from skypechan.desktop import warden
+from skypechan.desktop.desktop import Desktop, Place
+from skypechan.desktop.process import Process, Program
+from skypechan.desktop.restarts import Restarts
+from skypechan.desktop.settings import ClientSettings
+from skypechan.desktop.users import private_folder
+from skypechan.errors import LinkDownError, LinkError
+
+_log = logging.getLogger(__name__)
+
+_COMING = "the client was started and has not appeared yet"
+_RESTARTED = "restarted by the operator"
+
+
+class Supervisor:
+    """The desktop and the client of one line. Implements `ClientSupervisor`.
+
+    Display and bus outlive the client; when one of them ends, all start anew.
+    """
+
+    def __init__(
+        self, line: str, settings: ClientSettings, folder: Path, clock: Clock
+    ) -> None:
+        self._line = line
+        self._settings = settings
+        self._folder = folder
+        self._clock = clock
+        self._restarts = Restarts(settings, clock)
+        self._tell: Callable[[str], None] = _untold
+        self._reason = "the desktop of the client starts"
+        self._place: Place | None = None
+        self._client: Process | None = None
+        self._hung = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._patience: asyncio.Task[None] | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the client is found. Raises LinkDownError while there is no desktop."""
+        if self._place is None:
+            raise LinkDownError(self._reason)
+        return self._place
+
+    @property
+    def client(self) -> Process | None:
+        """The client's process (its warden), while there is one."""
+        return self._client
+
+    @asynccontextmanager
+    async def supervising(self, tell: Callable[[str], None]) -> AsyncIterator[None]:
+        """Keep the client running; `tell` gets what stands between it and us."""
+        self._tell = tell
+        running = asyncio.create_task(self._run(), name=f"client of {self._line}")
+        try:
+            yield
+        finally:
+            ending = [task for task in (running, self._patience) if task]
+            for task in ending:
+                task.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)
+
+    async def restart(self) -> None:
+        """Start the client anew, however often it has ended; return when it is gone."""
+        self._wanted.set()
+        self._report(_RESTARTED)
+        if self._client is not None:
+            await self._client.wait()
+
+    def line_is(self, state: LineState) -> None:
+        """Take note of what the line says of its client: one that hangs is killed."""
+        is_hung = state is LineState.DEGRADED and self._settings.hung_seconds > 0
+        if is_hung == (self._patience is not None):
+            return
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        else:
+            self._patience = asyncio.create_task(self._lose_patience())
+
+    async def _lose_patience(self) -> None:
+        await self._clock.sleep(self._settings.hung_seconds)
+        self._hung.set()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                how = await self._live()
+            except (LinkError, OSError) as error:
+                how = str(error)
+            except Exception:  # noqa: BLE001 - a fault of ours costs this line only
+                _log.exception("! the client of line %s", self._line)
+                how = "a fault; the log says which"
+            await self._rest(how)
+
+    async def _live(self) -> str:
+        """Keep a client running for as long as its desktop lives; return its end."""
+        async with Desktop(self._folder, self._settings.screen) as desktop:
+            self._place = desktop.place
+            try:
+                while True:
+                    how = await self._serve(desktop)
+                    if not desktop.is_up:
+                        return how
+                    await self._rest(how)
+            finally:
+                self._place = None
+
+    async def _serve(self, desktop: Desktop) -> str:
+        """Run one client; return how it ended. Raises LinkDownError and OSError."""
+        self._hung.clear()
+        self._wanted.clear()
+        async with await Process.start(self._program(desktop.place)) as client:
+            self._client = client
+            _log.info("= the client of line %s is started", self._line)
+            self._report(_COMING)
+            try:
+                how: str = await _first(
+                    self._ended(client),
+                    desktop.wait_lost(),
+                    self._killed(client),
+                    self._is_wanted_anew(),
+                )
+                return how
+            finally:
+                self._client = None
+
+    def _program(self, place: Place) -> Program:
+        home = private_folder(self._folder / "home")
+        python = (sys.executable, "-I", "-S", warden.__file__)
+        watched = (*python, str(os.getpid()), *self._settings.limits, "--")
+        return Program(
+            "client",
+            (*watched, *self._settings.command),
+            self._folder,
+            environment={**place.environment, "HOME": str(home)},
+            login=self._settings.login,
+        )
+
+    async def _ended(self, client: Process) -> str:
+        await client.wait()
+        return str(client.gone())
+
+    async def _killed(self, client: Process) -> str:
+        await self._hung.wait()
+        client.signal(signal.SIGQUIT)
+        return "the client did not answer and was killed"
+
+    async def _is_wanted_anew(self) -> str:
+        await self._wanted.wait()
+        return _RESTARTED
+
+    async def _rest(self, how: str) -> None:
+        """Wait before the next start, but not for the operator."""
+        if not self._wanted.is_set():
+            wait_s = self._restarts.ended()
+            often = ", too often" if self._restarts.is_loop else ""
+            self._report(f"{how}{often}; started again in {wait_s:.1f} s")
+            _log.warning("! line %s: %s", self._line, self._reason)
+            await _first(self._clock.sleep(wait_s), self._wanted.wait())
+        if self._wanted.is_set():
+            self._wanted.clear()
+            self._restarts.forget()
+
+    def _report(self, reason: str) -> None:
+        self._reason = reason
+        self._tell(reason)
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> Any:
+    """Wait for the first of several; return what it returns, end the others."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return next(task.result() for task in tasks if task.done())
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _untold(_: str) -> None:
+    """Nobody listens yet."""

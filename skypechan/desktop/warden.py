@@ -1,0 +1,134 @@
+"""`warden.py STARTER LIMIT=N... -- COMMAND...`: one program, and nothing left of it.
+
+A client may start others, which leave its process group or outlive it. The warden is
+their subreaper (prctl(2)): whoever loses its parent becomes the warden's child. It
+ends them all when the program has ended, when it is told to, and when STARTER, the
+process that started it, is gone, in whatever way. If the warden itself is killed, the
+kernel kills the program.
+
+SIGTERM asks the program to end and kills after some seconds; SIGQUIT kills at once.
+LIMIT=N are resource limits by their names in setrlimit(2), such as NOFILE=1024. The
+exit status is the program's.
+
+It is a process of its own, so it imports little and nothing of ours.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+ORDERLY_S = 4
+"""How long the program may take to end when it is asked to."""
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_HEEDED = {signal.SIGTERM, signal.SIGQUIT, signal.SIGALRM, signal.SIGCHLD}
+_NOT_STARTED = 127
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command until it has ended; return its status as `os.waitpid` does."""
+    split = arguments.index("--")
+    starter, *limits = arguments[:split]
+    _control(_PR_SET_CHILD_SUBREAPER, 1)
+    _control(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
+    if os.getppid() != int(starter):  # gone before the kernel could tell us
+        return 0
+    warden = os.getpid()
+    program = os.fork()
+    if program == 0:
+        _become(arguments[split + 1 :], limits, warden)
+    # A program that reads no more shall be seen to end by who writes.
+    os.close(0)
+    try:
+        return _attend(program)
+    finally:
+        _end_everybody()
+
+
+def _control(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), f"prctl {option}")
+
+
+def _become(command: list[str], limits: list[str], warden: int) -> NoReturn:
+    """Be the program, in the child."""
+    try:
+        for limit in limits:
+            _limit(*limit.split("="))
+        _control(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
+        if os.getppid() == warden:
+            os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{command[0]}: {error}\n")
+        sys.stderr.flush()
+    os._exit(_NOT_STARTED)
+
+
+def _limit(name: str, most: str) -> None:
+    """Set a limit, or leave it where it is lower."""
+    number, wanted = getattr(resource, f"RLIMIT_{name}"), int(most)
+    hard = resource.getrlimit(number)[1]
+    if hard == resource.RLIM_INFINITY or wanted <= hard:
+        resource.setrlimit(number, (wanted, wanted))
+
+
+def _attend(program: int) -> int:
+    """Wait for the program's end, or bring it about."""
+    while True:
+        match signal.sigwait(_HEEDED):
+            case signal.SIGTERM:
+                os.kill(program, signal.SIGTERM)
+                signal.alarm(ORDERLY_S)
+            case signal.SIGQUIT | signal.SIGALRM:
+                os.kill(program, signal.SIGKILL)
+        for pid, status in _ended():
+            if pid == program:
+                return status
+
+
+def _ended() -> Iterator[tuple[int, int]]:
+    """Reap whoever has ended."""
+    with suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            yield found
+
+
+def _end_everybody() -> None:
+    """Kill and reap until no child is left: the children of the dead become ours."""
+    with suppress(ChildProcessError):
+        while True:
+            for pid in _children():
+                os.kill(pid, signal.SIGKILL)
+            os.waitpid(-1, 0)
+
+
+def _children() -> list[int]:
+    return [int(pid) for pid in Path("/proc/thread-self/children").read_text().split()]
+
+
+def _end_as(status: int) -> NoReturn:
+    """End in the way that the program has ended."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with suppress(OSError, ValueError):  # KILL has no other way
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+        os.kill(os.getpid(), number)
+    sys.exit(os.waitstatus_to_exitcode(status))
+
+
+if __name__ == "__main__":
+    _end_as(main(sys.argv[1:]))
