@@ -22,15 +22,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from skypechan.clock import Clock, SystemClock
 from skypechan.desktop.users import User
 from skypechan.errors import DeadlineError, LinkDownError
 
 READY_S = 20.0
 """How long a part may take to become ready on a busy machine."""
 
+_CLOCK = SystemClock()
 _STOP_S = 5.0
 _LOG_BYTES = 4_000_000
 _LINES_KEPT = 5_000
+_CHARACTERS_KEPT = 4_096
 _CHUNK = 65_536
 
 
@@ -51,6 +54,9 @@ class Program:
     """The Debian package that has it, for the advice when it is missing."""
     login: str = field(default="", repr=False)
     """What it gets on standard input; its words are masked in what it writes."""
+
+    most_bytes_per_s: int = 0
+    """How fast its output is read, 0 for at will: beyond it has to wait for us."""
 
     def masked(self, written: bytes) -> bytes:
         """Return what it wrote without the secret: any word of it but the first.
@@ -89,8 +95,11 @@ class _Waiter:
 class Process:
     """A running child. Made by `start`; ended by `stop`, or by leaving `async with`."""
 
-    def __init__(self, program: Program, child: asyncio.subprocess.Process) -> None:
+    def __init__(
+        self, program: Program, child: asyncio.subprocess.Process, clock: Clock
+    ) -> None:
         self.program = program
+        self._clock = clock
         self.log_path = program.directory / f"{program.name}.log"
         self._child = child
         self._lines: deque[str] = deque(maxlen=_LINES_KEPT)
@@ -102,7 +111,7 @@ class Process:
         self._reader = asyncio.create_task(self._read(), name=f"{program.name} output")
 
     @classmethod
-    async def start(cls, program: Program) -> Self:
+    async def start(cls, program: Program, clock: Clock = _CLOCK) -> Self:
         """Start it. Raises LinkDownError if the program or its folder is missing."""
         first = program.command[0]
         found = shutil.which(first)
@@ -126,7 +135,7 @@ class Process:
                 env=_environment(program),
                 start_new_session=True,
             )
-        return cls(program, child)
+        return cls(program, child, clock)
 
     @property
     def pid(self) -> int:
@@ -249,6 +258,9 @@ class Process:
                     # A line without an end must not fill the memory.
                     whole, newline, rest = whole + newline + rest, b"", b""
                 self._take(whole + newline)
+                most = self.program.most_bytes_per_s
+                if most and not self._ended.is_set():
+                    await self._clock.sleep(len(chunk) / most)
             self._take(rest)
             await self._child.wait()
         finally:
@@ -265,7 +277,7 @@ class Process:
             self._take_line(line.decode("utf-8", "replace").rstrip("\r"))
 
     def _take_line(self, line: str) -> None:
-        self._lines.append(line)
+        self._lines.append(line[:_CHARACTERS_KEPT])
         self._line_count += 1
         for waiter in self._waiters:
             match = waiter.pattern.search(line)

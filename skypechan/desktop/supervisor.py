@@ -25,6 +25,7 @@ from skypechan.errors import LinkDownError, LinkError
 _log = logging.getLogger(__name__)
 
 _COMING = "the client was started and has not appeared yet"
+_MOST_BYTES_PER_S = 1_000_000  # what it writes costs other lines' audio nothing
 _RESTARTED = "restarted by the operator"
 
 
@@ -125,7 +126,7 @@ class Supervisor:
         """Run one client; return how it ended. Raises LinkDownError and OSError."""
         self._hung.clear()
         self._wanted.clear()
-        async with await Process.start(self._program(desktop.place)) as client:
+        async with await self._start(desktop.place) as client:
             self._client = client
             _log.info("= the client of line %s is started", self._line)
             self._report(_COMING)
@@ -140,6 +141,9 @@ class Supervisor:
             finally:
                 self._client = None
 
+    async def _start(self, place: Place) -> Process:
+        return await Process.start(self._program(place), self._clock)
+
     def _program(self, place: Place) -> Program:
         home = private_folder(self._folder / "home")
         python = (sys.executable, "-I", "-S", warden.__file__)
@@ -150,6 +154,7 @@ class Supervisor:
             self._folder,
             environment={**place.environment, "HOME": str(home)},
             login=self._settings.login,
+            most_bytes_per_s=_MOST_BYTES_PER_S,
         )
 
     async def _ended(self, client: Process) -> str:
