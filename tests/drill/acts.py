@@ -6,6 +6,7 @@ it. What is refused because the call is just ending is part of the drill.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from tests.drill.rounds import PHONES, Step
 from tests.system.exchange import BlindTransfer
 
 _SIP_S = 2.0
+_ACT_S = 5.0
 _CONTEXT = "from-sipphone"
 _One = TypeVar("_One")
 
@@ -38,11 +40,12 @@ class NobodyThere(SkypechanError):  # noqa: N818 - it is none of the house's err
 async def take(arena: Arena, step: Step) -> str:
     """Take a step of a round; return what came of it."""
     try:
-        if step.who in PHONES:
-            return await _by_phone(arena.phones[step.who], step)
-        if step.who == "operator":
-            return await _OPERATORS[step.what](arena, step)
-        return await _by_people(arena.stands[step.who], step)
+        async with asyncio.timeout(_ACT_S):
+            if step.who in PHONES:
+                return await _by_phone(arena.phones[step.who], step)
+            if step.who == "operator":
+                return await _OPERATORS[step.what](arena, step)
+            return await _by_people(arena.stands[step.who], step)
     except (SkypechanError, TimeoutError, AssertionError, ValueError) as error:
         return f"{type(error).__name__}: {error}"
 

@@ -104,6 +104,10 @@ class Stand:
         """Its calls that have not ended."""
         return await self.skype.live()
 
+    async def with_gateway(self) -> list[dict[str, Any]]:
+        """Those that somebody at the gateway has to do with."""
+        return [x for x in await self.live() if x["status"] != "TRANSFERRING"]
+
     async def kill(self, what: str) -> None:
         """End the client, or its bus or display; a client does not outlive that."""
         process = self.desktop.process if what == "desktop" else self.skype.process

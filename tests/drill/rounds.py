@@ -13,14 +13,15 @@ LINES = {"one": "dbus", "two": "x11", "three": "dbus", "four": "x11"}
 GATEWAY_ROUNDS = 20
 """In the first rounds the gateway is killed too; later it is watched for growth."""
 
+CONTACT = "559"
 _FORMS = ("call", "local", "kept", "prepare")
 _SELECTORS = ("ANY", "ANY", "RR", "LRU", *LINES)
 _PEOPLE = (
     *("echo", "prompt", "high", "low", "slow", "tone", "+4930123456"),
-    *("noanswer", "busy", "refuse", "offline", "blocked", "echo|tone"),
+    *("noanswer", "busy", "refuse", "offline", "blocked", "echo%7Ctone"),
 )
 _ELSEWHERE = (
-    *("559", "94930123456", "queue-of-skype", "queue-of-both", "group-desk"),
+    *(CONTACT, "94930123456", "queue-of-skype", "queue-of-both", "group-desk"),
     *("group-skype", "group-echo", "follow", "stack-dial", "stack-prepare"),
 )
 _CALLERS = (
@@ -65,6 +66,11 @@ class Round:
     victim: str
     dead_s: float
     phones_end_it: bool
+
+    @property
+    def contacts(self) -> int:
+        """How many of the calls are to the contact, which all have one UUID."""
+        return sum(step.detail == CONTACT for step in self.steps)
 
     @classmethod
     def drawn(cls, seed: int, number: int) -> Round:

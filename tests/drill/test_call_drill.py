@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -80,7 +81,8 @@ class Drill:
             for step in plan.steps:
                 tasks.create_task(self._take(plan, step, begun_s))
         await self.arena.ready(READY_S)
-        await eventually(self._is_whole, SETTLED_S, self._what_is_left)
+        whole = partial(self._is_whole, plan.contacts)
+        await eventually(whole, SETTLED_S, self._what_is_left)
         await self._end(plan)
         await self.arena.ready(READY_S)
         await self.arena.watch.settle()
@@ -92,7 +94,7 @@ class Drill:
             until=datetime.now(UTC),
             asked=tuple(self.arena.watch.asked[asked:]),
             contact=CONTACT_UUID,
-            contacts=sum(step.detail == "559" for step in plan.steps),
+            contacts=plan.contacts,
             rung=frozenset(rung),
             brief=frozenset(call for call, s in rung.items() if s < BRIEF_S),
             lost_asked=plan.victim in ("cable", "gateway"),
@@ -120,15 +122,18 @@ class Drill:
         await self.arena.revive(step.who)
         self.history.append(f"{loop.time() - begun_s:6.3f} {step.who} is back")
 
-    async def _is_whole(self) -> bool:
-        """Whether every half of a call has its other half."""
+    async def _is_whole(self, contacts: int) -> bool:
+        """Whether every half of a call has its other half.
+
+        Asterisk shows channels by their names, and so those to a contact only once.
+        """
         await self._look()
         calls = await self.arena.gateway.now.calls()
-        skype = {name for name, one in self._stands() if await one.live()}
+        skype = {name for name, one in self._stands() if await one.with_gateway()}
         audio = [x for x in await self.arena.channels() if x.startswith("AudioSocket/")]
         talking = [call for call in calls if call["state"] == "established"]
         is_whole = {call["line"] for call in calls} == skype
-        return is_whole and len(talking) <= len(audio) <= len(calls)
+        return is_whole and len(talking) - contacts <= len(audio) <= len(calls)
 
     async def _end(self, plan: Round) -> None:
         """One side hangs up, and then whoever is left."""
