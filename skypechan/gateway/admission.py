@@ -148,6 +148,8 @@ class Admission:
     # One account on several clients.
 
     def _decide(self, line: Line, offer: Offer, call_id: str = "") -> None:
+        if not offer.caller:
+            return  # two of whom nothing is known need not be the same
         key = (line.account.lower(), offer.caller.lower())
         self._decided[key] = _Decision(line, self._clock.monotonic_s(), call_id)
         self._decided.move_to_end(key)

@@ -129,6 +129,15 @@ async def test_a_call_to_two_clients_of_an_account_is_one_call(
     assert reception.lines[then].is_idle
 
 
+async def test_two_callers_of_whom_nothing_is_known_are_two(
+    reception: Reception,
+) -> None:
+    legs = [reception.offer(line, "") for line in ("one", "two")]
+    await settle()
+    assert reception.admitted == [("one", ""), ("two", "")]
+    assert [leg.releases for leg in legs] == [0, 0]
+
+
 async def test_the_other_client_is_free_at_last_when_the_call_has_ended(
     reception: Reception,
 ) -> None:
