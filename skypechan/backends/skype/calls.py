@@ -350,7 +350,9 @@ class Calls:
 
     def _placed_too_late(self, reply: Notification) -> None:
         match reply:
-            case CallStatusChanged(call_id) if call_id not in self._legs:
+            case CallStatusChanged(call_id) | CallProperty(call_id) if (
+                call_id not in self._legs
+            ):
                 _log.warning("! call %s was placed too late, it is ended", call_id)
                 self._strangers.pop(call_id, None)
                 self._finish(call_id, unwanted=True)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
+from math import isfinite
 from typing import Final
 
 from skypechan.backends.base import AudioPort, Money
@@ -107,10 +108,11 @@ class SkypeLeg:
         """The price of a minute, for a call to a telephone; None when not told."""
         facts = self._progress.facts
         try:
-            rate, places = Decimal(facts["RATE"]), int(facts["RATE_PRECISION"])
+            amount = Decimal(facts["RATE"]).scaleb(-int(facts["RATE_PRECISION"]))
+            is_price = isfinite(amount)
         except (KeyError, ArithmeticError, ValueError):
             return None
-        return Money(rate.scaleb(-places), facts.get("RATE_CURRENCY", ""))
+        return Money(amount, facts.get("RATE_CURRENCY", "")) if is_price else None
 
     @property
     def leg_id(self) -> str:

@@ -126,13 +126,14 @@ async def test_call_that_tells_nothing_but_ringing_is_found_as_ours(bench):
     assert bench.observer.offers == []
 
 
-async def test_call_that_was_placed_too_late_is_ended(bench):
+@pytest.mark.parametrize("reply", ["STATUS ROUTING", "CONF_ID 0"])
+async def test_call_that_was_placed_too_late_is_ended(bench, reply):
     client = await bench.ready()
     placing = asyncio.create_task(bench.backend.place("bob", Events()))
     await bench.clock.advance(6)
     with pytest.raises(DeadlineError):
         await placing
-    client.answer("CALL bob", "CALL 178 STATUS ROUTING")
+    client.answer("CALL bob", f"CALL 178 {reply}")
     await settle()
     assert client.count(HANGUP) == client.count(END_HANGUP) == 1
 

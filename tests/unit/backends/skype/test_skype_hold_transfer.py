@@ -249,6 +249,25 @@ async def test_price_of_a_minute_is_told_before_the_answer(bench):
     assert leg.price == Money(Decimal("0.021"), "EUR")
 
 
+@pytest.mark.parametrize(
+    ("rate", "places"),
+    [
+        ("5", "9" * 20),
+        ("5", "-" + "9" * 20),
+        ("sNaN", "2"),
+        ("Infinity", "2"),
+        ("1E400", "0"),
+        ("", "2"),
+        ("5", "x"),
+    ],
+)
+async def test_what_is_no_price_is_none(bench, rate, places):
+    client = await bench.ready()
+    leg, _ = await bench.place(client)
+    client.say(f"CALL 178 RATE {rate}", f"CALL 178 RATE_PRECISION {places}")
+    assert leg.price is None
+
+
 async def test_what_the_telephone_network_says_stands_in_the_reason(bench):
     client = await bench.ready()
     _, events = await bench.place(client)
