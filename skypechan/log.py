@@ -79,7 +79,7 @@ class _JsonLines(logging.Formatter):
             line["call"] = call_id
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line)
 
 
 def set_up(settings: LogSettings) -> None:

@@ -147,7 +147,7 @@ class LiveCalls:
         self._records.file(record)
         self.totals.add(record)
         self._feed.filed(record)
-        _log.info("record %s", json.dumps(record.as_json(), ensure_ascii=False))
+        _log.info("record %s", json.dumps(record.as_json()))
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Let a fault in the work on one call go no further."""
