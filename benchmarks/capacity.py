@@ -109,7 +109,7 @@ def _step(calls: int, able: list[Contender], chosen: argparse.Namespace) -> list
     wanted = {
         "calls": calls,
         "frames": round(chosen.seconds * _FRAMES_A_SECOND),
-        "warm_up_frames": round(_WARM_UP_S * _FRAMES_A_SECOND),
+        "warm_up_frames": round(min(_WARM_UP_S, chosen.seconds) * _FRAMES_A_SECOND),
         "pbx_rate_hz": chosen.rate,
         "piece_ms": chosen.piece_ms,
         "seed": chosen.seed,

@@ -6,10 +6,11 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -91,31 +92,52 @@ class Placing:
     )
 
     def place(self, process: subprocess.Popen[str], which: int) -> None:
-        """Put the gateway (0) or the load (1) into its place. Raises OSError."""
+        """Put the gateway (0) or the load (1) into its place. Raises SkypechanError."""
         if len(self.cores) > 1:
             os.sched_setaffinity(process.pid, {self.cores[which]})
         if self.real_time:
             priority = os.sched_param(_REAL_TIME_PRIORITY)
-            os.sched_setscheduler(process.pid, os.SCHED_FIFO, priority)
+            try:
+                os.sched_setscheduler(process.pid, os.SCHED_FIFO, priority)
+            except PermissionError:
+                raise SkypechanError("real-time priority needs CAP_SYS_NICE") from None
 
 
 @contextmanager
 def started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """Run a program for as long as the block lasts, and never longer."""
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=_ROOT,
-        env=_ENVIRONMENT,
-        start_new_session=True,  # an interrupt of the terminal is ours to handle
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    with ExitStack() as stack:
+        with _interrupts_held():  # one amid the start would leave the program behind
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                cwd=_ROOT,
+                env=_ENVIRONMENT,
+                start_new_session=True,  # the terminal's interrupts are for us
+            )
+            stack.enter_context(process)
+            stack.callback(_end, process)
+        yield process
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Raise KeyboardInterrupt only behind the block."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
 
 
 def measure(

@@ -69,9 +69,10 @@ def loop_factory(kind: str) -> Callable[[], asyncio.AbstractEventLoop]:
     """Return what makes the event loop. Raises ImportError without uvloop."""
     if kind != "uvloop":
         return asyncio.new_event_loop
-    import uvloop
+    import uvloop  # type: ignore[import-not-found, unused-ignore]
 
-    return uvloop.new_event_loop  # type: ignore[no-any-return]
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
 
 
 def main() -> None:

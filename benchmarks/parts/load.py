@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -89,8 +90,10 @@ class Outcome:
     @classmethod
     def from_json(cls, text: str) -> Outcome:
         """Read what `main` has printed."""
-        plain = json.loads(text)
-        ways = {way: WayOutcome(**plain.pop(way)) for way in ("to_pbx", "to_line")}
+        plain: dict[str, Any] = json.loads(text)
+        ways: dict[str, Any] = {
+            way: WayOutcome(**plain.pop(way)) for way in ("to_pbx", "to_line")
+        }
         return cls(**plain, **ways)
 
 
@@ -267,7 +270,10 @@ def resident_kb(pid: int) -> int:
 def outcome_of(
     sources: list[Source], receptions: list[Reception], first: int, end: int
 ) -> WayOutcome:
-    """Compare what was sent as frames `first` to `end` with what was heard of it."""
+    """Compare what was sent as frames `first` to `end` with what was heard of it.
+
+    Raises EOFError if that is nothing at all.
+    """
     delays_ms = np.array(
         [
             (reception.heard_ns[number] - source.sent_ns[number]) / 1e6
@@ -276,8 +282,10 @@ def outcome_of(
             if number in reception.heard_ns
         ]
     )
+    if not delays_ms.size:
+        raise EOFError("the gateway passed nothing on")
     sent = len(sources) * (end - first)
-    percentiles = np.percentile(delays_ms, _PERCENTILES) if delays_ms.size else []
+    percentiles = np.percentile(delays_ms, _PERCENTILES)
     return WayOutcome(
         sent=sent,
         lost=sent - delays_ms.size,
@@ -285,7 +293,7 @@ def outcome_of(
         silent=sum(reception.silent for reception in receptions),
         delays_ms={
             f"p{name}": round(float(value), 4)
-            for name, value in zip(_PERCENTILES, percentiles, strict=False)
+            for name, value in zip(_PERCENTILES, percentiles, strict=True)
         },
     )
 
@@ -297,7 +305,10 @@ def main() -> None:
         load = Load(order, stack)
         gc.disable()
         sys.stdin.readline()
-        print(json.dumps(asdict(load.run())))
+        try:
+            print(json.dumps(asdict(load.run())))
+        except (OSError, EOFError) as error:
+            sys.exit(f"load: {error}")
 
 
 if __name__ == "__main__":

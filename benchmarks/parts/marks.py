@@ -1,7 +1,7 @@
 """Frames that can be told apart by the level of their samples.
 
-A constant level passes every filter, rate matcher and codec of the way, so the last
-sample of a frame says which one it is. Silence has no mark.
+A constant level passes every filter, rate matcher and codec of the way, so a sample
+near the end of a frame says which one it is. Silence has no mark.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ MARKS = 100
 
 _STEP = 250
 _HALF = MARKS // 2
+_BEFORE_END_BYTES = 32  # room for a frame that is longer than most
 
 
 def level_of(mark: int) -> int:
@@ -52,8 +53,8 @@ class Reception:
         end = self._whole(len(data))
         self._begun = bytes(data[end:])
         for after in range(round(end / self.frame_bytes) - 1, -1, -1):
-            at = end - after * self.frame_bytes
-            sample = int.from_bytes(data[at - 2 : at], "little", signed=True)
+            at = end - after * self.frame_bytes - _BEFORE_END_BYTES
+            sample = int.from_bytes(data[at : at + 2], "little", signed=True)
             self._hear(sample / 10 ** (self.gain_db / 20), at_ns)
 
     def _whole(self, size: int) -> int:
