@@ -52,14 +52,19 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _cell(value: object) -> str:
-    """Return a value as a cell that no spreadsheet takes for a formula."""
+    """Return a value as a cell that no spreadsheet takes for a formula.
+
+    Where a comma is the decimal sign, spreadsheets begin a cell behind each semicolon,
+    quoted or not: a text has none.
+    """
     if value is None or value in ([], {}):
         return ""
     if isinstance(value, list | dict):
         return json.dumps(value)
     text = "".join(letter if letter.isprintable() else " " for letter in str(value))
+    text = text.replace(";", ",")
     is_number = text[:1] == "+" and text[1:].isdigit()
-    return f"'{text}" if text.startswith(_FORMULA) and not is_number else text
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) and not is_number else text
 
 
 class RecordFile:

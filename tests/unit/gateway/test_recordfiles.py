@@ -104,6 +104,9 @@ def test_no_other_user_may_read_the_files(folder: RecordFolder, tmp_path: Path) 
         ("+SUM(A1)", "'+SUM(A1)"),
         ("-1+1", "'-1+1"),
         ("@x", "'@x"),
+        (" =1+1", "' =1+1"),
+        ("\u00a0=1+1", "' =1+1"),
+        ("Bob;=HYPERLINK(1)", "Bob,=HYPERLINK(1)"),
         ("two\nlines\r", "two lines "),
     ],
 )
