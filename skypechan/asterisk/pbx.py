@@ -466,7 +466,7 @@ class Pbx:
             leg.compare(live)
             if leg.audio_channel is not None and leg in self.legs:
                 self._register.add(leg, leg.audio_channel.uniqueid)
-            if leg.phase is Phase.WAITING:
+            if leg.phase in (Phase.WAITING, Phase.EARLY):
                 await self._compare_waiting(leg)
 
     async def _compare_waiting(self, leg: PbxLeg) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from skypechan.asterisk.ami.link import BRIEF_S
+from skypechan.asterisk.channel import Phase
 from skypechan.asterisk.pbx import PbxState
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import PbxAnswered, PbxReleased
@@ -93,11 +94,13 @@ async def test_a_leg_whose_channel_still_lives_goes_on(
     await log.until(PbxReleased)
 
 
+@pytest.mark.parametrize("phase", [Phase.WAITING, Phase.EARLY])
 async def test_a_caller_who_was_given_up_unseen_is_let_go(
-    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock, phase: Phase
 ) -> None:
     request, log = await requested(ready, asterisk)
     await request.leg.take()
+    request.leg.phase = phase
     asterisk.answers["Status"] = lists(CALLER)
     asterisk.drop()
     await ready.state(PbxState.LINK_DOWN)
