@@ -15,6 +15,12 @@ from skypechan.errors import RemoteWireError
 
 _LONGEST = 512
 _SEPARATOR = re.compile("[,;&|]")
+# What may stand before a number: anything before one with a country, else a scheme
+# that telephone numbers are written with.
+_SCHEMES = re.compile(
+    r"\A(?:.*:[\s/]*(?=\+|00)|(?:(?:tel|callto|skype|sips?)\s*:[\s/]*)*)",
+    re.IGNORECASE | re.DOTALL,
+)
 # Neither the dialplan nor a Dial string gives it a meaning of its own.
 _TOGETHER = "|"
 
@@ -50,24 +56,19 @@ def decode_all(text: str) -> tuple[str, ...]:
 def telephone_numbers(dialled: str) -> tuple[str, ...]:
     """Return the telephone numbers in what is dialled: a plus where it had one, digits.
 
-    A messenger's names begin with a letter. Whatever begins otherwise is a number
-    here, however it is written: a client may understand more forms than we do, and
-    calls to telephones cost money. A comma may join several addresses.
+    A messenger's names begin with a letter. Whatever begins otherwise, a scheme such
+    as `tel:` aside, is a number here, however it is written: a client may understand
+    more forms than we do, and calls to telephones cost money. A comma may join several
+    addresses.
     """
-    parts = _SEPARATOR.split(unicodedata.normalize("NFKC", dialled))
-    return tuple(_plain_number(part) for part in parts if _is_number(part))
-
-
-def _is_number(part: str) -> bool:
-    word = part.strip()
-    behind_scheme = word.rpartition(":")[2].strip()
-    return bool(word) and not (
-        word[0].isalpha() and not behind_scheme.startswith(("+", "00"))
+    normal = unicodedata.normalize("NFKC", dialled)
+    parts = [_SCHEMES.sub("", part.strip()) for part in _SEPARATOR.split(normal)]
+    return tuple(
+        _plain_number(part) for part in parts if part and not part[0].isalpha()
     )
 
 
-def _plain_number(part: str) -> str:
-    text = part.rpartition(":")[2].strip()
+def _plain_number(text: str) -> str:
     digits = "".join(letter for letter in text if letter.isalnum())
     if text.startswith("+") or digits.startswith("00"):
         return "+" + digits.removeprefix("00")
