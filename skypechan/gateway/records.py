@@ -12,7 +12,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -67,7 +67,7 @@ class RecordBook:
         self._clock = clock
         self._last: deque[CallRecord] = deque(maxlen=_MOST_RECORDS)
         self._live: dict[str, CallRecord] = {}
-        self._lines: dict[str, tuple[object, str]] = {}
+        self._lines: dict[str, tuple[CallRecord, str]] = {}
         self._has_history = False
         self._work = asyncio.Event()
         self._writing = threading.Lock()
@@ -158,10 +158,9 @@ class RecordBook:
         """Return a line for each call that lives."""
         known, self._lines = self._lines, {}
         for call, record in self._live.items():
-            stage = (record.ringing, record.answered, record.ended, record.line_call)
             line = known.get(call)
-            if line is None or line[0] != stage:
-                line = stage, as_line(record)
+            if line is None or line[0] != record:
+                line = replace(record), as_line(record)
             self._lines[call] = line
         return [line for _, line in self._lines.values()]
 
@@ -174,6 +173,10 @@ class RecordBook:
                 return "another gateway writes there"
             except OSError as error:
                 return error.strerror or str(error)
+            except Exception as error:  # noqa: BLE001 - it shall be tried again
+                if not self.reason:
+                    _log.exception("! a fault in writing call records")
+                return f"a fault in the gateway: {error}"
             return ""
 
     def _note(self, trouble: str) -> None:

@@ -69,19 +69,23 @@ async def test_the_journal_shows_how_far_a_call_has_come(tmp_path: Path) -> None
     clock = FakeClock()
     book = book_in(tmp_path, clock)
 
-    def answered() -> bool:
+    def written(field: str) -> object:
         journal = tmp_path / JOURNAL
         text = journal.read_text() if journal.exists() else ""
-        return bool(text) and json.loads(text)["answered"] is not None
+        return json.loads(text)[field] if text else None
 
     async with book.kept():
         record = call("c1")
         book.begin(record)
         await until(lambda: names(tmp_path / JOURNAL) == ["c1"], clock)
-        assert not answered()
+        assert not written("answered")
         record.answered = NOON
         book.update()
-        await until(answered, clock)
+        await until(lambda: written("answered"), clock)
+        record.line, record.uniqueid = "second", "1700000000.1"
+        book.update()
+        await until(lambda: written("line") == "second", clock)
+        assert written("uniqueid") == "1700000000.1"
 
 
 async def test_while_calls_live_the_journal_tells_that_the_gateway_does(
@@ -131,6 +135,24 @@ async def test_a_missing_folder_is_a_state_that_ends(
         ),
         (logging.WARNING, f"= call records are written to {folder} again"),
     ]
+
+
+async def test_a_fault_of_ours_is_a_state_that_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FakeClock()
+    book = book_in(tmp_path, clock)
+    record = ended("c1")
+    record.audio = {"to_pbx_gaps": {1}}  # type: ignore[dict-item] # no JSON has it
+    async with book.kept():
+        book.file(record)
+        await until(lambda: book.state is RecordState.WAITING, clock)
+        assert book.reason.startswith("a fault in the gateway: ")
+        await clock.advance(60)
+        record.audio = {}
+        await until(lambda: book.state is RecordState.READY, clock)
+        assert names(tmp_path / "calls.jsonl") == ["c1"]
+    assert caplog.messages.count("! a fault in writing call records") == 1
 
 
 async def test_records_that_never_found_their_file_are_counted_at_the_end(
