@@ -60,7 +60,7 @@ class Cell:
 
     @property
     def lost(self) -> int:
-        """Frames that never came."""
+        """Frames that never came, or not within half a second after the run."""
         return sum(way.lost for run in self.runs for way in run.ways)
 
     @property
@@ -118,8 +118,12 @@ class Results:
 
 
 def capacity(cells: Cells) -> int:
-    """Return the most calls below saturation, 0 without any."""
-    good = [calls for calls, cell in cells.items() if not cell.is_saturated]
+    """Return the most calls that were shown to be below saturation, 0 without any."""
+    good = [
+        calls
+        for calls, cell in cells.items()
+        if not cell.is_saturated and not cell.is_load_behind
+    ]
     return max(good, default=0)
 
 
@@ -142,13 +146,14 @@ def targets(results: Results) -> list[Row]:
                     for name, cells in others.items()
                     if calls in cells
                 }
-                what = f"delay added, {calls} calls, {percentile}"
+                what = f"delay added, calls: {calls}, {percentile}"
                 figure = ours[calls].delay_ms(percentile)
                 rows.append(at_most(what, "ms", most_ms, figure, beside))
     floor = others.get(FLOOR, {})
-    if _CPU_CALLS in ours and _CPU_CALLS in floor:
-        ratio = ours[_CPU_CALLS].cpu_ms / floor[_CPU_CALLS].cpu_ms
-        what = f"CPU at {_CPU_CALLS} calls, C relay = 1"
+    both = [cells[_CPU_CALLS] for cells in (ours, floor) if _CPU_CALLS in cells]
+    if len(both) == 2 and not any(cell.is_saturated for cell in both):
+        ratio = both[0].cpu_ms / both[1].cpu_ms
+        what = f"CPU, calls: {_CPU_CALLS}, C relay = 1"
         rows.append(at_most(what, "", _CPU_RATIO, ratio, {}))
     return [*rows, _capacity_row(ours, others), *_memory_rows(ours, others)]
 
@@ -158,7 +163,8 @@ def _capacity_row(ours: Cells, others: Mapping[str, Cells]) -> Row:
     beside = {name: float(capacity(cells)) for name, cells in others.items()}
     what = "calls below saturation, of those tried"
     row = at_least(what, "", _CALLS_ON_A_CORE, capacity(ours), beside)
-    is_known = bool(row.met) or any(cell.is_saturated for cell in ours.values())
+    full = [one for one in ours.values() if one.is_saturated and not one.is_load_behind]
+    is_known = bool(row.met) or bool(full)
     return row if is_known else replace(row, met=None)
 
 
@@ -182,21 +188,24 @@ def text(results: Results) -> str:
         "| lost | late | memory, MB | load's CPU, ms/s a call |"
     )
     lines = [head, "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|"]
-    floor = results.of(FLOOR)
-    for cell in results.cells:
-        ratio = "-"
-        if cell.calls in floor:
-            ratio = f"{cell.cpu_ms / floor[cell.calls].cpu_ms:.2f}"
-        doubt = " (saturated)" if cell.is_saturated else ""
-        doubt += " (load behind)" if cell.is_load_behind else ""
-        lines.append(
-            f"| {cell.calls} | {cell.name}{doubt} | {cell.cpu_ms:.2f} | {ratio} "
-            f"| {cell.delay_ms('p50'):.2f} | {cell.delay_ms('p99'):.2f} "
-            f"| {cell.lost} | {cell.late} | {cell.memory_kb / 1024:.1f} "
-            f"| {cell.load_cpu_ms:.2f} |"
-        )
+    lines += [_line(cell, results.of(FLOOR).get(cell.calls)) for cell in results.cells]
     table = as_table(targets(results))
     return "\n".join([table, "", *lines, "", *_notes(results)])
+
+
+def _line(cell: Cell, floor: Cell | None) -> str:
+    """Return a line of the table. What a full core has left undone is no CPU figure."""
+    doubt = " (saturated)" if cell.is_saturated else ""
+    doubt += " (load behind)" if cell.is_load_behind else ""
+    cpu = "-" if cell.is_saturated else f"{cell.cpu_ms:.2f}"
+    is_comparable = floor and not cell.is_saturated and not floor.is_saturated
+    ratio = f"{cell.cpu_ms / floor.cpu_ms:.2f}" if floor and is_comparable else "-"
+    return (
+        f"| {cell.calls} | {cell.name}{doubt} | {cpu} | {ratio} "
+        f"| {cell.delay_ms('p50'):.2f} | {cell.delay_ms('p99'):.2f} "
+        f"| {cell.lost} | {cell.late} | {cell.memory_kb / 1024:.1f} "
+        f"| {cell.load_cpu_ms:.2f} |"
+    )
 
 
 def _notes(results: Results) -> list[str]:
@@ -252,22 +261,23 @@ def write_plot(results: Results, file: Path) -> None:
     figure, (cpu, delay, kept) = plt.subplots(1, 3, figsize=(15, 4.8))
     for name in results.names():
         cells = results.of(name)
-        calls = list(cells)
-        cpu.plot(calls, [one.cpu_ms for one in cells.values()], "o-", label=name)
-        (line,) = delay.plot(
-            calls, [one.delay_ms("p50") for one in cells.values()], "o-"
-        )
+        spared = {n: one.cpu_ms for n, one in cells.items() if not one.is_saturated}
+        p50_ms = [one.delay_ms("p50") for one in cells.values()]
         p99_ms = [one.delay_ms("p99") for one in cells.values()]
-        delay.plot(calls, p99_ms, "o--", color=line.get_color())
-        kept.plot(calls, [one.memory_kb / 1024 for one in cells.values()], "o-")
+        (line,) = delay.plot(list(cells), p50_ms, "o-", label=name)
+        style = {"color": line.get_color()}
+        delay.plot(list(cells), p99_ms, "o--", **style)
+        cpu.plot(list(spared), list(spared.values()), "o-", **style)
+        memory_mb = [one.memory_kb / 1024 for one in cells.values()]
+        kept.plot(list(cells), memory_mb, "o-", **style)
     delay.axhline(MOST_P99_MS, color="grey", linewidth=0.8)
-    delay.set(title="delay added, ms: p50, dashed p99", yscale="log", xscale="symlog")
-    cpu.set(title="CPU, ms a second and call", yscale="log", xscale="symlog")
+    delay.set(title="delay added, ms: p50, dashed p99", yscale="log")
+    cpu.set(title="CPU below saturation, ms a second and call", yscale="log")
     kept.set(title="memory, MB", ylim=(0, None))
     for panel in (cpu, delay, kept):
         panel.set_xlabel("calls")
         panel.grid(alpha=0.3)
-    cpu.legend(fontsize=8)
+    delay.legend(fontsize=8)
     figure.suptitle(f"Capacity, {results.date}, {results.machine['cpu']}", fontsize=10)
     figure.tight_layout()
     for suffix in (file.suffix, ".svg"):

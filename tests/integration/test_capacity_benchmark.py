@@ -111,6 +111,7 @@ def test_capacity_is_the_most_that_was_not_too_much() -> None:
         for calls, ms in ((1, 1.0), (50, 2.0), (100, 30.0))
     }
     assert capacity(cells) == 50
+    assert capacity(cells | {50: Cell(OURS, 50, [outcome(behind_ms=6)])}) == 1
 
 
 def test_relay_is_left_out_with_a_note_where_there_is_no_compiler(
