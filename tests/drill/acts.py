@@ -42,7 +42,7 @@ async def take(arena: Arena, step: Step) -> str:
     try:
         async with asyncio.timeout(_ACT_S):
             if step.who in PHONES:
-                return await _by_phone(arena.phones[step.who], step)
+                return await _by_phone(arena, step)
             if step.who == "operator":
                 return await _OPERATORS[step.what](arena, step)
             return await _by_people(arena.stands[step.who], step)
@@ -59,9 +59,12 @@ def _picked(step: Step, among: Sequence[_One]) -> _One:
 # Phones.
 
 
-async def _by_phone(phone: SipAgent, step: Step) -> str:
+async def _by_phone(arena: Arena, step: Step) -> str:
+    phone = arena.phones[step.who]
     if step.what == "calls":
-        return f"Call-ID {phone.call(step.detail).call_id}"
+        placed = phone.call(step.detail)
+        arena.placed.append((step.detail, placed))
+        return f"Call-ID {placed.call_id}"
     if step.what == "answer":
         ringing = [x for x in phone.calls if x.state is CallState.PLACED and not x.ours]
         _picked(step, ringing).answer()

@@ -32,6 +32,7 @@ from skypechan.desktop.users import private_folder
 from tests.doubles.pbx_driver import settings_for
 from tests.doubles.relay import Relay
 from tests.doubles.sip_agent import SipAgent
+from tests.doubles.sip_call import Call
 from tests.doubles.sip_messages import Credentials
 from tests.doubles.waiting import Changes
 from tests.drill.rounds import LINES, PHONES
@@ -172,7 +173,11 @@ class Watch:
 
 @dataclass(slots=True)
 class Arena:
-    """Everything that takes part."""
+    """Everything that takes part.
+
+    `placed` are the phones' own calls with what they dialled, `said` is what gateways
+    have said that were killed.
+    """
 
     asterisk: LocalAsterisk
     cable: Relay
@@ -181,6 +186,7 @@ class Arena:
     phones: dict[str, SipAgent]
     watch: Watch
     records: Path
+    placed: list[tuple[str, Call]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
     async def kill(self, victim: str) -> None:

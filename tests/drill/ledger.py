@@ -27,10 +27,11 @@ class Attempts:
     """The calls of a round, as Asterisk and the clients know them.
 
     `asked` are the UUIDs that dialplans have drawn, `contacts` how many calls a phone
-    has made to a contact, whose UUID is `contact`. A call of those `rung` that was
-    `brief` may have ended before its client said whose it was. What a program that
-    was dead did not see has no record: `lost_asked` and `lost_rung` say of whom that
-    may be so.
+    has made to a contact, whose UUID is `contact`; `answered` the Call-IDs of those
+    that a phone got its 200 for, where that comes from the line. A call of those `rung`
+    that was `brief` may have ended before its client said whose it was. What a program
+    that was dead did not see has no record: `lost_asked` and `lost_rung` say of whom
+    that may be so.
     """
 
     since: datetime
@@ -40,6 +41,7 @@ class Attempts:
     contacts: int
     rung: frozenset[Rung]
     brief: frozenset[Rung]
+    answered: frozenset[str]
     lost_asked: bool
     lost_rung: frozenset[str]
 
@@ -86,6 +88,7 @@ class Ledger:
 def add_up(records: list[Record], attempts: Attempts) -> list[str]:
     """What is wrong with the records of a round; a fault names its call."""
     faults = [fault for record in records for fault in _of_one(record, attempts)]
+    faults += _of_answers(records, attempts)
     faults += _of_calls_to_lines(records, attempts)
     faults += _of_calls_from_lines(records, attempts)
     return faults
@@ -104,6 +107,12 @@ def _of_one(record: Record, attempts: Attempts) -> Iterable[str]:
         yield f"{call} has times beyond its round: {record}"
     if (record["status"] == "ANSWER") != bool(record["answered"]):
         yield f"{call} was answered or not: {record}"
+
+
+def _of_answers(records: list[Record], attempts: Attempts) -> Iterable[str]:
+    for record in records:
+        if record["sip_call_id"] in attempts.answered and not record["answered"]:
+            yield f"{record['call']} was answered at the phone: {record}"
 
 
 def _within(times: list[datetime], attempts: Attempts) -> bool:

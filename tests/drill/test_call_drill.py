@@ -27,7 +27,7 @@ from tests.drill.rounds import GATEWAY_ROUNDS, Round, Step
 from tests.system.parts import CONTACT_UUID, eventually
 
 FULL = "SKYPECHAN_DRILL_MINUTES" in os.environ
-CALLS = 500 if FULL else 12
+CALLS = 500 if FULL else 10
 FAILED: tuple[tuple[int, int], ...] = ()
 """Seed and number of rounds that once failed: they come first."""
 
@@ -73,6 +73,7 @@ class Drill:
     async def _play(self, plan: Round) -> None:
         since = datetime.now(UTC)
         asked = len(self.arena.watch.asked)
+        self.arena.placed.clear()
         before = {name: await one.skype.newest() for name, one in self._stands()}
         for name, phone in self.arena.phones.items():
             phone.behaviour = BEHAVIOURS[plan.behaviours[name]]
@@ -87,7 +88,6 @@ class Drill:
         await self.arena.ready(READY_S)
         await self.arena.watch.settle()
         rung = await self._rung(plan, before)
-        lost = {"cable": False, "gateway": True}.get(plan.victim.split(" ")[0], False)
         line = plan.victim.partition(" ")[2]
         attempts = Attempts(
             since=since,
@@ -97,8 +97,11 @@ class Drill:
             contacts=plan.contacts,
             rung=frozenset(rung),
             brief=frozenset(call for call, s in rung.items() if s < BRIEF_S),
+            answered=self._answered(),
             lost_asked=plan.victim in ("cable", "gateway"),
-            lost_rung=frozenset(self.arena.stands if lost else {line} - {""}),
+            lost_rung=frozenset(
+                self.arena.stands if plan.victim == "gateway" else {line} - {""}
+            ),
         )
         await eventually(self._filed, 3, "files that agree")
         faults = add_up(self.ledger.new(), attempts)
@@ -189,6 +192,14 @@ class Drill:
                     lived_s = (stamps_ns[-1] - stamps_ns[0]) / 1e9
                     rung[name, str(call["call"])] = lived_s
         return rung
+
+    def _answered(self) -> frozenset[str]:
+        """The Call-IDs of the calls whose 200 was the answer of a line."""
+        return frozenset(
+            call.call_id
+            for extension, call in self.arena.placed
+            if call.answered_ns and extension.startswith(("call-", "prepare-"))
+        )
 
     async def _filed(self) -> bool:
         read, rows = self.ledger.on_disk()
