@@ -31,7 +31,7 @@ from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.backends.skype.soundports import SoundPorts
 from skypechan.backends.skype.timing import Timing
 from skypechan.call.causes import HangupCause
-from skypechan.call.events import EventSink, LineAnswered
+from skypechan.call.events import EventSink
 from skypechan.clock import Clock
 from skypechan.errors import (
     CallError,
@@ -140,10 +140,7 @@ class SkypeLeg:
 
     async def answer(self) -> None:
         """Answer the offered call; an end in the meantime is told by the events."""
-        if self._progress.answered and not self.over:
-            # A person at the client was faster.
-            self._report((LineAnswered(),))
-            return
+        self._progress.answer_wanted = True
         try:
             await self._order(commands.answer(self.call_id))
         except CommandError as error:

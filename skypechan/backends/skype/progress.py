@@ -44,6 +44,7 @@ _KEPT: Final = frozenset(
 """Properties that are of use later."""
 
 _VOICEMAIL: Final = Ending(HangupCause.NO_ANSWER, "no answer, voicemail took the call")
+_TAKEN: Final = Ending(HangupCause.NORMAL_CLEARING, "answered at the client")
 
 
 @unique
@@ -60,13 +61,16 @@ class Progress:
 
     `voicemail_answers` takes the callee's voicemail for an answer; else `verdict`
     says, when voicemail has taken a call, how it shall end, and the client has to be
-    made to end it. `hold_wanted` is set while the call rests because we want it to:
-    that is no news.
+    made to end it. `answer_wanted` is set before we answer an incoming call: one that
+    is answered all the same has been taken by a person at the client and is over for
+    us. `hold_wanted` is set while the call rests because we want it to: that is no
+    news.
     """
 
     def __init__(self, *, incoming: bool, voicemail_answers: bool = False) -> None:
         self.incoming = incoming
         self.status: CallStatus | None = None
+        self.answer_wanted = not incoming
         self.hold_wanted = False
         self.verdict: Ending | None = None
         self.transfer = Transfer.NONE
@@ -178,11 +182,13 @@ class Progress:
     def _answer(self) -> Events:
         if self.answered:
             return _NOTHING
+        if not self.answer_wanted:
+            return self.end(_TAKEN)
         self.answered = True
         return (LineAnswered(),)
 
     def _hold(self) -> Events:
-        if self._held:
+        if self._held or self.over:
             return _NOTHING
         self._held = True
         return (LineHeld(),)

@@ -495,15 +495,24 @@ async def test_refused_answer_of_a_call_that_is_up_is_an_answer(bench):
     assert events.all == [LineAnswered()]
 
 
-async def test_call_that_a_person_answered_at_the_client_can_be_answered(bench):
+@pytest.mark.parametrize(
+    "proof", ["STATUS INPROGRESS", "STATUS LOCALHOLD", "DURATION 1"]
+)
+async def test_call_that_a_person_answered_at_the_client_is_his(bench, proof):
     client = await bench.ready()
     offer, events = await bench.offer(client)
-    await bench.say(client, "CALL 212 STATUS INPROGRESS")
-    # The gateway has ignored this answer: it did not ask for it.
-    events.all.clear()
-    await offer.leg.answer()
-    assert events.all == [LineAnswered()]
-    assert client.count("ALTER CALL 212 ANSWER") == 0
+    await bench.say(client, f"CALL 212 {proof}")
+    assert events.all == [
+        LineReleased(HangupCause.NORMAL_CLEARING, "answered at the client")
+    ]
+    heard = len(client.heard)
+    await offer.leg.release()
+    with pytest.raises(CallError):
+        await offer.leg.answer()
+    await bench.say(client, "CALL 212 STATUS REMOTEHOLD", "CALL 212 STATUS INPROGRESS")
+    await bench.clock.advance(20)
+    assert [line for line in client.heard[heard:] if "212" in line] == []
+    assert len(events.all) == 1
 
 
 async def test_answer_whose_reply_is_lost_has_been_seen_to_take_effect(bench):
@@ -528,7 +537,9 @@ async def test_answer_that_the_client_ignores_is_a_deadline(bench):
 
 async def test_resume_after_hold_is_no_second_answer(bench):
     client = await bench.ready()
-    _, events = await bench.offer(client)
+    offer, events = await bench.offer(client)
+    client.answers["ALTER CALL 212 ANSWER"] = "ALTER CALL 212 ANSWER"
+    await offer.leg.answer()
     client.say(
         "CALL 212 STATUS INPROGRESS",
         "CALL 212 STATUS REMOTEHOLD",

@@ -100,6 +100,8 @@ async def test_answered_and_placed_calls_are_ended_whatever_is_set(run_line):
     async with run_line(set_to(Parting.RING)) as bench:
         client = await bench.ready()
         offer, _ = await bench.offer(client)
+        client.answers["ALTER CALL 212 ANSWER"] = "ALTER CALL 212 ANSWER"
+        await offer.leg.answer()
         await bench.say(client, "CALL 212 STATUS INPROGRESS")
         await offer.leg.release(HangupCause.NO_ANSWER)
         await settle()

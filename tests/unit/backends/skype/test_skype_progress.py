@@ -28,8 +28,9 @@ RINGING, ANSWERED, HELD, RESUMED = (
 CLEARED = LineReleased(HangupCause.NORMAL_CLEARING)
 
 
-def events_of(*lines, incoming=False, releasing=False):
+def events_of(*lines, incoming=False, answering=False, releasing=False):
     progress = Progress(incoming=incoming)
+    progress.answer_wanted |= answering
     progress.releasing = releasing
     return [
         event
@@ -103,8 +104,22 @@ def test_failure_is_told_with_the_reason_before_it():
 
 def test_reason_14_before_the_end_of_an_answered_call_is_a_normal_end():
     assert events_of(
-        "STATUS INPROGRESS", "FAILUREREASON 14", "STATUS FINISHED", incoming=True
+        "STATUS INPROGRESS",
+        "FAILUREREASON 14",
+        "STATUS FINISHED",
+        incoming=True,
+        answering=True,
     ) == [ANSWERED, CLEARED]
+
+
+def test_answer_that_we_did_not_order_is_a_persons_and_the_end_for_us():
+    assert events_of(
+        "STATUS RINGING",
+        "STATUS REMOTEHOLD",
+        "STATUS INPROGRESS",
+        "STATUS FINISHED",
+        incoming=True,
+    ) == [LineReleased(HangupCause.NORMAL_CLEARING, "answered at the client")]
 
 
 def test_caller_that_gives_up_clears_the_call():
