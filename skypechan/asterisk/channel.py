@@ -108,7 +108,6 @@ class PbxLeg:
         self.channel = channel
         self.audio_channel: Channel | None = None
         self.ring_seconds: float | None = None
-        self.abandoned = False  # ended here; its dialplan could not be told
         self.on_ended: Callable[[PbxLeg], None] | None = None
         self._gateway = doors.gateway
         self._link = doors.link
@@ -283,7 +282,8 @@ class PbxLeg:
     def lose(self, reason: str) -> None:
         """End the leg here if only Asterisk's events could bring it any further."""
         if self.phase not in (Phase.UP, Phase.ENDED):
-            self.abandoned = self._waits
+            if self._waits:
+                self._spawn(self._waiting.let_go())
             self._end(HangupCause.NETWORK_OUT_OF_ORDER, reason)
 
     def connected(self, connection: Connection) -> None:

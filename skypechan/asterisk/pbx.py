@@ -127,8 +127,8 @@ class Pbx:
         self._link = link
         self._server = server
         self._clock = clock
-        self._name = ""
-        self._doors = self._doors_of_new_name()
+        self._name = uuid4().hex  # a caller who waits for another one gives up
+        self._doors = LegDoors(self._name, link, server, clock, self._spawn)
         self._contacts = dict(contacts or {})
         self._contact_door = ContactDoor(self._contact_called)
         self.clicks = ClickToCall(link, clock)
@@ -218,15 +218,7 @@ class Pbx:
         )
         return leg
 
-    def _doors_of_new_name(self) -> LegDoors:
-        """Take another name, so that calls which wait for the old one are given up."""
-        self._name = uuid4().hex
-        return LegDoors(self._name, self._link, self._server, self._clock, self._spawn)
-
     def _drop(self, leg: PbxLeg) -> None:
-        if leg.abandoned:
-            self._doors = self._doors_of_new_name()
-            self._link_changed.set()
         self._register.drop(leg)
         for uuid in leg.audio_uuids:
             if self._contact_of(uuid) is None:

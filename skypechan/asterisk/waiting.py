@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from skypechan.asterisk import dialplan
 from skypechan.asterisk.ami.link import AmiLink
-from skypechan.asterisk.ami.messages import Action, Redirect, Setvar
+from skypechan.asterisk.ami.messages import Action, Getvar, Redirect, Setvar
 from skypechan.call.causes import DialStatus, HangupCause, meaning
 from skypechan.clock import Clock
 from skypechan.errors import CallError, CommandError, LinkError
@@ -25,6 +25,8 @@ _REST_S = 0.02
 _MOVING = "channel not up"
 _MOVED_S = 1.0
 _LOOK_AGAIN_S = 0.005
+# Longer than a caller waits who was never told for how long.
+_TELL_TIMES, _TELL_AGAIN_S = 180, 1.0
 
 
 async def ask(link: AmiLink, *actions: Action) -> None:
@@ -99,6 +101,20 @@ class WaitingChannel:
         if audio:
             variables[dialplan.EARLY_AUDIO] = audio
         await self._move(dialplan.RETURN, variables)
+
+    async def let_go(self) -> None:
+        """Have its dialplan give us up, as soon as Asterisk can be told that.
+
+        The channel may have gone on meanwhile, and wait for another call.
+        """
+        for _ in range(_TELL_TIMES):
+            with contextlib.suppress(LinkError):
+                uuid = Getvar(dialplan.UUID_OF_CALL, self._channel)
+                if (await self._link.send(uuid)).value == self._uuid:
+                    over = Setvar(self._channel, dialplan.TAKEN_BY, "")
+                    await self._link.send(over)
+                return
+            await self._clock.sleep(_TELL_AGAIN_S)
 
     async def _move(self, extension: str, variables: dict[str, str]) -> None:
         redirect = Redirect(self._channel, dialplan.CONTEXT, extension)

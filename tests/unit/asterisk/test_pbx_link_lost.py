@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -11,11 +12,12 @@ from skypechan.asterisk.channel import Phase
 from skypechan.asterisk.pbx import PbxState
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import PbxAnswered, PbxReleased
-from skypechan.errors import LinkDownError
+from skypechan.errors import DeadlineError, LinkDownError
 from tests.doubles.ami_server import AmiServer
 from tests.doubles.clock import FakeClock
 from tests.doubles.pbx_driver import PbxDriver
 from tests.doubles.scripted_asterisk import (
+    CALL,
     CALLER,
     audio_channel,
     driving,
@@ -25,6 +27,16 @@ from tests.doubles.scripted_asterisk import (
     requested,
     variables_of,
 )
+
+
+def runs(server: AmiServer, channel: str, call: UUID) -> None:
+    """A channel is in the dialplan for that call."""
+    uuid = (("Variable", "SKYPECHAN_UUID"), ("Value", str(call)))
+    server.actions.append([("Action", "Setvar"), ("Channel", channel), *uuid])
+
+
+def taken_by(server: AmiServer, channel: str) -> str:
+    return variables_of(server, channel)["SKYPECHAN_TAKEN_BY"]
 
 
 async def test_a_caller_is_told_which_gateway_took_the_call(
@@ -170,10 +182,10 @@ async def test_an_originated_call_is_kept_alive_until_it_has_its_audio(
 async def test_a_caller_who_cannot_be_told_the_end_is_left_to_the_dialplan(
     asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
 ) -> None:
-    """It goes on waiting for a gateway of our name; so we take another one."""
+    """It goes on waiting for a gateway of our name; so it is told that none took it."""
+    told = len(asterisk.named("Setvar"))
     request, log = await requested(ready, asterisk)
     await request.leg.take()
-    name = globals_of(asterisk)["SKYPECHAN_GATEWAY"]
     port = asterisk.port
     await asterisk.stop()
     await ready.state(PbxState.LINK_DOWN)
@@ -184,10 +196,40 @@ async def test_a_caller_who_cannot_be_told_the_end_is_left_to_the_dialplan(
     released = await log.until(PbxReleased)
     assert isinstance(released, PbxReleased)
     assert released.cause is HangupCause.NETWORK_OUT_OF_ORDER
+    runs(asterisk, "1.1", CALL)
+    told += len(asterisk.named("Setvar"))
     await asterisk.listen(port)
     await clock.advance(1)
     await ready.state(PbxState.READY)
-    assert globals_of(asterisk)["SKYPECHAN_GATEWAY"] != name
+    await clock.advance(1)
+    await asterisk.received("Setvar", told + 1)
+    assert taken_by(asterisk, "1.1") == ""
+
+
+@pytest.mark.parametrize("waits_on", [True, False])
+async def test_an_answer_of_asterisk_that_is_lost_ends_no_other_call(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock, waits_on: bool
+) -> None:
+    one, log = await requested(ready, asterisk)
+    await one.leg.take()
+    other_caller = {"Channel": "PJSIP/y-2", "Uniqueid": "2.1", "Linkedid": "2.1"}
+    other, other_log = await requested(
+        ready, asterisk, **other_caller, Uuid=str(uuid4())
+    )
+    await other.leg.take()
+    runs(asterisk, "1.1", CALL if waits_on else uuid4())
+    asterisk.answers["Redirect"] = lambda *_: None
+    await clock.advance(0.1)
+    looks = len(asterisk.named("Getvar"))
+    with pytest.raises(DeadlineError):
+        await one.leg.ring()
+    await log.until(PbxReleased)
+    await asterisk.received("Getvar", looks + 1)
+    del asterisk.answers["Redirect"]
+    await other.leg.ring()
+    assert (taken_by(asterisk, "1.1") == "") is waits_on
+    assert taken_by(asterisk, "2.1") == globals_of(asterisk)["SKYPECHAN_GATEWAY"]
+    assert other_log.events == []
 
 
 async def test_what_is_to_be_told_during_a_short_outage_is_told_after_it(
