@@ -44,10 +44,11 @@ _FAULTS = (
 class CallRecord:
     """One call from its offer to its end; times are UTC.
 
-    `line_call` is the client's own id of the line leg. `caller` and `caller_name`
-    are as the offering side gave them: text from outside, of any content. `taps` are
-    the files that the call's audio was recorded to. The price is what the client said
-    of the line leg, in a currency (ISO 4217) that may be unknown.
+    `line_call` is the client's own id of the line leg; the call is `answered` when that
+    leg is, which for a call from the line is when the two can talk. `caller` and
+    `caller_name` are as the offering side gave them: text from outside, of any content.
+    `taps` are the files that the call's audio was recorded to. The price is what the
+    client said of the line leg, in a currency (ISO 4217) that may be unknown.
     """
 
     call: str

@@ -31,7 +31,6 @@ from skypechan.call.events import (
     LineResumed,
     LineRinging,
     MediaEnded,
-    PbxAnswered,
     PbxDigit,
     PbxReleased,
     PbxRinging,
@@ -40,7 +39,7 @@ from skypechan.call.events import (
     Timer,
 )
 from skypechan.call.machine import TIMERS, WITH_MEDIA, CallState, step
-from skypechan.call.record import CallRecord, Direction, Side
+from skypechan.call.record import CallRecord, Side
 from skypechan.clock import Clock
 from skypechan.errors import CallError, SkypechanError
 from skypechan.gateway.digits import OneDigitEach
@@ -282,9 +281,7 @@ class CallRunner:
         match event:
             case LineRinging() | PbxRinging() | LineEarlyMedia():
                 record.ringing = record.ringing or now
-            case LineAnswered() if record.direction is Direction.TO_LINE:
-                record.answered = record.answered or now
-            case PbxAnswered() if record.direction is Direction.TO_PBX:
+            case LineAnswered() if self.state is not CallState.OFFERED:
                 record.answered = record.answered or now
 
     def _note_price(self) -> None:

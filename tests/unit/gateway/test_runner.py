@@ -129,13 +129,25 @@ async def test_the_line_is_answered_only_after_the_pbx(engine: Engine) -> None:
         assert on.call.state is CallState.OFFERED
         await on.happens(PbxAnswered())
         assert on.asked[1:] == ["line.answer"]
+        assert on.call.record.answered is None
         await on.happens(LineAnswered())
+        assert on.call.record.answered is not None
         assert on.call.state is CallState.ESTABLISHED
         await on.happens(LineReleased(CLEARING), PbxReleased(CLEARING))
         assert on.asked[-1] == "pbx.release NORMAL_CLEARING"
     record = on.running.result()
     assert record.released_by is Side.LINE
     assert record.uuid == on.pbx.uuid
+
+
+async def test_who_gives_up_while_his_call_is_picked_up_was_not_connected(
+    engine: Engine,
+) -> None:
+    async with stage(engine, Direction.TO_PBX) as on:
+        await on.happens(LineOffered(), PbxAnswered())
+        await on.happens(LineReleased(CLEARING), PbxReleased(CLEARING))
+    record = on.running.result()
+    assert (record.answered, record.status) == (None, DialStatus.CANCEL)
 
 
 @pytest.mark.parametrize(
