@@ -30,7 +30,7 @@ JOURNAL = "open-calls.jsonl"
 JSON, CSV = "json", "csv"
 
 _MODE = 0o640
-_MOST_WAITING = 10_000
+MOST_WAITING = 10_000
 _TAIL_BYTES = 2 << 20  # more than a thousand records
 _FORMULA = ("=", "+", "-", "@")
 
@@ -155,6 +155,7 @@ class RecordFolder:
     def __init__(self, folder: Path, formats: Sequence[str]) -> None:
         self.path = folder
         self.history: Sequence[CallRecord] | None = None
+        self.lost = 0
         self._journal = folder / JOURNAL
         self._journaled: bytes | None = None
         self._lock: int | None = None
@@ -172,9 +173,10 @@ class RecordFolder:
         return max((len(file.waiting) for file in self._files), default=0)
 
     def add(self, record: CallRecord) -> None:
-        """Let a record wait for the next `save`; there is a limit to that."""
+        """Let a record wait for the next `save`; where too many wait it is `lost`."""
+        self.lost += any(len(file.waiting) >= MOST_WAITING for file in self._files)
         for file in self._files:
-            if len(file.waiting) < _MOST_WAITING:
+            if len(file.waiting) < MOST_WAITING:
                 file.waiting.append(record)
 
     def save(self, live: Iterable[str]) -> None:

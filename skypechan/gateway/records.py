@@ -36,7 +36,8 @@ class RecordSettings:
     folder: str = setting(
         "",
         "folder of the call records, calls.jsonl and calls.csv; empty: no files. They"
-        " may be moved away at any time; see open-calls.jsonl for what is not over",
+        " may be moved away at any time, but after a kill only when skypechan runs"
+        " again: a call that stands in open-calls.jsonl and in no file is filed then",
     )
     formats: tuple[str, ...] = setting(
         (JSON, CSV), "in which forms they are written", choices=(JSON, CSV)
@@ -94,6 +95,11 @@ class RecordBook:
         """How many records are not yet in their files."""
         return self._folder.waiting
 
+    @property
+    def lost(self) -> int:
+        """How many records never get into their files: too many waited."""
+        return self._folder.lost
+
     def find(
         self, since: datetime | None = None, call: str = ""
     ) -> Sequence[CallRecord]:
@@ -129,8 +135,8 @@ class RecordBook:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._note(self._write(self._journal()))
             self._folder.close()
-            if self.waiting:
-                _log.error("! %d call records stand only in this log", self.waiting)
+            if missing := self.waiting + self.lost:
+                _log.error("! %d call records stand only in this log", missing)
 
     async def _save_for_ever(self) -> None:
         backoff = Backoff(_TRY_FIRST_S, _TRY_MOST_S)

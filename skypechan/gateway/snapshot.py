@@ -63,11 +63,12 @@ class LinkSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class RecordsSnapshot:
-    """Whether call records get into their files, why not, and how many wait."""
+    """Whether call records get into their files, why not, how many wait or are lost."""
 
     state: str = RecordState.OFF
     reason: str = ""
     waiting: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,4 +153,4 @@ def of_pbx(pbx: Pbx) -> LinkSnapshot:
 
 def of_records(book: RecordBook) -> RecordsSnapshot:
     """Return how the writing of call records goes now."""
-    return RecordsSnapshot(book.state, book.reason, book.waiting)
+    return RecordsSnapshot(book.state, book.reason, book.waiting, book.lost)

@@ -72,6 +72,12 @@ def families(now: GatewaySnapshot) -> Iterator[Family]:
         "Call records that could not be written to their files yet.",
         (({}, now.records.waiting),),
     )
+    yield Family(
+        "skypechan_records_lost_total",
+        Kind.COUNTER,
+        "Call records that stand only in the log, as too many waited.",
+        (({}, now.records.lost),),
+    )
     yield from _of_media(now)
 
 

@@ -195,6 +195,8 @@ def troubles(now: GatewaySnapshot) -> Iterator[str]:
     if now.records.reason:
         waiting = f"{now.records.waiting} are not written yet"
         yield f"call records: {now.records.reason}, {waiting}"
+    if now.records.lost:
+        yield f"{now.records.lost} call records stand only in the log"
 
 
 def _trouble(kind: str, name: str, state: str, reason: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from skypechan.call.causes import HangupCause
 from skypechan.call.record import CallRecord, Direction, Side
-from skypechan.gateway.recordfiles import JOURNAL
+from skypechan.gateway.recordfiles import JOURNAL, MOST_WAITING
 from skypechan.gateway.records import RecordBook, RecordSettings, RecordState
 from tests.doubles.clock import FakeClock
 
@@ -162,6 +162,17 @@ async def test_records_that_never_found_their_file_are_counted_at_the_end(
     async with book.kept():
         book.file(ended("c1"))
     assert caplog.messages[-1] == "! 1 call records stand only in this log"
+
+
+async def test_records_beyond_what_may_wait_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    book = book_in(tmp_path / "absent", FakeClock())
+    async with book.kept():
+        for _ in range(MOST_WAITING + 2):
+            book.file(ended("c1"))
+        assert (book.waiting, book.lost) == (MOST_WAITING, 2)
+    assert caplog.messages[-1] == "! 10002 call records stand only in this log"
 
 
 async def test_a_folder_has_one_gateway(tmp_path: Path) -> None:
