@@ -105,7 +105,7 @@ async def run(config: Config) -> None:
 async def _serve_calls(gateway: Gateway) -> None:
     serving = asyncio.create_task(gateway.run(), name="gateway")
     _tell_systemd("READY=1")
-    await _stop_requested(serving)
+    await _stop_requested(serving, gateway.stop_wanted)
     _tell_systemd("STOPPING=1")
     await gateway.release_all("the gateway stops", _DRAIN_S)
     serving.cancel()
@@ -123,9 +123,9 @@ def _config_error_in(error: BaseException) -> ConfigError | None:
     return error if isinstance(error, ConfigError) else None
 
 
-async def _stop_requested(serving: asyncio.Task[None]) -> None:
-    """Return when a signal asks for the end, or when serving has failed."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+async def _stop_requested(serving: asyncio.Task[None], stop: asyncio.Event) -> None:
+    """Return when a signal or the operator wants it, or when serving has failed."""
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     waiting = asyncio.create_task(stop.wait())

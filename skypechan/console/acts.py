@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from skypechan.console.client import ControlClient
 
 _SEARCH_S = 20.0
+_STOPPING_S = 10.0
+_A_DAY_S = 86_400.0
 
 
 def add_commands(
@@ -39,6 +41,13 @@ def add_commands(
     parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="a new file")
     parser.add_argument(
         "--seconds", metavar="S", type=float, default=600, help="default: 600"
+    )
+    _add(commands, "drain", drain).add_argument(
+        "--timeout",
+        metavar="S",
+        type=_wait_s,
+        default=3_600.0,
+        help="end what is left after so many seconds; default: 3600",
     )
     _add_line(commands)
 
@@ -149,6 +158,30 @@ def the_call(gateway: ControlClient, begins: str) -> str:
         kind = "there is no live call" if not meant else "there are several live calls"
         raise CommandError(f"{kind} whose id begins with {begins!r}")
     return quote(str(meant[0]), safe="")
+
+
+def drain(options: argparse.Namespace) -> int:
+    """Let the gateway stop when its last call has ended, and wait for that."""
+    wait_s = options.timeout
+    answer = gateway_of(options).ask(
+        "POST",
+        "/api/drain",
+        body={"timeout_s": wait_s},
+        timeout_s=wait_s + _STOPPING_S,
+    )
+    return show(options, answer, lambda: _drained_text(answer["calls_ended"]))
+
+
+def _drained_text(ended: int) -> str:
+    calls = f"{ended} call" if ended == 1 else f"{ended} calls"
+    how = f"ends {calls}, the time is up" if ended else "has no call any more"
+    return f"the gateway {how}, and stops"
+
+
+def _wait_s(text: str) -> float:
+    if not 0 <= (wait_s := float(text)) <= _A_DAY_S:
+        raise argparse.ArgumentTypeError(f"from 0 to {_A_DAY_S:g} seconds, not {text}")
+    return wait_s
 
 
 # Lines.

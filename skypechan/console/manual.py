@@ -146,6 +146,13 @@ or how the id begins.""",
     "resume": Page(
         "take a call from hold", "The counterpart of `hold`.", ("resume 5f1c",)
     ),
+    "drain": Page(
+        "let no new call in, and stop when the last has ended",
+        """\
+Calls go on until they end by themselves, at most for --timeout seconds. Ends when the
+gateway is about to stop, so that it can stand before a stop or a restart.""",
+        ("drain", "drain --timeout 60"),
+    ),
     "tap": Page(
         "record a call to a WAV file",
         """\

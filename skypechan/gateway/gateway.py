@@ -34,6 +34,7 @@ from skypechan.gateway.snapshot import GatewaySnapshot
 from skypechan.media.engine import Engine
 
 _DEVICES_TOLD_S = 0.5
+_LOOK_S = 0.02
 
 
 class Gateway:
@@ -51,6 +52,7 @@ class Gateway:
     ) -> None:
         self.feed = Feed(clock)
         self.people = People(lines, self.feed, clock)
+        self.stop_wanted = asyncio.Event()
         self._lines = lines
         self._pbx = pbx
         self._clock = clock
@@ -107,19 +109,36 @@ class Gateway:
         if self._pbx.state is PbxState.READY:
             self._devices.show_again()
 
+    async def drain(self, within_s: float) -> int:
+        """Let no new call in, wait for the ends of the others, and want to stop.
+
+        Returns how many have not ended in time: the stop ends them.
+        """
+        self._close("the gateway is drained")
+        await self._last_call_ended(within_s)
+        self.stop_wanted.set()
+        return len(self._calls)
+
     async def release_all(self, reason: str, within_s: float) -> None:
         """End every live call, let no new one in, and wait for the ends."""
-        self._admission.closing = self._requests.closing = reason
+        self._close(reason)
         for call in self._calls:
             call.post(HangupRequested(HangupCause.NORMAL_CLEARING, reason))
         await self._pbx.clicks.end_all()
+        await self._last_call_ended(within_s)
+        await self._devices.all_told(_DEVICES_TOLD_S)
+
+    def _close(self, reason: str) -> None:
+        """Let no new call in."""
+        self._admission.closing = self._requests.closing = reason
+        for line in self._lines:
+            line.stop(reason)
+
+    async def _last_call_ended(self, within_s: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while self._calls:
-                    await self._clock.sleep(0.02)
-        for line in self._lines:
-            line.stop(reason)
-        await self._devices.all_told(_DEVICES_TOLD_S)
+                    await self._clock.sleep(_LOOK_S)
 
     def hangup(self, call_id: str) -> bool:
         """Ask a live call to end; False if there is no such call."""

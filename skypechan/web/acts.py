@@ -27,11 +27,20 @@ _MOST_LOGGED = 200  # characters of an act
 _MOST_GAIN_DB = 40
 _MOST_TAP_S = 36_000
 _USUAL_TAP_S = 600
+_MOST_DRAIN_S = 86_400
+_USUAL_DRAIN_S = 3_600
 
 _WHEN_IDLE = Field(
     "when_idle",
     Kind.FLAG,
     "let the line's call end by itself first (default), or end it",
+)
+_DRAIN = Field(
+    "timeout_s",
+    Kind.NUMBER,
+    "how long calls may go on, in seconds; 3600 if it is not said",
+    least=0,
+    most=_MOST_DRAIN_S,
 )
 _WHO = Field("who", Kind.TEXT, "who wants to be a contact", needed=True)
 _ADDRESS = Field("address", Kind.TEXT, "somebody's address", needed=True)
@@ -77,6 +86,13 @@ class Rung:
     address: str
     to: str
     uniqueid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """The gateway stops; so many calls had not ended and are ended with it."""
+
+    calls_ended: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +149,7 @@ class Acts:
         )
         yield Operation(post, f"{call}/tap", self._tap, TheCall, body=_TAP)
         yield Operation(post, "/api/self-test", self._self_test, Verdict)
+        yield Operation(post, "/api/drain", self._drain, Drained, body=(_DRAIN,))
 
     def _of_lines(self) -> Iterator[Operation]:
         text = Field("text", Kind.TEXT, "what to write", needed=True)
@@ -223,6 +240,15 @@ class Acts:
         """Make a test call, which takes some seconds, and return the verdict."""
         self._note(asked, "has a self-test made")
         return json_response(as_json(await self._view.self_test()))
+
+    async def _drain(self, asked: Asked) -> web.Response:
+        """Let no new call in, and stop the gateway when the last one has ended.
+
+        It is answered then, or when the time is up.
+        """
+        self._note(asked, "drains the gateway")
+        left = await self._view.drain(asked.get("timeout_s", _USUAL_DRAIN_S))
+        return json_response(as_json(Drained(left)))
 
     # Lines.
 

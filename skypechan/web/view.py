@@ -76,6 +76,12 @@ class GatewayView(Protocol):
         CommandError when it refuses.
         """
 
+    async def drain(self, within_s: float) -> int:
+        """Let no new call in, and stop when the last has ended or the time is up.
+
+        Returns how many calls the stop has to end.
+        """
+
     async def self_test(self) -> Verdict:
         """Make a test call of some seconds. Raises CommandError while one runs."""
 

@@ -132,12 +132,24 @@ async def test_what_is_wrong_is_said_with_the_status_for_it(
         "line trace skypeclient maybe",
         "events --kind other",
         "tap c1 file --seconds long",
+        "drain --timeout -1",
+        "drain --timeout nan",
     ],
 )
 def test_what_is_no_command_is_usage(words: str) -> None:
     with pytest.raises(SystemExit) as caught:
         main(words.split())
     assert caught.value.code == 2
+
+
+async def test_a_drain_says_whether_calls_had_to_be_ended(
+    gateway: FixedGateway, shell: Shell
+) -> None:
+    told = await shell.run("drain --timeout 5")
+    assert told == "the gateway ends 2 calls, the time is up, and stops"
+    gateway.now = gateway_of((line("skypeclient"),), ())
+    assert await shell.run("drain") == "the gateway has no call any more, and stops"
+    assert gateway.acts == [("drain", 5), ("drain", 3600)]
 
 
 async def test_calls_are_held_resumed_and_tapped(

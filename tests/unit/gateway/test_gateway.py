@@ -184,6 +184,36 @@ async def test_the_operator_pauses_resumes_and_restarts_lines(house: House) -> N
     assert not any((gateway.pause("x"), gateway.resume("x"), gateway.restart("x")))
 
 
+async def drained(house: House, draining: asyncio.Task[int]) -> int:
+    async with asyncio.timeout(5):
+        while not draining.done():
+            await house.clock.advance(0.1)
+    return await draining
+
+
+async def test_a_drained_gateway_lets_no_call_in_and_waits_for_those_it_has(
+    house: House,
+) -> None:
+    house.echo.call_in("boss", "The Boss")
+    draining = asyncio.create_task(house.gateway.drain(60))
+    await asyncio.sleep(0)
+    assert house.gateway.snapshot().calls
+    assert house.lines["first"].state is LineState.STOPPED
+    house.echo.call_in("other", "Too Late")
+    assert house.gateway.records()[-1].reason == "the gateway is drained"
+    assert not house.gateway.stop_wanted.is_set()
+    assert await drained(house, draining) == 0
+    assert house.gateway.stop_wanted.is_set()
+
+
+async def test_a_drain_whose_time_is_up_tells_how_many_calls_are_left(
+    house: House,
+) -> None:
+    house.echo.call_in("boss", "The Boss")
+    assert await house.gateway.drain(0) == 1
+    assert house.gateway.stop_wanted.is_set()
+
+
 async def test_gains_of_a_line_are_kept_within_their_limits(house: House) -> None:
     gateway, line = house.gateway, house.lines["first"]
     assert gateway.set_gain("first", playback_db=6)

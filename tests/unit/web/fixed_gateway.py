@@ -226,6 +226,10 @@ class FixedGateway:
         self.clicks.append(click)
         return Clicked(click, "skypechan-1")
 
+    async def drain(self, within_s: float) -> int:
+        self.acts.append(("drain", within_s))
+        return len(self.now.calls)
+
     async def self_test(self) -> Verdict:
         if self.refusal:
             raise self.refusal

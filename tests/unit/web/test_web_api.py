@@ -478,6 +478,18 @@ async def test_the_verdict_of_a_self_test_is_kept(
         assert answer.status == 409
 
 
+@pytest.mark.parametrize(("asked", "seconds"), [({}, 3600), ({"timeout_s": 5}, 5)])
+async def test_a_drain_waits_an_hour_unless_it_is_told_otherwise(
+    gateway: FixedGateway,
+    client: aiohttp.ClientSession,
+    asked: dict[str, float],
+    seconds: float,
+) -> None:
+    async with client.post("/api/drain", json=asked, headers=WITH_TOKEN) as answer:
+        assert await answer.json() == {"calls_ended": len(gateway.now.calls)}
+    assert gateway.acts == [("drain", seconds)]
+
+
 async def test_records_are_chosen_by_the_time_of_their_end(
     gateway: FixedGateway, client: aiohttp.ClientSession
 ) -> None:

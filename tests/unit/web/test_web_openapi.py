@@ -129,6 +129,7 @@ def faults(schema: Any, value: Any, where: str = "") -> Iterator[str]:
         ("get", "/api/messages", "", None),
         ("get", "/api/contact-requests", "", None),
         ("post", "/api/self-test", "", {}),
+        ("post", "/api/drain", "", {}),
         ("post", "/api/calls", "", {"line": "ANY", "address": "echo"}),
         ("post", "/api/calls/{id}/hold", "/api/calls/c1/hold", {}),
         ("post", "/api/lines/{name}/pause", "/api/lines/skypeclient/pause", {}),
