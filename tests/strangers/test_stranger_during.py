@@ -164,7 +164,7 @@ async def told_to_hold_or_not(skype: Standin, call: Call) -> None:
             await stream.more()
 
 
-# Transferred, by the user at the client
+# Transferred or taken, by the user at the client
 
 
 @pytest.mark.parametrize("end", ["TRANSFERRED", "MISSED", "FAILED"])
@@ -177,6 +177,20 @@ async def test_a_ringing_call_that_is_transferred_away_stops_ringing_at_the_phon
     await sip.ended(5)
     assert sip.ended_by is EndedBy.CANCELLED
     assert not skype.said.found(rf"> .*CALL {call.number} ANSWER")
+
+
+@skypes
+async def test_a_call_that_is_answered_at_the_client_stops_ringing_and_goes_on(
+    phone: SipAgent, skype: Standin, running_gateway: Gateway
+) -> None:
+    call, sip = await ringing(skype, phone)
+    skype.change(call, "INPROGRESS")
+    await sip.ended(5)
+    assert sip.ended_by is EndedBy.CANCELLED
+    await running_gateway.idle()
+    assert call.status == "INPROGRESS"
+    assert not skype.said.found(rf"> .*CALL {call.number} (ANSWER|HANGUP|END).*")
+    skype.partner_hangs_up(call)
 
 
 @skypes
