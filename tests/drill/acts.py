@@ -7,6 +7,7 @@ it. What is refused because the call is just ending is part of the drill.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -133,6 +134,8 @@ _PHONES: dict[str, Callable[[SipAgent, Call, Step], Awaitable[None]]] = {
 async def _by_people(stand: Stand, step: Step) -> str:
     if step.what == "rings":
         return f"call {await stand.skype.ring(step.detail)}"
+    if step.what == "stumble":
+        return str(await stand.skype.post("/faults", json.loads(step.detail)))
     call = _picked(step, await stand.live())
     path = f"/calls/{call['call']}"
     act, _, by_hand = step.what.partition(" by ")

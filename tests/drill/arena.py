@@ -109,6 +109,11 @@ class Stand:
         """Those that somebody at the gateway has to do with."""
         return [x for x in await self.live() if x["status"] != "TRANSFERRING"]
 
+    async def be_well(self) -> None:
+        """Have none of the faults that a round gave it."""
+        faults = dict.fromkeys(("drop_replies", "double_replies", "swap_slices"), 0)
+        await self.skype.post("/faults", {**faults, "reply_delay_s": 0, "slow_s": 0})
+
     async def kill(self, what: str) -> None:
         """End the client, or its bus or display; a client does not outlive that."""
         process = self.desktop.process if what == "desktop" else self.skype.process

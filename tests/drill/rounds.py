@@ -39,6 +39,11 @@ _OF_PHONES = (
 _OF_PEOPLE = (
     *("hang up", "hang up", "hold", "resume", "digits", "answer", "reject"),
     *("busy", "fail", "hang up by hand", "hold by hand", "resume by hand"),
+    "stumble",
+)
+_STUMBLES = (
+    *('{"drop_replies": 1}', '{"double_replies": 3}', '{"reply_delay_s": 0.2}'),
+    *('{"slow_s": 0.1}', '{"slow_s": 0.02}', '{"swap_slices": 2}'),
 )
 _OF_OPERATORS = ("hang up", "hold", "resume", "redirect", "transfer", "restart")
 
@@ -63,7 +68,7 @@ class Round:
     behaviours: dict[str, str]
     steps: tuple[Step, ...]
     calls: int
-    victim: str
+    victims: frozenset[str]
     dead_s: float
     phones_end_it: bool
 
@@ -78,28 +83,27 @@ class Round:
         chance = random.Random(f"{seed} {number}")
         calls = chance.randint(3, 7)
         steps = [_call(chance) for _ in range(calls)]
-        steps += [_event(chance) for _ in range(chance.randint(calls, 4 * calls))]
-        victim = ""
-        if chance.random() < 0.4:
-            victim = chance.choice(victims(number))
-            steps.append(Step(_moment(chance), victim, "dies", 0))
+        steps += [_event(chance) for _ in range(chance.randint(calls, 5 * calls))]
+        dying = _victims(chance, number)
+        steps += [Step(_moment(chance), victim, "dies", 0) for victim in dying]
         return cls(
             seed,
             number,
             {phone: chance.choice(_BEHAVIOURS) for phone in PHONES},
             tuple(sorted(steps, key=lambda step: step.at_s)),
             calls,
-            victim,
+            dying,
             chance.choice((0.0, 0.1, 0.4, 1.2)),
             chance.random() < 0.5,
         )
 
 
-def victims(number: int) -> list[str]:
-    """Who may be killed in a round: `client LINE`, `desktop LINE`, or a lone word."""
-    ends = [f"{what} {line}" for what in ("client", "desktop") for line in LINES]
-    gateway = ["gateway"] * 3 if number < GATEWAY_ROUNDS else []
-    return [*ends, *["cable"] * 4, *gateway]
+def _victims(chance: random.Random, number: int) -> frozenset[str]:
+    """Who dies in a round: `client LINE`, `desktop LINE`, or a lone word."""
+    ends = [f"{chance.choice(('client', 'client', 'desktop'))} {one}" for one in LINES]
+    gateway = ["gateway"] * 2 if number < GATEWAY_ROUNDS else []
+    among = [*ends, *["cable"] * 3, *gateway]
+    return frozenset(chance.sample(among, chance.choice((0, 0, 0, 1, 1, 2))))
 
 
 def _moment(chance: random.Random) -> float:
@@ -138,6 +142,8 @@ def _event(chance: random.Random) -> Step:
         detail = "".join(chance.choices(_DIGITS, k=chance.randint(1, 6)))
     elif what in ("transfer", "redirect"):
         detail = chance.choice(_TARGETS)
+    elif what == "stumble":
+        detail = chance.choice(_STUMBLES)
     elif what == "restart":
         detail = chance.choice(list(LINES))
     return Step(at_s, who, what, pick, detail)
