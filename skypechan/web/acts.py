@@ -47,7 +47,11 @@ _ADDRESS = Field("address", Kind.TEXT, "somebody's address", needed=True)
 _CALL = (
     Field("line", Kind.TEXT, "a line, or ANY, RR, LRU", needed=True),
     Field("address", Kind.TEXT, "who is called on the line", needed=True),
-    Field("to", Kind.TEXT, "EXTEN@CONTEXT that is rung; else the line's own target"),
+    Field(
+        "to",
+        Kind.TEXT,
+        "EXTEN@CONTEXT that is rung, any of the dialplan; else the line's own target",
+    ),
 )
 _TAP = (
     Field("path", Kind.TEXT, "a new file, an absolute path; without it the tap ends"),

@@ -23,12 +23,14 @@ class WebSettings:
     allow_hosts: tuple[str, ...] = setting(
         (),
         "further names that browsers may call us by, NAME or NAME:PORT, such as"
-        " that of a reverse proxy",
+        " that of a reverse proxy; who comes through one on this machine reads without"
+        " the token, as from here: the proxy has to ask him who he is",
     )
     token: str = setting(
         "",
         "the word that lets a request operate calls, or read from another machine;"
-        " without it nobody can; better in a file: token_file",
+        " who has it may ring any extension in any context of the dialplan; without it"
+        " nobody can; better in a file: token_file",
         secret=True,
     )
 
