@@ -1,4 +1,4 @@
-"""Work that strangers cause, bounded: so many at once, so many waiting."""
+"""Work that strangers cause, bounded: one at a time, so many waiting."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Final, Generic, TypeVar
 
 _log = logging.getLogger(__name__)
 
-_AT_ONCE: Final = 4
 _MOST_WAITING: Final = 256
 _MOST_REMEMBERED: Final = 1024
 
@@ -19,7 +18,7 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
 
 class BoundedWork(Generic[T]):
-    """Does one thing for each item, each item once, in the order they came.
+    """Does one thing for each item, each item once, one after the other as they came.
 
     What comes while too many wait is dropped and counted; a flood costs neither
     memory nor the client's attention.
@@ -33,7 +32,7 @@ class BoundedWork(Generic[T]):
         self._spawn = spawn
         self._do = do
         self._waiting: deque[T] = deque()
-        self._workers = 0
+        self._working = False
         self._known: OrderedDict[T, None] = OrderedDict()
 
     def add(self, item: T) -> bool:
@@ -49,7 +48,7 @@ class BoundedWork(Generic[T]):
         while len(self._known) > _MOST_REMEMBERED:
             self._known.popitem(last=False)
         self._waiting.append(item)
-        if self._workers < _AT_ONCE:
+        if not self._working:
             self._start()
         return True
 
@@ -58,7 +57,7 @@ class BoundedWork(Generic[T]):
         self._known.pop(item, None)
 
     def _start(self) -> None:
-        self._workers += 1
+        self._working = True
         self._spawn(self._work())
 
     async def _work(self) -> None:
@@ -66,6 +65,6 @@ class BoundedWork(Generic[T]):
             while self._waiting:
                 await self._do(self._waiting.popleft())
         finally:
-            self._workers -= 1
-            if self._waiting and not self._workers:
+            self._working = False
+            if self._waiting:
                 self._start()  # one item that fails does not hold up the others

@@ -6,6 +6,7 @@ RECEIVED; who wrote what has to be asked for, and that it was seen has to be sai
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from typing import Final
@@ -28,7 +29,7 @@ from skypechan.backends.skype.protocol.notifications import (
 from skypechan.backends.skype.protocol.values import MessageStatus, MessageType
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.call.causes import HangupCause
-from skypechan.errors import CallError, CommandError, LocalWireError
+from skypechan.errors import CallError, CommandError, LinkError, LocalWireError
 
 _log = logging.getLogger(__name__)
 
@@ -90,21 +91,35 @@ class Mailbox:
     async def _read(self, key: _Key) -> None:
         kind, ident = key
         if self._settings.messages == "report":
-            message = await self._fetch(kind, ident)
+            told = await self._ask(kind, ident) or await self._ask(kind, ident)
+            if not told:
+                # Not seen, so it is among the missed ones when we come again.
+                _log.warning("! %s %s is not told, it stays unread", kind, ident)
+                self._work.forget(key)
+                return
+            message = self._message(ident, told)
             if message is not None:
                 self._deliver(message)
         await self._talk.attempt(SetProperty(kind, ident, "SEEN"))
 
-    async def _fetch(self, kind: str, ident: str) -> Message | None:
-        """Ask for a message; None when nobody wrote it to us."""
-        names = _PROPERTIES[kind]
-        replies = await self._talk.attempt(
-            *(GetProperty(kind, ident, name) for name in names)
+    async def _ask(self, kind: str, ident: str) -> list[str | None]:
+        """Ask for the properties of a message; empty when a reply is lost."""
+        replies = await asyncio.gather(
+            *(
+                self._talk.ask(GetProperty(kind, ident, name))
+                for name in _PROPERTIES[kind]
+            ),
+            return_exceptions=True,
         )
-        values = [_value(reply, kind, ident) for reply in replies]
-        written, sender, name, body, chat = (*values, "")[:5]
+        if any(isinstance(reply, LinkError) for reply in replies):
+            return []
+        return [_value(reply, kind, ident) for reply in replies]
+
+    def _message(self, ident: str, told: list[str | None]) -> Message | None:
+        """What the properties make; None when nobody wrote it to us."""
+        written, sender, name, body, chat = (*told, "")[:5]
         if body is None or not sender:
-            _log.warning("! the client does not tell %s %s", kind, ident)
+            _log.warning("! the client does not tell message %s", ident)
             return None
         own = sender.lower() == self._talk.account.lower()
         if own or (written or "").strip().upper() not in _WRITTEN:
@@ -112,7 +127,7 @@ class Mailbox:
         return Message(sender, name or sender, body[:LONGEST_TEXT], chat or "", ident)
 
 
-def _value(reply: Notification | None, kind: str, ident: str) -> str | None:
+def _value(reply: object, kind: str, ident: str) -> str | None:
     match reply:
         case ObjectProperty(found, number, _, value) if (found, number) == (
             kind,
