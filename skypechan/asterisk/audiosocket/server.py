@@ -11,6 +11,7 @@ import asyncio
 import dataclasses
 import ipaddress
 import logging
+import math
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -34,6 +35,8 @@ _MOST_PILED_BYTES = 1 << 16
 # After accept fails, e.g. for want of file descriptors, a loop without a pause would
 # take the whole processor.
 _ACCEPT_PAUSE_S = 0.1
+# Whoever knocks without end shall not fill the log.
+_WARN_EVERY_S = 10.0
 
 
 class Rejection(StrEnum):
@@ -94,6 +97,7 @@ class AudioSocketServer:
     def __init__(self, settings: AsteriskSettings, clock: Clock) -> None:
         self.rejected: Counter[Rejection] = Counter()
         self.accepted = 0
+        self._warned_s: dict[str, float] = {}
         self._settings = settings
         self._allowed = settings.allowed_networks()
         self._clock = clock
@@ -170,7 +174,7 @@ class AudioSocketServer:
             try:
                 connected, peer = await loop.sock_accept(listener)
             except OSError as error:
-                _log.warning("! audio connection not accepted: %s", error)
+                self._warn("accept", "! audio connection not accepted: %s", error)
                 await self._clock.sleep(_ACCEPT_PAUSE_S)
                 continue
             connected.setblocking(False)
@@ -237,9 +241,16 @@ class AudioSocketServer:
     ) -> None:
         connected.close()
         self.rejected[why] += 1
-        _log.warning(
-            "! audio connection from %s closed: %s %s", peer, why.value, detail
-        )
+        text = "! audio connection from %s closed: %s %s (%d so far)"
+        self._warn(why, text, peer, why.value, detail, self.rejected[why])
+
+    def _warn(self, what: str, text: str, *words: object) -> None:
+        """Warn of what may come without end, but of each once in a while."""
+        now_s = self._clock.monotonic_s()
+        is_due = now_s - self._warned_s.get(what, -math.inf) >= _WARN_EVERY_S
+        if is_due:
+            self._warned_s[what] = now_s
+        _log.log(logging.WARNING if is_due else logging.DEBUG, text, *words)
 
 
 def _listen(endpoint: Endpoint) -> socket.socket:

@@ -246,6 +246,31 @@ async def test_a_crowd_without_uuids_keeps_nobody_else_waiting() -> None:
             caller.close()
 
 
+async def test_who_knocks_without_end_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = FakeClock()
+
+    async def knock(first: bytes, times: int) -> None:
+        for _ in range(times):
+            caller = Caller(server)
+            caller.send(first)
+            await caller.closed()
+            caller.close()
+
+    async with serving(clock) as server:
+        await knock(IDENTITY, 3)
+        await knock(b"\x00\x00\x00", 2)
+        await clock.advance(10)
+        await knock(IDENTITY, 2)
+    warned = [one.split(" closed: ")[1] for one in caplog.messages]
+    assert warned == [
+        f"UUID not expected {CALL} (1 so far)",
+        "no UUID in the first message not a UUID: kind 0x00, 0 bytes (1 so far)",
+        f"UUID not expected {CALL} (4 so far)",
+    ]
+
+
 async def test_a_taken_port_is_a_fault_of_the_configuration() -> None:
     async with serving() as server:
         settings = AsteriskSettings(audiosocket_listen=str(server.listening))
