@@ -15,10 +15,10 @@ from skypechan.errors import RemoteWireError
 
 _LONGEST = 512
 _SEPARATOR = re.compile("[,;&|]")
-# What may stand before a number: anything before one with a country, else a scheme
-# that telephone numbers are written with.
+# What may stand before a number: anything before one with a country, else schemes such
+# as `tel:`, but for the one that names like `live:.cid.1f` have.
 _SCHEMES = re.compile(
-    r"\A(?:.*:[\s/]*(?=\+|00)|(?:(?:tel|callto|skype|sips?)\s*:[\s/]*)*)",
+    r"\A(?:.*:[\s/]*(?=\+|00)|(?:(?!live\s*:)[^\W\d][\w+.-]*\s*:[\s/]*)*)",
     re.IGNORECASE | re.DOTALL,
 )
 # Neither the dialplan nor a Dial string gives it a meaning of its own.
