@@ -16,7 +16,6 @@ from skypechan.errors import CallError
 from skypechan.gateway.lines import Line
 from skypechan.media.describe import audio_text
 from skypechan.media.engine import CallMedia, Engine
-from skypechan.media.holdaudio import hold_audio
 from skypechan.media.values import MediaEnd, MediaStart
 
 
@@ -83,7 +82,7 @@ class CallAudio:
                     pbx_rate_hz=connection.rate_hz,
                     playback_db=line.playback_db,
                     capture_db=line.capture_db,
-                    hold_audio=hold_audio(settings.hold_audio),
+                    hold_audio=line.hold_audio,
                     on_digit=lambda digit: self._post(PbxDigit(digit)),
                     on_line_digit=in_band,
                     on_closed=self._on_closed,

@@ -17,6 +17,7 @@ from skypechan.clock import Backoff, Clock
 from skypechan.errors import CallError
 from skypechan.gateway.permissions import objection_to_address
 from skypechan.gateway.settings import LineSettings
+from skypechan.media.holdaudio import hold_audio
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class Line:
         self.name = name
         self.settings = settings
         self.backend = backend
+        # Read before there are calls: a long file would hold up their audio.
+        self.hold_audio = hold_audio(settings.hold_audio)
         self.state = LineState.STARTING
         self.reason = ""
         self.account = ""

@@ -127,6 +127,9 @@ class Engine:
                 continue
             except (OSError, EOFError, RemoteWireError) as error:
                 self._lose(port.call, port.side, error)
+            except Exception as error:  # the other calls go on
+                port.call.log.exception("! audio of the %s side failed", port.side)
+                self._lose(port.call, port.side, error)
         for rate_hz, whole in self._whole_from_line.items():
             if whole:
                 rows = np.array(whole, np.intp)
@@ -273,6 +276,9 @@ class Engine:
 
     def _tick(self, due_s: float) -> None:
         now_s = self._loop.time()
+        # What was missed is not made up for in a burst.
+        next_s = due_s + _TICK_S if due_s + _TICK_S > now_s else now_s + _TICK_S
+        self._tick_timer = self._loop.call_at(next_s, self._tick, next_s)
         self._pace(now_s)
         paused = self._from_line.pausing(self._rows, now_s)
         self._line_timing.paused(paused)
@@ -282,10 +288,6 @@ class Engine:
         self._pbx_timing.paused(paused)
         self._silence_to_line(paused, now_s)
         self._keep_time(now_s)
-        next_s = due_s + _TICK_S
-        if next_s <= now_s:  # what was missed is not made up for in a burst
-            next_s = now_s + _TICK_S
-        self._tick_timer = self._loop.call_at(next_s, self._tick, next_s)
 
     def _keep_time(self, now_s: float) -> None:
         """Steer each call, and four times a second look at the clocks of a quarter."""

@@ -6,7 +6,6 @@ is cross-faded with it at both ends.
 
 from __future__ import annotations
 
-import functools
 import wave
 from dataclasses import dataclass
 
@@ -42,7 +41,6 @@ def hold_audio(setting: str) -> HoldAudio | None:
     return None if setting == SILENCE else _read(setting)
 
 
-@functools.cache
 def _read(path: str) -> HoldAudio:
     check_hold_audio(path)
     with wave.open(path, "rb") as file:
@@ -96,6 +94,8 @@ class Resting:
             self._rests[row] = _Rest(audio)
         elif rests and rest is not None and rest.ends:
             rest.ends = False
+        elif not rests and rest is not None and rest.begins:
+            del self._rests[row]  # nothing of it was heard
         elif not rests and rest is not None:
             rest.ends = True
 

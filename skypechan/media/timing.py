@@ -150,7 +150,7 @@ class Timing:
             self._skipped_s[row] += len(pcm) / rate_hz
             self._special[row] = True
             return False
-        seam = self._seams.pop(row, pcm[:0])
+        seam = self._seams.pop(row, pcm[:0])[: len(pcm)]
         pcm[: len(seam)] = crossfaded(seam, pcm[: len(seam)])
         self._special[row] = self._rough[row] or row in self._playouts
         return True

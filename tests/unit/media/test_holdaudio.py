@@ -76,6 +76,18 @@ def test_without_music_whoever_waits_hears_silence() -> None:
     assert not heard[12 * frame : 69 * frame].any()
 
 
+def test_a_hold_that_ends_before_a_frame_has_come_is_not_heard(
+    music: HoldAudio,
+) -> None:
+    resting = Resting()
+    resting.set(3, True, music)
+    resting.set(3, False, music)
+    audio = np.full((1, 320), 8_993, np.int16)
+    resting.apply(ROW, audio, 16_000)
+    assert (audio == 8_993).all()
+    assert not resting
+
+
 def test_a_hold_that_is_taken_back_at_once_plays_on(music: HoldAudio) -> None:
     resting = Resting()
     resting.set(3, True, music)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,3 +119,17 @@ def test_a_source_that_stalls_while_it_is_skipped_does_not_speak_by_others() -> 
     assert timing.skipping(bursting) == [0]
     timing.admit(other, SPEECH[:1].copy(), RATE_HZ, 5.1)
     assert timing.skipping(other) == []
+
+
+@pytest.mark.parametrize("samples", [1, 32, 64, 320])
+def test_a_piece_of_any_length_may_follow_what_was_skipped(samples: int) -> None:
+    timing = Timing(1, SETTINGS)
+    timing.reset(0, 0.0)
+    for _ in range(9):
+        rows, pcm = timing.admit(ROW, SPEECH[:1].copy(), RATE_HZ, 5.0)
+        timing.written(rows, pcm.shape[1] / RATE_HZ, 5.0)
+    assert timing.skipping(ROW) == [0]
+    rows, pcm = timing.admit(ROW, SPEECH[1:2, :samples].copy(), RATE_HZ, 6.0)
+    assert rows.tolist() == [0]
+    assert pcm.shape == (1, samples)
+    assert timing.skipping(ROW) == []
