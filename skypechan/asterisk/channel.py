@@ -316,7 +316,7 @@ class PbxLeg:
             case HoldChanged(channel, held):
                 self._hold_changed(self._hold.changed(channel, held))
             case DigitEnded(channel, digit, received=False) if self._is_audio(channel):
-                self._report(events.PbxDigit(digit))
+                self._report(events.PbxDigit(digit, by_ami=True))
             case UserEvent(dialplan.AUDIO_EVENT, _, fields):
                 self.agree_rate(dialplan.rate_of(fields.get("format", "")))
                 self._come_up()

@@ -94,9 +94,13 @@ class PbxAnswered:
 
 @dataclass(frozen=True, slots=True)
 class PbxDigit:
-    """The PBX's far end pressed a key: one of 0-9 * # A-D."""
+    """The PBX's far end pressed a key: one of 0-9 * # A-D.
+
+    `by_ami` where AMI has told, else the audio connection.
+    """
 
     digit: str
+    by_ami: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,8 @@ class CallRunner:
         self.on_change: Callable[[CallRunner], None] | None = None
         self.next_line: Callable[[CallError], Line | None] | None = None
         self._audio = CallAudio(record, line, engine, self.post, self._media_ended)
-        self._digits = OneDigitEach(clock)
+        self._line_digits = OneDigitEach(clock)
+        self._pbx_digits = OneDigitEach(clock)
         self._clock = clock
         self._limits = limits
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -345,7 +346,9 @@ class CallRunner:
         await self.pbx_leg.release(cause, reason)
 
     async def _send_digit_to_pbx(self, event: Event) -> None:
-        if isinstance(event, LineDigit) and not self._digits.is_copy(event):
+        if isinstance(event, LineDigit) and not self._line_digits.is_copy(
+            event.digit, second_best=event.in_band
+        ):
             self.record.digits_to_pbx += 1
             await _present(self.pbx_leg).send_digit(event.digit)
 
@@ -399,7 +402,9 @@ class CallRunner:
         await self.line_leg.release(cause_of(event)[0])
 
     async def _send_digit_to_line(self, event: Event) -> None:
-        if not isinstance(event, PbxDigit):
+        if not isinstance(event, PbxDigit) or self._pbx_digits.is_copy(
+            event.digit, second_best=event.by_ami
+        ):
             return
         if event.digit not in self.line.backend.capabilities.digits_out:
             self._log.info("the line has no digit %s", event.digit)

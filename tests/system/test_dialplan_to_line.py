@@ -285,7 +285,9 @@ async def test_digits_come_by_ami_from_a_release_whose_audio_does_not_tell_them(
     await log.until(PbxDigit, 5, count=12)
     await call.hang_up()
     audio.close()
-    assert log.of(PbxDigit) == [PbxDigit(digit) for digit in "0123456789*#"]
+    assert log.of(PbxDigit) == [
+        PbxDigit(digit, by_ami=True) for digit in "0123456789*#"
+    ]
 
 
 async def test_hold_and_resume_are_told(gateway: PbxDriver, phone: SipAgent) -> None:

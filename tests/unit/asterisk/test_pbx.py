@@ -269,7 +269,7 @@ async def test_a_failure_told_before_its_channel_waits_for_the_true_cause(
 async def test_old_releases_tell_digits_by_ami_and_new_ones_do_not(
     clock: FakeClock,
 ) -> None:
-    for version, digits in (("20.6.0", [PbxDigit("5")]), ("22.10.1", [])):
+    for version, digits in (("20.6.0", [PbxDigit("5", by_ami=True)]), ("22.10.1", [])):
         async with knows(version) as server, driving(server, clock) as driver:
             await driver.state(PbxState.READY)
             _, log = await requested(driver, server)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from skypechan.call.events import LineDigit
 from skypechan.gateway.digits import OneDigitEach
 from tests.doubles.clock import FakeClock
 
@@ -13,7 +12,7 @@ async def kept(*heard: tuple[float, str, bool]) -> str:
     digits, result = OneDigitEach(clock), ""
     for pause_s, digit, in_band in heard:
         await clock.advance(pause_s)
-        if not digits.is_copy(LineDigit(digit, in_band)):
+        if not digits.is_copy(digit, second_best=in_band):
             result += digit
     return result
 

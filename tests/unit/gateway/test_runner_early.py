@@ -195,6 +195,18 @@ async def test_a_digit_that_is_told_and_sounds_is_passed_on_once(
     assert on.running.result().digits_to_pbx == 2
 
 
+async def test_a_digit_that_ami_and_the_audio_tell_is_passed_on_once(
+    engine: Engine,
+) -> None:
+    async with stage(engine, Direction.TO_LINE) as on:
+        await up(on)
+        by_ami, by_audio = PbxDigit("5", by_ami=True), PbxDigit("5")
+        await on.happens(by_ami, by_audio, by_audio, by_ami)
+        assert on.asked[-2:] == ["line.digit 5", "line.digit 5"]
+        await over(on)
+    assert on.running.result().digits_to_line == 2
+
+
 async def test_a_tap_is_noted_in_the_record(engine: Engine, tmp_path: Path) -> None:
     async with stage(engine, Direction.TO_LINE) as on:
         with pytest.raises(CallError, match="no audio yet"):
