@@ -27,6 +27,7 @@ from skypechan.backends.skype.protocol.notifications import (
     Notification,
     Ok,
     SearchResult,
+    number_in,
 )
 from skypechan.backends.skype.protocol.values import (
     END_STATUSES,
@@ -127,6 +128,7 @@ class Calls:
         self._placing = asyncio.Lock()
         self._tasks: set[asyncio.Task[SkypeLeg]] = set()
         self._conversation: Conversation | None = None
+        self._lost = ""
 
     def join(self, conversation: Conversation) -> None:
         """Use this conversation for everything from now on."""
@@ -169,7 +171,8 @@ class Calls:
             await self._hang_up(call_id)
 
     def lost(self, cause: HangupCause, reason: str) -> None:
-        """The client went away, and every call with it."""
+        """The client went away, and every call with it, those to come too."""
+        self._lost = reason
         for leg in tuple(self._legs.values()):
             leg.end(cause, reason)
 
@@ -217,7 +220,7 @@ class Calls:
 
     async def _offer(self, call_id: int, history: _History) -> None:
         caller = await self._caller(call_id)
-        if call_id in self._legs or call_id in self._finished:
+        if self._lost or call_id in self._legs or call_id in self._finished:
             return
         if history.over:
             self._strangers.pop(call_id, None)
@@ -286,6 +289,8 @@ class Calls:
         async with self._placing:
             known = self._known()
             call_id = await self._place(addresses, known)
+            if self._lost:
+                raise LinkDownError(self._lost)
             return self._adopt(call_id, sink)
 
     def _nobody_waited(self, placed: asyncio.Task[SkypeLeg]) -> None:
@@ -414,7 +419,8 @@ class Calls:
         (found,) = await self._talk.attempt(Search("ACTIVECALLS"))
         if not isinstance(found, SearchResult):
             return set()
-        return {int(name) for name in found.names if name.isascii() and name.isdigit()}
+        numbers = {number_in(name) for name in found.names}
+        return {number for number in numbers if number is not None}
 
     async def _hang_up(self, call_id: int) -> None:
         await hang_up(self._talk, call_id, self._timing.release_try_s)

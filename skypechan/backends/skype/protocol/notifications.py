@@ -252,7 +252,8 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name for name in names if name)
 
 
-def _number(text: str) -> int | None:
+def number_in(text: str) -> int | None:
+    """Return a number as the client writes it; None for anything else."""
     return int(text) if _NUMBER.fullmatch(text) else None
 
 
@@ -260,7 +261,7 @@ def _read_call(rest: str) -> Notification | None:
     ident, _, rest = rest.partition(" ")
     name, _, value = rest.partition(" ")
     name = name.upper()
-    call_id = _number(ident)
+    call_id = number_in(ident)
     if call_id is None or not name:
         return None
     status = value.strip().upper()
@@ -275,7 +276,7 @@ def _read_set(rest: str) -> Notification | None:
     words = rest.split()
     if len(words) != 4 or words[0].upper() != "CALL" or words[2].upper() != "DTMF":
         return None
-    call_id = _number(words[1])
+    call_id = number_in(words[1])
     if call_id is None or words[3] not in DIGITS:
         return None
     return DigitSent(call_id, words[3])
@@ -327,12 +328,12 @@ def _read_alter(rest: str) -> Notification | None:
 
 def _read_error(rest: str) -> Notification | None:
     word, _, text = rest.partition(" ")
-    number = _number(word)
+    number = number_in(word)
     return None if number is None else Error(number, text)
 
 
 def _read_level(rest: str) -> Notification | None:
-    level = _number(rest.strip())
+    level = number_in(rest.strip())
     return None if level is None else ProtocolLevel(level)
 
 

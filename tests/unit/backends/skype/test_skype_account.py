@@ -13,6 +13,7 @@ from skypechan.backends.base import (
     Conferencing,
     ContactRequest,
     Contacts,
+    LineState,
     Message,
     Messaging,
     Money,
@@ -385,3 +386,13 @@ async def test_calls_found_alive_are_ended_or_left_alone(run_line, wish, ended):
         assert client.count("ALTER CALL 7 END HANGUP") >= ended
         assert (client.count("ALTER CALL 7 HANGUP") > 0) is bool(ended)
         assert bench.observer.offers == []
+
+
+async def test_call_with_a_number_beyond_all_numbers_is_no_call(bench):
+    client = ScriptedClient()
+    client.answers["SEARCH ACTIVECALLS"] = f"CALLS {'9' * 5_000}, 7"
+    await bench.start(client)
+    await bench.clock.advance(1)
+    ended = [line for line in client.heard if line.endswith(" HANGUP")]
+    assert ended == ["ALTER CALL 7 HANGUP", "ALTER CALL 7 END HANGUP"]
+    assert bench.observer.state is LineState.READY

@@ -14,7 +14,7 @@ from skypechan.call.events import (
     LineResumed,
     LineRinging,
 )
-from skypechan.errors import CallError, DeadlineError
+from skypechan.errors import CallError, DeadlineError, LinkDownError
 from tests.doubles.clock import settle
 from tests.doubles.line_observer import Events
 
@@ -300,6 +300,28 @@ async def test_lost_bus_releases_every_leg(bench):
     bench.desktop.lose_bus()
     await settle()
     assert events.released.cause is HangupCause.DESTINATION_OUT_OF_ORDER
+
+
+async def test_client_that_dies_as_it_answers_has_placed_no_call(bench):
+    client = await bench.ready()
+    events = Events()
+    placing = asyncio.create_task(bench.backend.place("bob", events))
+    await settle()
+    client.answer("CALL bob", "CALL 178 STATUS UNPLACED")
+    bench.desktop.stop_client()
+    with pytest.raises(LinkDownError):
+        await placing
+    assert events.all == []
+
+
+async def test_client_that_dies_as_it_tells_who_calls_offers_no_call(bench):
+    client = await bench.ready()
+    await bench.say(client, "CALL 212 STATUS RINGING")
+    for name in ("PARTNER_HANDLE", "PARTNER_DISPNAME", "TYPE"):
+        client.answer(f"GET CALL 212 {name}", f"CALL 212 {name} bob")
+    bench.desktop.stop_client()
+    await settle()
+    assert bench.observer.offers == []
 
 
 async def test_numbers_of_a_client_that_was_restarted_are_new_calls(bench):
