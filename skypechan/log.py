@@ -67,6 +67,12 @@ class _CallPrefix(logging.Filter):
         return True
 
 
+class _TextLines(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        record.message = legible(record.message)
+        return super().formatMessage(record)
+
+
 class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -86,7 +92,7 @@ def set_up(settings: LogSettings) -> None:
     """Send the log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_CallPrefix())
-    handler.setFormatter(_JsonLines() if settings.json else logging.Formatter(_FORMAT))
+    handler.setFormatter(_JsonLines() if settings.json else _TextLines(_FORMAT))
     logging.basicConfig(level=settings.level.upper(), handlers=[handler], force=True)
     # Libraries report connection detail at INFO that means nothing to an operator.
     for noisy in ("aiohttp.access", "panoramisk", "dbus_next"):

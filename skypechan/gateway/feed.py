@@ -68,11 +68,12 @@ class Reader:
         self.lost = False
         self._stopped = False
         self._waiting = deque(backlog)
+        self._most = len(self._waiting) + _MOST_WAITING
         self._news = asyncio.Event()
 
     def take(self, entry: Entry) -> None:
         """Put an entry into the queue; a queue that is full is given up."""
-        if len(self._waiting) >= _MOST_WAITING:
+        if len(self._waiting) >= self._most:
             self.lost = True
             self._waiting.clear()
         if not self.lost:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from skypechan.backends.base import Backend, LineState, Offer
 from skypechan.call.causes import HangupCause
@@ -183,24 +183,31 @@ class Line:
         backoff = Backoff()
         while True:
             self._restarting.clear()
-            running = asyncio.create_task(self.backend.run(self), name=self.name)
-            restarting = asyncio.create_task(self._restarting.wait(), name=self.name)
-            both = (running, restarting)
-            try:
-                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in both:
-                    task.cancel()
-                failed, _ = await asyncio.gather(*both, return_exceptions=True)
+            failed = await self._beside_restart(self.backend.run(self))
+            if not self._restarting.is_set():
+                _log.error("! line %s failed", self.name, exc_info=failed)
+                self.line_changed(LineState.DEGRADED, "a fault; the log says which", "")
+                await self._beside_restart(self._clock.sleep(backoff.next_s()))
             if self._restarting.is_set():
                 backoff.reset()
                 self.line_changed(LineState.STARTING, "restarted by the operator", "")
                 if self._supervisor is not None:
                     await self._supervisor.restart()
-                continue
-            _log.error("! line %s failed", self.name, exc_info=failed)
-            self.line_changed(LineState.DEGRADED, "a fault; the log says which", "")
-            await self._clock.sleep(backoff.next_s())
+
+    async def _beside_restart(
+        self, work: Coroutine[Any, Any, None]
+    ) -> BaseException | None:
+        """Do something until the operator wants a restart; return what it failed by."""
+        working = asyncio.create_task(work, name=self.name)
+        restarting = asyncio.create_task(self._restarting.wait(), name=self.name)
+        both = (working, restarting)
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in both:
+                task.cancel()
+            failed, _ = await asyncio.gather(*both, return_exceptions=True)
+        return failed
 
     def line_changed(self, state: LineState, reason: str, account: str) -> None:
         """Take note of what the backend says of its client."""

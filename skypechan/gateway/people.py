@@ -172,7 +172,7 @@ class People:
         self._tell(Kind.CONTACT_REQUEST, line, who, text)
 
     def _answered(self, line: str, who: str) -> None:
-        self._requests.pop((line, who.lower()), None)
+        self._requests.pop((line, who[:_MOST_NAME].lower()), None)
 
     def _tell(self, kind: Kind, line: str, who: str, text: str) -> None:
         self._feed.note(kind, f"{who}: {text}", line=line, who=who, text=text)

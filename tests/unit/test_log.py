@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 
-from skypechan.log import _JsonLines
+from skypechan.log import _JsonLines, _TextLines
 
 
 def test_a_line_of_json_is_plain_ascii_and_says_all() -> None:
@@ -16,3 +16,17 @@ def test_a_line_of_json_is_plain_ascii_and_says_all() -> None:
     assert line.isprintable()
     read = json.loads(line)
     assert (read["message"], read["call"]) == (words, "c1")
+
+
+def test_a_line_of_text_moves_no_cursor_and_breaks_no_line() -> None:
+    record = logging.makeLogRecord({"msg": "%s", "args": ("a\x9b2J\nb",)})
+    assert _TextLines("%(message)s").format(record) == "a?2J?b"
+
+
+def test_a_traceback_keeps_its_lines() -> None:
+    try:
+        raise ValueError
+    except ValueError as error:
+        told = (type(error), error, error.__traceback__)
+    record = logging.makeLogRecord({"msg": "x", "exc_info": told})
+    assert _TextLines("%(message)s").format(record).count("\n") >= 3

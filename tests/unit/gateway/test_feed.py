@@ -54,6 +54,17 @@ async def test_a_reader_that_is_too_slow_is_lost_and_holds_nothing(feed: Feed) -
         assert await slow.next() is None
 
 
+async def test_a_reader_of_a_long_backlog_is_not_lost_by_it(feed: Feed) -> None:
+    for number in range(1_000):
+        feed.note(Kind.LOG, str(number))
+    with feed.reader(feed.entries()) as reader:
+        feed.note(Kind.LOG, "new")
+        assert not reader.lost
+        first = await reader.next()
+        assert first is not None
+        assert first.text == "0"
+
+
 async def test_a_reader_that_is_stopped_waits_no_longer(feed: Feed) -> None:
     with feed.reader() as reader:
         waiting = asyncio.create_task(reader.next())

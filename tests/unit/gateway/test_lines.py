@@ -169,6 +169,27 @@ async def test_a_restart_attaches_anew_at_once_where_no_call_is(served: Line) ->
     assert served.is_idle
 
 
+class FaultyBackend(CountingBackend):
+    async def run(self, observer: LineObserver) -> None:
+        self.runs += 1
+        raise ZeroDivisionError
+
+
+async def test_a_restart_does_not_wait_until_a_fault_is_tried_again(
+    clock: FakeClock,
+) -> None:
+    backend = FaultyBackend()
+    line = Line("a", LineSettings(), backend, clock)
+    serving = asyncio.create_task(line.serve())
+    await settle()
+    assert (backend.runs, line.state) == (1, LineState.DEGRADED)
+    line.restart()
+    await settle()
+    assert backend.runs == 2
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+
 async def test_a_restart_waits_for_the_end_of_the_call(served: Line) -> None:
     backend = served.backend
     assert isinstance(backend, CountingBackend)
