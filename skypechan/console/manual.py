@@ -176,7 +176,7 @@ LINE_ACTIONS: dict[str, Page] = {
     ),
     "resume": Page("let it take calls again", "The counterpart of `pause`."),
     "restart": Page(
-        "attach it to its client anew",
+        "attach it to its client anew, and start a client of the gateway's own anew",
         "With --when-idle, the default, a call that it has goes on; --now ends it.",
         ("line restart alice --now",),
     ),

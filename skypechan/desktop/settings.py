@@ -31,8 +31,9 @@ class ClientSettings:
 
     command: tuple[str, ...] = setting(
         (),
-        "the client's program and its arguments; empty: it is started elsewhere. It "
-        "gets a display and a D-Bus of its own, where the line finds it. Historical, "
+        "the client's program, by its name in PATH or an absolute path, and its "
+        "arguments; empty: the client is started elsewhere. It gets a display and "
+        "a D-Bus of its own, where the line finds it. Historical, "
         "the last real client for Linux, 4.3 of 2014: "
         '["skype", "--pipelogin", "--dbpath=profile"]',
     )

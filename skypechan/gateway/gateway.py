@@ -161,6 +161,7 @@ class Gateway:
     def restart(self, name: str, *, when_idle: bool = True) -> bool:
         """Attach a line to its client anew; False if there is no such line.
 
+        A client that the gateway has started is started anew.
         A call that has it may first go on, but without `when_idle` it is ended.
         """
         return self._operate(name, Line.restart, "the line is restarted", when_idle)

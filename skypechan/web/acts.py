@@ -268,7 +268,7 @@ class Acts:
         return self._line(asked, done, "resumes the line")
 
     async def _restart(self, asked: Asked) -> web.Response:
-        """Attach a line to its client anew."""
+        """Attach a line to its client anew; one of the gateway's own starts anew."""
         name, when_idle = asked["name"], asked.get("when_idle", True)
         done = self._view.restart(name, when_idle=when_idle)
         return self._line(asked, done, "restarts the line")
