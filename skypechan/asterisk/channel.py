@@ -147,8 +147,7 @@ class PbxLeg:
     @property
     def channels(self) -> tuple[str, ...]:
         """The unique ids of the leg's channels, as far as they are known."""
-        audio = self.audio_channel.uniqueid if self.audio_channel else ""
-        known = (self.channel.uniqueid, self._other_half, audio)
+        known = (self.channel.uniqueid, self._other_half, self._followed)
         return tuple(dict.fromkeys(one for one in known if one))
 
     def agree_rate(self, rate_hz: int) -> None:
@@ -177,10 +176,10 @@ class PbxLeg:
             await self._guarded(self._waiting.take(seconds, self._gateway))
 
     async def ring(self) -> None:
-        """Let the caller hear ringing."""
+        """Let the caller hear ringing, and no longer the line."""
         async with self._lock:
-            if self.phase is Phase.WAITING:
-                await self._guarded(self._waiting.ring())
+            if self._waits:
+                await self._ring()
 
     async def play_early(self) -> None:
         """Let the caller hear the line before the answer; `PbxEarlyMedia` follows.
@@ -198,9 +197,7 @@ class PbxLeg:
             if self.phase is not Phase.WAITING:
                 return
             if not heard:
-                self._server.forget(self._early.uuid)
-                self._drop_connection()
-                await self._guarded(self._waiting.ring())
+                await self._ring()
                 return
             await self._guarded(self._waiting.hear_early())
             if self.phase is Phase.WAITING:
@@ -303,8 +300,10 @@ class PbxLeg:
                 self._channel_began(channel)
             case ChannelEnded(channel, cause):
                 self._channel_ended(channel, cause)
-            case DialProgress(channel, "RINGING") if self.phase is Phase.DIALLING:
-                self._ringing()
+            case DialProgress(status="RINGING") if self.phase is Phase.DIALLING:
+                if not self._rang:
+                    self._report(events.PbxRinging())
+                self._rang = True
             case DialEnded(channel, status) if channel.uniqueid != self._followed:
                 self._causes.dial_ended(status)
             case BridgeEntered(channel, technology) if self._names(channel):
@@ -410,11 +409,6 @@ class PbxLeg:
         await self._clock.sleep(_STRAGGLERS_S)
         self._end(self._causes.of_call(own_cause))
 
-    def _ringing(self) -> None:
-        if not self._rang:
-            self._rang = True
-            self._report(events.PbxRinging())
-
     def _hold_changed(self, event: events.Event | None) -> None:
         if self.phase is Phase.UP and event is not None:
             self._report(event)
@@ -466,6 +460,12 @@ class PbxLeg:
         except LinkError as error:
             self.lose(str(error))
             raise
+
+    async def _ring(self) -> None:
+        self.phase = Phase.WAITING
+        self._server.forget(self._early.uuid)
+        self._drop_connection()
+        await self._guarded(self._waiting.ring())
 
     async def _refuse(self, cause: HangupCause, reason: str) -> None:
         self._ending = (cause, reason)

@@ -18,10 +18,11 @@ from skypechan.errors import RemoteWireError
 
 # Contexts and extensions of skypechan.conf.
 CONTEXT = "skypechan"
-TAKEN, RINGING, EARLY, RETURN = "taken", "ringing", "early", "return"
-STEPS = {TAKEN: 1, RINGING: 2, EARLY: 3, RETURN: 4}
+TAKEN, RINGING, EARLY = "taken", "ringing", "early"
+RINGBACK, RETURN = "ringback", "return"
+STEPS = {TAKEN: 1, RINGING: 2, EARLY: 3, RINGBACK: 4, RETURN: 5}
 WAITING_PLACES = frozenset(
-    (CONTEXT, place) for place in ("prepare", TAKEN, RINGING, EARLY, "wait")
+    (CONTEXT, place) for place in ("prepare", TAKEN, RINGING, EARLY, RINGBACK, "wait")
 )
 INBOUND = "Local/s@skypechan-inbound"
 AUDIO_CONTEXT = "skypechan-audio"

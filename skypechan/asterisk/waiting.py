@@ -66,6 +66,7 @@ class WaitingChannel:
         self._uuid = uuid
         self._is_over = is_over
         self._moved_s = -_REST_S
+        self._extension = ""
 
     async def take(self, ring_seconds: float, gateway: str) -> None:
         """Let it wait on, for the gateway of that name."""
@@ -78,8 +79,9 @@ class WaitingChannel:
         )
 
     async def ring(self) -> None:
-        """Let it hear ringing."""
-        await self._move(dialplan.RINGING, {})
+        """Let it hear ringing, and no longer what the audio channel plays."""
+        heard = self._extension == dialplan.EARLY
+        await self._move(dialplan.RINGBACK if heard else dialplan.RINGING, {})
 
     async def hear_early(self) -> None:
         """Let it hear, unanswered, what the audio channel plays."""
@@ -129,7 +131,7 @@ class WaitingChannel:
             if _MOVING not in error.reason:
                 raise
             await self._move_again(redirect, end_s)
-        self._moved_s = self._clock.monotonic_s()
+        self._moved_s, self._extension = self._clock.monotonic_s(), extension
         # For a Redirect that met a Goto: see `taken` in skypechan.conf. The channel may
         # have gone on and ended meanwhile.
         with contextlib.suppress(CallError, LinkError):

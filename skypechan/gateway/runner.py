@@ -109,6 +109,7 @@ class CallRunner:
         self._timer: Timer | None = None
         self._timer_task: asyncio.Task[None] | None = None
         self._placing: asyncio.Task[None] | None = None
+        self._joining_early: asyncio.Task[None] | None = None
         self._work: set[asyncio.Task[None]] = set()
         self._log = CallLog(_log, record.call)
         self._hands: dict[Action, Callable[[Event], Awaitable[None]]] = {
@@ -423,11 +424,25 @@ class CallRunner:
     # Media.
 
     async def _start_media(self, _: Event) -> None:
-        """Begin to join the audio; a client may be slow to open its sound."""
+        """Begin to join the audio; a client may be slow to open its sound.
+
+        One that has not opened it by the answer is asked again.
+        """
+        if self._joining_early is not None:
+            self._joining_early.cancel()
         self._begin(Action.START_MEDIA, self._join)
 
-    async def _start_early_media(self, _: Event) -> None:
-        self._begin(Action.START_EARLY_MEDIA, self._join)
+    async def _start_early_media(self, event: Event) -> None:
+        """Begin to join the audio; without it the caller hears ringing."""
+
+        async def join() -> None:
+            try:
+                await self._join()
+            except SkypechanError:
+                await self._ring_pbx(event)
+                raise
+
+        self._joining_early = self._begin(Action.START_EARLY_MEDIA, join)
 
     async def _join(self) -> None:
         if self._placing is not None:

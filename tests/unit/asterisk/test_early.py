@@ -123,6 +123,23 @@ async def test_without_the_bridge_the_caller_hears_ringing(
     await request.leg.release(HangupCause.USER_BUSY)
 
 
+async def test_who_cannot_hear_the_line_hears_ringing_and_is_answered_over_another_way(
+    asterisk: AmiServer, ready: PbxDriver, audio: Audio
+) -> None:
+    leg, log = await heard(asterisk, ready, audio)
+    await leg.ring()
+    await at_rest(ready)
+    assert moves(asterisk) == ["early", "ringback"]
+    assert not leg.has_audio
+    asterisk.event("Hangup", Cause="16", **early_channel(asterisk, ready))
+    await leg.answer()
+    assert "SKYPECHAN_EARLY" not in variables_of(asterisk, CALLER["Uniqueid"])
+    asterisk.event("Newchannel", **audio_channel(ready, str(CALL), "1.1"))
+    await audio.connect(CALL)
+    await log.until(PbxAnswered)
+    (await leg.audio()).socket.close()
+
+
 async def test_an_answer_goes_on_with_the_same_connection(
     asterisk: AmiServer, ready: PbxDriver, audio: Audio
 ) -> None:

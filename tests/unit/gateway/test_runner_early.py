@@ -128,8 +128,23 @@ async def test_a_line_without_sound_before_the_answer_is_joined_then(
         await on.happens(PbxOffered(), LineEarlyMedia(), PbxEarlyMedia())
         assert on.call.state is CallState.EARLY_MEDIA
         assert on.call.media is None
+        assert on.asked[-1] == "pbx.ring"
         del on.script.failures["line.audio"]
         await on.happens(LineAnswered(), PbxAnswered())
+        assert on.call.media is not None
+        await over(on)
+
+
+async def test_a_line_that_is_slow_to_open_its_sound_is_asked_again_at_the_answer(
+    engine: Engine,
+) -> None:
+    async with stage(engine, Direction.TO_LINE) as on:
+        on.backend.leg.slow = asyncio.Event()
+        await on.happens(PbxOffered(), LineEarlyMedia(), PbxEarlyMedia())
+        on.backend.leg.slow = None
+        await on.happens(LineAnswered(), PbxAnswered())
+        assert on.asked.count("line.audio") == 2
+        assert "pbx.ring" not in on.asked
         assert on.call.media is not None
         await over(on)
 
