@@ -21,11 +21,13 @@ from skypechan.desktop.restarts import Restarts
 from skypechan.desktop.settings import ClientSettings
 from skypechan.desktop.users import private_folder
 from skypechan.errors import LinkDownError, LinkError
+from skypechan.log import legible
 
 _log = logging.getLogger(__name__)
 
 _COMING = "the client was started and has not appeared yet"
 _MOST_BYTES_PER_S = 1_000_000  # what it writes costs other lines' audio nothing
+_MOST_CHARACTERS = 300
 _RESTARTED = "restarted by the operator"
 
 
@@ -159,7 +161,8 @@ class Supervisor:
 
     async def _ended(self, client: Process) -> str:
         await client.wait()
-        return str(client.gone())
+        # Its last words go to callers and to the log: bounded, whatever it says.
+        return legible(str(client.gone()))[:_MOST_CHARACTERS]
 
     async def _killed(self, client: Process) -> str:
         await self._hung.wait()

@@ -245,6 +245,13 @@ async def test_restart_of_the_line_is_one_of_its_client(folder: Path) -> None:
         assert not read(client, "cmdline")
 
 
+async def test_last_words_of_a_client_are_told_in_bounds(folder: Path) -> None:
+    words = "printf 'no\\rluck '; head -c 5000 /dev/zero | tr '\\0' x; exit 3"
+    async with served(folder, "sh", "-c", words) as watched:
+        await watched.said("no?luck xxx")
+        assert len(watched.line.reason) < 400
+
+
 async def test_program_that_is_missing_is_named(folder: Path) -> None:
     async with served(folder, "no-such-client") as watched:
         await watched.said("no-such-client: [Errno 2] No such file")
