@@ -14,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ class Watch:
 
     def __init__(self, asterisk: LocalAsterisk) -> None:
         settings = settings_for(asterisk, ami_username="operator")
-        self.asked: list[str] = []
+        self.asked: list[tuple[str, datetime]] = []
         self._link = AmiLink(settings, SystemClock())
         self._changes = Changes()
         self._link.on_state = self._changes.notify
@@ -152,7 +153,7 @@ class Watch:
 
     def _take(self, event: Event) -> None:
         if isinstance(event, UserEvent) and event.name == "SkypechanCall":
-            self.asked.append(event.fields["uuid"])
+            self.asked.append((event.fields["uuid"], datetime.now(UTC)))
 
     async def do(self, action: Action) -> None:
         """Ask something of Asterisk; raises CommandError when it refuses."""

@@ -19,6 +19,7 @@ Rung = tuple[str, str]
 """A call that somebody made to a client: the line, and the client's id of the call."""
 
 _ROUNDED = timedelta(milliseconds=2)
+_JUST_ASKED = timedelta(seconds=0.3)
 _TIMES = ("placed", "ringing", "answered", "ended")
 
 
@@ -26,23 +27,23 @@ _TIMES = ("placed", "ringing", "answered", "ended")
 class Attempts:
     """The calls of a round, as Asterisk and the clients know them.
 
-    `asked` are the UUIDs that dialplans have drawn, `contacts` how many calls a phone
-    has made to a contact, whose UUID is `contact`; `answered` the Call-IDs of those
-    that a phone got its 200 for, where that comes from the line. A call of those `rung`
-    that was `brief` may have ended before its client said whose it was. What a program
-    that was dead did not see has no record: `lost_asked` and `lost_rung` say of whom
-    that may be so.
+    `asked` are the UUIDs that dialplans have drawn, and when; `contacts` is how many
+    calls a phone has made to a contact, whose UUID is `contact`; `answered` are the
+    Call-IDs of those that a phone got its 200 for, where that comes from the line. A
+    call of those `rung` that was `brief` may have ended before its client said whose it
+    was. What a program that was dead did not see has no record: `lost_asked` and
+    `lost_rung` say since when that may be so, and at whom.
     """
 
     since: datetime
     until: datetime
-    asked: tuple[str, ...]
+    asked: tuple[tuple[str, datetime], ...]
     contact: str
     contacts: int
     rung: frozenset[Rung]
     brief: frozenset[Rung]
     answered: frozenset[str]
-    lost_asked: bool
+    lost_asked: datetime | None
     lost_rung: frozenset[str]
 
 
@@ -125,12 +126,13 @@ def _of_calls_to_lines(records: list[Record], attempts: Attempts) -> Iterable[st
     contacts = found.pop(attempts.contact, 0)
     if contacts > attempts.contacts:
         yield f"{contacts} records of {attempts.contacts} calls to the contact"
-    asked = Counter(attempts.asked)
+    asked = Counter(uuid for uuid, _ in attempts.asked)
     for uuid, times in (found - asked).items():
         yield f"{uuid} has {times} records too many"
-    if not attempts.lost_asked:
-        for uuid in asked - found:
-            yield f"{uuid} was asked for and has no record"
+    lost = attempts.lost_asked
+    for uuid, when in attempts.asked:
+        if uuid not in found and (lost is None or when < lost - _JUST_ASKED):
+            yield f"{uuid} was asked for at {when} and has no record"
 
 
 def _of_calls_from_lines(records: list[Record], attempts: Attempts) -> Iterable[str]:

@@ -52,6 +52,7 @@ class Drill:
     calls: int = 0
     rounds: int = 0
     history: list[str] = field(default_factory=list)
+    deaf_since: datetime | None = None
     uses: list[Use] = field(default_factory=list)
     left: dict[str, object] = field(default_factory=dict)
 
@@ -74,6 +75,7 @@ class Drill:
         since = datetime.now(UTC)
         asked = len(self.arena.watch.asked)
         self.arena.placed.clear()
+        self.deaf_since = None
         before = {name: await one.skype.newest() for name, one in self._stands()}
         for name, phone in self.arena.phones.items():
             phone.behaviour = BEHAVIOURS[plan.behaviours[name]]
@@ -100,7 +102,7 @@ class Drill:
             rung=frozenset(rung),
             brief=frozenset(call for call, s in rung.items() if s < BRIEF_S),
             answered=self._answered(),
-            lost_asked=not plan.victims.isdisjoint(("cable", "gateway")),
+            lost_asked=self.deaf_since,
             lost_rung=frozenset(
                 self.arena.stands if "gateway" in plan.victims else gone
             ),
@@ -122,6 +124,8 @@ class Drill:
             self.history.append(f"{at}: {await take(self.arena, step)}")
             return
         self.history.append(at)
+        if step.who in ("cable", "gateway"):
+            self.deaf_since = self.deaf_since or datetime.now(UTC)
         await self.arena.kill(step.who)
         await asyncio.sleep(plan.dead_s)
         await self.arena.revive(step.who)
