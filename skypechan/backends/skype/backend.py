@@ -203,17 +203,12 @@ class SkypeBackend:
     async def _keep_attached(self, service: Service) -> None:
         timing, talk = self._timing, service.talk
         refusals = Backoff(timing.refused_first_s, timing.refused_most_s)
-        swept = False
         while True:
             state = await self._attach(talk)
             if state is AttachState.ATTACHED:
                 refusals.reset()
                 await self._learn(talk)
-                if not swept:
-                    await service.calls.sweep()
-                    swept = True
-                talk.spawn(service.settle_in())
-                await self._stay(talk)
+                await self._stay(service)
                 continue
             wait_s = timing.signed_out_s
             if state is AttachState.REFUSED:
@@ -261,14 +256,21 @@ class SkypeBackend:
         if talk.connection is None or not talk.account:
             await talk.attempt(*_WHO_AND_WHERE)
 
-    async def _stay(self, talk: Conversation) -> None:
+    async def _stay(self, service: Service) -> None:
         """Publish what the client says of itself until it is no longer attached."""
+        talk = service.talk
+        settled: str | None = None  # the account that we have settled in for
         ping_due_s = self._clock.monotonic_s() + self._timing.ping_s
         unanswered = 0
         while talk.state is AttachState.ATTACHED:
-            state, reason = self._judge(talk, unanswered)
+            state, reason = self._judge(service, unanswered)
+            signed_out = talk.connection in _SIGNED_OUT
+            if service.on_duty and not signed_out and talk.account != settled:
+                settled = talk.account
+                await service.settle_in()
+                continue
             self._publish(state, reason, talk.account)
-            if state is LineState.SIGNED_OUT:
+            if signed_out:
                 # No notification comes when somebody signs in: ask again and again.
                 await self._clock.sleep(self._timing.signed_out_s)
                 talk.start_over()
@@ -277,28 +279,31 @@ class SkypeBackend:
             if left_s > 0 and await talk.news(left_s):
                 continue
             unanswered = 0 if await talk.ping() else unanswered + 1
-            await self._learn(talk)
+            if not unanswered:
+                # What it tells by itself may be lost, like every line.
+                talk.spawn(talk.attempt(*_WHO_AND_WHERE))
             ping_due_s = self._clock.monotonic_s() + self._timing.ping_s
 
-    def _judge(self, talk: Conversation, unanswered: int) -> tuple[LineState, str]:
+    def _judge(self, service: Service, unanswered: int) -> tuple[LineState, str]:
         """Return the state of a line whose client is attached, and why."""
-        wanted = self._settings.account
+        talk = service.talk
         if talk.connection in _SIGNED_OUT:
             return LineState.SIGNED_OUT, f"the client is {talk.connection}"
-        if talk.account and wanted and talk.account.lower() != wanted.lower():
+        if talk.account and not service.on_duty:
+            wanted = self._settings.account
             reason = f"{talk.account} is signed in on the client, not {wanted}"
             return LineState.SIGNED_OUT, reason
         if talk.connection is not ConnectionStatus.ONLINE:
             return LineState.CONNECTING, f"the client is {talk.connection or 'silent'}"
-        if wanted and not talk.account:
+        if not service.on_duty:
             return LineState.CONNECTING, "the client does not say who is signed in"
         if unanswered >= _PINGS_TO_DEGRADE:
             return LineState.DEGRADED, "the client does not answer"
         return LineState.READY, ""
 
     def _offered(self, offer: Offer) -> EventSink:
-        if self._observer is None or self._state is LineState.SIGNED_OUT:
-            # Not least when the client is signed in as somebody else.
+        ours = self._service is not None and self._service.on_duty
+        if self._observer is None or not ours:
             raise LinkDownError(f"the line is {self._state}: {self._reason}")
         return self._observer.offered(offer)
 

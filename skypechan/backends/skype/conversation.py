@@ -71,7 +71,7 @@ class Conversation:
         self._session = ControlSession(FRIENDLY_NAME)
         self._waiting: dict[str, asyncio.Future[Notification]] = {}
         self._too_late: dict[str, NotificationSink] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._news = asyncio.Event()
         self._closed = False
         client.on_text = self._receive
@@ -172,7 +172,7 @@ class Conversation:
             return False
         return True
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, object]) -> None:
         """Do something besides, until the conversation is closed."""
         if self._closed:
             work.close()
@@ -199,7 +199,7 @@ class Conversation:
             self._show("!", str(error))
             return None
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             _log.error("! a task of the client failed", exc_info=error)

@@ -58,12 +58,20 @@ class Service:
             self.talk, settings, on_contact_request, on_contact_answered
         )
         self.rules = HouseRules(self.talk, settings, clock, timing)
+        self._swept = False
+
+    @property
+    def on_duty(self) -> bool:
+        """True when the account that is signed in is known to be this line's."""
+        wanted = self._settings.account.lower()
+        return not wanted or self.talk.account.lower() == wanted
 
     async def settle_in(self) -> None:
-        """Say what we like, then see what was waiting for us."""
-        await self.rules.lay_down()
-        await self.contacts.catch_up()
-        await self.mailbox.catch_up()
+        """See what a former gateway left behind; the rest is done besides."""
+        if not self._swept:
+            self._swept = True
+            await self.calls.sweep()
+        self.talk.spawn(self._make_at_home())
 
     async def balance(self) -> Money:
         """The account's credit. Raises CommandError and LinkError."""
@@ -85,11 +93,18 @@ class Service:
         except WireError as error:
             raise CommandError(f"not possible: {error}") from error
 
+    async def _make_at_home(self) -> None:
+        """Say what we like, then see what was waiting for us."""
+        await self.rules.lay_down()
+        await self.contacts.catch_up()
+        await self.mailbox.catch_up()
+
     def _take(self, notification: Notification) -> None:
         self.calls.take(notification)
-        self.mailbox.take(notification)
-        self.contacts.take(notification)
-        self.rules.take(notification)
+        if self.on_duty:  # what is written to somebody else is not ours to read
+            self.mailbox.take(notification)
+            self.contacts.take(notification)
+            self.rules.take(notification)
 
 
 def _is_number(text: str) -> bool:

@@ -148,6 +148,78 @@ async def test_wrong_account_is_never_ready_and_says_why(run_line):
         )
 
 
+MALLORY = {
+    "PROTOCOL 8": ["PROTOCOL 7", "CONNSTATUS ONLINE", "CURRENTUSERHANDLE mallory"],
+    "GET CURRENTUSERHANDLE": "CURRENTUSERHANDLE mallory",
+    "SEARCH ACTIVECALLS": "CALLS 77",
+}
+HARMLESS = ("NAME", "PROTOCOL", "PING", "GET CONNSTATUS", "GET CURRENTUSERHANDLE")
+
+
+async def test_nothing_of_another_account_is_touched(run_line):
+    async with run_line(
+        SkypeSettings(account="alice", contact_requests="refuse")
+    ) as bench:
+        client = await bench.start(ScriptedClient(**MALLORY))
+        await bench.say(
+            client,
+            "CHATMESSAGE 4 STATUS RECEIVED",
+            "USER carl RECEIVEDAUTHREQUEST hello",
+            "SILENT_MODE OFF",
+        )
+        await bench.clock.advance(60)
+        assert bench.observer.state is LineState.SIGNED_OUT
+        assert [line for line in client.heard if not line.startswith(HARMLESS)] == []
+        assert client.count("NAME skypechan") == 1
+
+
+async def test_line_settles_in_when_its_own_account_signs_in(run_line):
+    async with run_line(SkypeSettings(account="alice")) as bench:
+        client = await bench.start(ScriptedClient(**MALLORY))
+        client.answers |= ScriptedClient().answers
+        await bench.say(client, "CURRENTUSERHANDLE alice")
+        assert bench.observer.state is LineState.READY
+        assert client.count("SEARCH ACTIVECALLS") == 1
+        assert client.count("SET AUTOAWAY OFF") == 1
+
+
+async def test_client_that_lets_us_in_while_signed_out_is_only_watched(bench):
+    client = await bench.start(
+        ScriptedClient(
+            **{
+                "PROTOCOL 8": ["PROTOCOL 7", "CONNSTATUS OFFLINE"],
+                "GET CONNSTATUS": "CONNSTATUS OFFLINE",
+            }
+        )
+    )
+    await bench.clock.advance(10)
+    assert bench.observer.state is LineState.SIGNED_OUT
+    assert [line for line in client.heard if not line.startswith(HARMLESS)] == []
+
+
+@pytest.mark.parametrize(
+    ("told", "lost", "state"),
+    [
+        ("CONNECTING", "ONLINE", LineState.READY),
+        ("ONLINE", "OFFLINE", LineState.SIGNED_OUT),
+        ("ONLINE", "CONNECTING", LineState.CONNECTING),
+    ],
+)
+async def test_connection_whose_change_was_not_told_is_noticed(
+    bench, told, lost, state
+):
+    hello = ["PROTOCOL 7", "CURRENTUSERHANDLE alice"]
+    client = await bench.start(
+        ScriptedClient(**{"PROTOCOL 8": [*hello, f"CONNSTATUS {told}"]})
+    )
+    client.answers |= {
+        "PROTOCOL 8": [*hello, f"CONNSTATUS {lost}"],
+        "GET CONNSTATUS": f"CONNSTATUS {lost}",
+    }
+    await bench.clock.advance(6)
+    assert bench.observer.state is state
+
+
 async def test_call_for_a_wrong_account_is_left_to_its_owner(run_line):
     async with run_line(SkypeSettings(account="skypet123")) as bench:
         client = await bench.start(ScriptedClient())
@@ -158,6 +230,18 @@ async def test_call_for_a_wrong_account_is_left_to_its_owner(run_line):
         assert bench.observer.offers == []
         await bench.stop()
         assert not any(line.startswith("ALTER CALL") for line in client.heard)
+
+
+async def test_call_is_not_ours_before_the_account_is_known(run_line):
+    async with run_line(SkypeSettings(account="alice")) as bench:
+        client = ScriptedClient(
+            **{"PROTOCOL 8": "PROTOCOL 7", "GET CURRENTUSERHANDLE": None}
+        )
+        await bench.start(client)
+        await bench.say(client, "CALL 7 STATUS RINGING")
+        await bench.clock.advance(7)
+        assert bench.observer.state is LineState.CONNECTING
+        assert bench.observer.offers == []
 
 
 async def test_right_account_is_ready_whatever_its_case(run_line):
