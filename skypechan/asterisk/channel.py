@@ -208,18 +208,14 @@ class PbxLeg:
         """Answer the caller; `PbxAnswered` follows with the audio connection."""
         async with self._lock:
             if self.phase is Phase.CONNECTED:
-                self.phase = Phase.UP
-                self._report(events.PbxAnswered())
+                self._be_up()
             elif self._waits:
                 before, self._answered = self.phase, True
-                early = self._early.channel if before is Phase.EARLY else None
+                name = self._early.name if before is Phase.EARLY else ""
                 self._server.expect(self.audio_uuid, _CONNECT_S, self.connected)
                 await self._guarded(
                     self._waiting.settle(
-                        DialStatus.ANSWER,
-                        HangupCause.NORMAL_CLEARING,
-                        "answered",
-                        audio=early.name if early else "",
+                        DialStatus.ANSWER, HangupCause.NORMAL_CLEARING, "answered", name
                     )
                 )
                 if self.phase is before:
@@ -328,7 +324,7 @@ class PbxLeg:
     def compare(self, live: dict[str, Channel]) -> None:
         """Learn after a gap in the events which channels (by unique id) are left."""
         for channel in live.values():
-            if self._names(channel):
+            if self._names(channel) and not self._early.owns(channel):
                 self.audio_channel = self.audio_channel or channel
         if self.channel.uniqueid in live:
             self._born.set()
@@ -417,8 +413,7 @@ class PbxLeg:
         """Be up once there is a connection and its rate is known."""
         ready = self._connection is not None and self._rate_hz is not None
         if ready and self.phase not in (Phase.UP, Phase.ENDED):
-            self.phase = Phase.UP
-            self._report(events.PbxAnswered())
+            self._be_up()
 
     def _audio_bridged(self, channel: Channel) -> None:
         """Be up with the connection that was there before the answer.
@@ -428,8 +423,13 @@ class PbxLeg:
         if self.audio_channel is None and self.phase is not Phase.ENDED:
             self.audio_channel = channel
             self._server.forget(self.audio_uuid)
-            self.phase = Phase.UP
-            self._report(events.PbxAnswered())
+            self._be_up()
+
+    def _be_up(self) -> None:
+        self.phase = Phase.UP
+        self._report(events.PbxAnswered())
+        if self._hold.held:
+            self._report(events.PbxHeld())
 
     def _end(self, cause: HangupCause, reason: str = "") -> None:
         if self.phase is Phase.ENDED:

@@ -22,14 +22,14 @@ OPEN_S = 1.0
 
 
 class EarlyAudio:
-    """The early audio channel of one call; `channel` while it is there.
+    """The early audio channel of one call; `name` is empty while it is not there.
 
     Its UUID is not that of the call: the answer may bring another channel, and of two
     with one name Asterisk shows none.
     """
 
     def __init__(self, link: AmiLink, call: UUID) -> None:
-        self.channel: Channel | None = None
+        self.name = ""
         self.uuid = uuid4()
         self._link = link
         self._call = call
@@ -67,11 +67,11 @@ class EarlyAudio:
 
     def began(self, channel: Channel) -> None:
         """Take note that the channel is there."""
-        self.channel = channel
+        self.name = channel.name
 
     def ended(self) -> None:
         """Take note that the channel is gone."""
-        self.channel = None
+        self.name = ""
         self._tell(False)
 
     def bridged(self, technology: str) -> bool:

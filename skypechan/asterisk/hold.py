@@ -18,7 +18,7 @@ class Hold:
     """The hold of one call; each method returns what is new of it, if anything is."""
 
     def __init__(self) -> None:
-        self._held = False
+        self.held = False
         self._in_conference = False
 
     def bridged(self, technology: str) -> Event | None:
@@ -41,7 +41,7 @@ class Hold:
         return self._become(False)
 
     def _become(self, held: bool) -> Event | None:
-        if held is self._held:
+        if held is self.held:
             return None
-        self._held = held
+        self.held = held
         return PbxHeld() if held else PbxResumed()

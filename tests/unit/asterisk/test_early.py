@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from skypechan.asterisk.channel import PbxLeg, Phase
+from skypechan.asterisk.pbx import PbxState
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import PbxAnswered, PbxEarlyMedia, PbxReleased
 from tests.doubles.ami_server import AmiServer
@@ -19,6 +20,8 @@ from tests.doubles.scripted_asterisk import (
     CALL,
     CALLER,
     audio_channel,
+    globals_of,
+    lists,
     requested,
     variables_of,
 )
@@ -188,6 +191,24 @@ async def test_a_caller_who_gives_up_ends_the_leg_and_its_audio(
         loop = asyncio.get_running_loop()
         assert await loop.sock_recv(audio.sockets[0], 1) == b""
     assert leg.phase is Phase.ENDED
+
+
+async def test_a_caller_who_hears_the_line_is_followed_over_a_gap_in_the_events(
+    asterisk: AmiServer, ready: PbxDriver, audio: Audio
+) -> None:
+    leg, log = await heard(asterisk, ready, audio)
+    by = ("Value", globals_of(asterisk)["SKYPECHAN_GATEWAY"])
+    taken_by = ("Variable", "SKYPECHAN_TAKEN_BY")
+    asterisk.actions.append([("Action", "Setvar"), ("Channel", "1.1"), taken_by, by])
+    asterisk.answers["Status"] = lists(CALLER, early_channel(asterisk, ready))
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    assert isinstance(ready.clock, FakeClock)
+    await ready.clock.advance(0.5)
+    await ready.state(PbxState.READY)
+    assert leg.phase is Phase.EARLY
+    asterisk.event("Hangup", Cause="127", **CALLER)
+    await log.until(PbxReleased)
 
 
 async def test_a_failure_lets_the_dialplan_go_on_with_its_cause(

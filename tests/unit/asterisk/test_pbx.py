@@ -12,7 +12,14 @@ from skypechan.asterisk.channel import Phase
 from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.pbx import PbxRequest, PbxState
 from skypechan.call.causes import HangupCause
-from skypechan.call.events import PbxAnswered, PbxDigit, PbxEarlyMedia, PbxReleased
+from skypechan.call.events import (
+    PbxAnswered,
+    PbxDigit,
+    PbxEarlyMedia,
+    PbxHeld,
+    PbxReleased,
+    PbxResumed,
+)
 from skypechan.errors import CallError, DeadlineError, LinkDownError, LocalWireError
 from tests.doubles.ami_server import AmiServer, refuse, silence
 from tests.doubles.clock import FakeClock
@@ -342,6 +349,27 @@ async def test_events_wait_for_the_one_they_are_told_to(
     assert log.events == [
         PbxReleased(HangupCause.NORMAL_CLEARING, "the caller gave up")
     ]
+
+
+async def test_a_hold_that_is_told_before_the_answer_is_reported_with_it(
+    asterisk: AmiServer, ready: PbxDriver
+) -> None:
+    leg, log = await ready.originate()
+    own = leg.channel.uniqueid
+    phone = {"Channel": "PJSIP/x-1", "Uniqueid": "1.7", "Linkedid": own}
+    asterisk.event("Hold", **phone)
+    audio = {"UserEvent": "SkypechanAudio", "Uuid": leg.uuid, "Format": "slin16"}
+    asterisk.event("UserEvent", **audio, Uniqueid=own, Linkedid=own)
+    endpoint = ready.server.listening
+    _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+    writer.write(b"\x01\x00\x10" + leg.audio_uuid.bytes)
+    await log.until(PbxHeld)
+    assert log.events == [PbxAnswered(), PbxHeld()]
+    asterisk.event("Unhold", **phone)
+    await log.until(PbxResumed)
+    (await leg.audio()).socket.close()
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_calls_to_one_contact_get_each_their_own_channel(

@@ -13,7 +13,7 @@ from skypechan.asterisk.pbx import PbxState
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import PbxAnswered, PbxReleased
 from skypechan.errors import DeadlineError, LinkDownError
-from tests.doubles.ami_server import AmiServer
+from tests.doubles.ami_server import AmiServer, silence
 from tests.doubles.clock import FakeClock
 from tests.doubles.pbx_driver import PbxDriver
 from tests.doubles.scripted_asterisk import (
@@ -218,7 +218,7 @@ async def test_an_answer_of_asterisk_that_is_lost_ends_no_other_call(
     )
     await other.leg.take()
     runs(asterisk, "1.1", CALL if waits_on else uuid4())
-    asterisk.answers["Redirect"] = lambda *_: None
+    asterisk.answers["Redirect"] = silence
     await clock.advance(0.1)
     looks = len(asterisk.named("Getvar"))
     with pytest.raises(DeadlineError):
