@@ -6,21 +6,31 @@ other lines. In full it is a million lines and a million slices for each end.
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import logging
 import os
 import random
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
-from skypechan.backends.skype.protocol.attachment import ControlSession
+from skypechan.backends.base import Offer
+from skypechan.backends.skype.leg import SkypeLeg
 from skypechan.backends.skype.protocol.chunks import Chunk, Joiner, cut
-from skypechan.backends.skype.protocol.commands import GetProperty
+from skypechan.backends.skype.service import Service
+from skypechan.backends.skype.settings import SkypeSettings
+from skypechan.backends.skype.timing import Timing
+from skypechan.backends.skype.transport import TextSink, unheard
+from skypechan.call.causes import HangupCause
+from skypechan.call.events import EventSink
 from skypechan.emulator.client import Client, StartTimer
 from skypechan.emulator.party import CONTACTS
-from skypechan.errors import LocalWireError
+from skypechan.errors import LocalWireError, SkypechanError
+from tests.doubles.clock import FakeClock
 
 FULL = "SKYPECHAN_DRILL_MINUTES" in os.environ
 LINES = 1_000_000 if FULL else 20_000
@@ -58,6 +68,12 @@ COMMANDS = (
     "PING",
     "MINIMIZE",
 )
+FINDS = (
+    "CALLS 181, 184, 187",
+    f"CALLS {'9' * 5_000}, 187",
+    "USERS echo123, tone",
+    "CHATMESSAGES 190, 191",
+)
 NOTIFICATIONS = (
     "OK",
     "PROTOCOL 8",
@@ -74,10 +90,14 @@ NOTIFICATIONS = (
     "CALL 181 DURATION 61",
     "CALL 181 FAILUREREASON 14",
     "CALL 181 CONF_ID 0",
+    "CALL 181 RATE 1234",
+    "CALL 181 RATE_PRECISION 2",
+    "CALL 181 RATE_CURRENCY EUR",
+    "CALL 181 PARTNER_HANDLE bob",
+    "CALL 181 TYPE INCOMING_P2P",
     "CALL 181 DTMF 5",
     'ALTER CALL 181 SET_INPUT PORT="32770"',
-    "CALLS 181, 184, 187",
-    "USERS echo123, tone",
+    *FINDS,
     "USER echo123 FULLNAME Echo / Sound Test Service",
     "USER bob RECEIVEDAUTHREQUEST Please allow me to see when you are online",
     "CHATMESSAGE 190 STATUS RECEIVED",
@@ -172,27 +192,127 @@ def test_mutated_commands_harm_no_client(chance: random.Random) -> None:
     assert any("PONG" in str(effect) for effect in client.effects())
 
 
-@pytest.mark.timeout(0 if FULL else 60)
-def test_mutated_notifications_harm_no_application(chance: random.Random) -> None:
-    session = ControlSession("drill")
-    session.begin()
+class Babbler:
+    """A client that lets us in and then answers everything with anything."""
 
-    def act(number: int) -> None:
-        session.receive(mutated(chance, NOTIFICATIONS))
-        session.events()
-        session.texts_to_send()
+    def __init__(self, chance: random.Random) -> None:
+        self.on_text: TextSink = unheard
+        self._chance = chance
+
+    def babble(self) -> None:
+        line = mutated(self._chance, NOTIFICATIONS)
+        self.on_text(line.replace("181", str(self._chance.randrange(181, 281))))
+
+    async def send(self, text: str, within_s: float) -> str:
+        token, _, command = text.partition(" ")
+        match command.split():
+            case ["NAME", *_]:
+                return f"{token} OK"
+            case ["PROTOCOL", *_]:
+                return f"{token} PROTOCOL 8"
+            case ["SEARCH", *_]:
+                return f"{token} {mutated(self._chance, FINDS)}"
+        if self._chance.random() < 0.1:
+            return ""
+        return f"{token} {mutated(self._chance, NOTIFICATIONS)}"
+
+    async def wait_gone(self) -> None:
+        await asyncio.Event().wait()
+
+
+class Babbled:
+    """What we do with one client after the other, while each babbles."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.offered = 0
+        self.legs: list[SkypeLeg] = []
+        self._chance = chance
+        self._clock = FakeClock()
+        self.service, self.client = self._begin()
+
+    def _begin(self) -> tuple[Service, Babbler]:
+        client = Babbler(self._chance)
+        service = Service(
+            client,
+            SkypeSettings(contact_requests="refuse", silent_mode=True),
+            self._clock,
+            Timing(),
+            self._offered,
+            unneeded,
+            unneeded,
+            unneeded,
+            logging.getLogger("babble"),
+        )
+        service.talk.begin()
+        return service, client
+
+    async def act(self, number: int) -> None:
+        self.client.babble()
+        if number % 20 == 0:
+            self.service.talk.spawn(self._do(self._chance.choice(DEEDS)))
         if number % 50 == 0:
-            with_token, _ = session.send(GetProperty("CALL", "181", "STATUS"))
-            if chance.random() < 0.5:
-                session.abandon(with_token)
-        if number % 5_000 == 0:
-            session.begin()
+            self.service.talk.begin()
+            await self._clock.advance(1)
+        if number % 2_000 == 0:
+            await self.end()
+            self.service, self.client = self._begin()
 
-    drilled(act, lambda: len(session.tokens_open), "notifications")
-    session.begin()
-    session.receive("OK")
-    session.receive("PROTOCOL 8")
-    assert session.level == 8
+    async def end(self) -> None:
+        self.service.calls.lost(HangupCause.DESTINATION_OUT_OF_ORDER, "it went away")
+        await self.service.talk.close()
+        assert all(leg.over for leg in self.legs)
+        self.legs.clear()
+
+    async def _do(self, deed: Callable[[Service], Awaitable[object]]) -> None:
+        for leg in self.legs:
+            assert leg.price is None or leg.price.amount.is_finite()
+        with suppress(SkypechanError):
+            await deed(self.service)
+
+    def _offered(self, offer: Offer) -> EventSink:
+        assert isinstance(offer.leg, SkypeLeg)
+        self.offered += 1
+        self.legs.append(offer.leg)
+        return unneeded
+
+
+def unneeded(_: object) -> None:
+    """Take what nobody needs."""
+
+
+DEEDS: tuple[Callable[[Service], Awaitable[object]], ...] = (
+    lambda service: service.settle_in(),
+    lambda service: service.calls.sweep(),
+    lambda service: service.calls.place("bob", unneeded),
+    lambda service: service.calls.place_conference(("bob", "eve"), unneeded),
+    lambda service: service.calls.hang_up_all(),
+    lambda service: service.mailbox.send("bob", "hello"),
+    lambda service: service.contacts.find("bob"),
+    lambda service: service.contacts.presence("bob"),
+    lambda service: service.balance(),
+)
+
+
+@pytest.mark.timeout(0 if FULL else 60)
+def test_mutated_notifications_harm_no_service(
+    chance: random.Random, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever a task of the client raises is logged as an error."""
+    caplog.set_level(logging.ERROR)
+    with asyncio.Runner() as runner:
+        drill = runner.run(begun(chance))
+        drilled(
+            lambda number: runner.run(drill.act(number)),
+            lambda: f"{drill.offered} calls were offered",
+            "notifications",
+        )
+        runner.run(drill.end())
+    assert caplog.messages == []
+
+
+async def begun(chance: random.Random) -> Babbled:
+    """Begin inside the event loop."""
+    return Babbled(chance)
 
 
 @pytest.mark.timeout(0 if FULL else 60)

@@ -334,7 +334,9 @@ class Calls:
             # The reply may be lost and the call be there all the same.
             return await self._find_new(known, address)
         match reply:
-            case CallStatusChanged(call_id) | CallProperty(call_id):
+            case CallStatusChanged(call_id) | CallProperty(call_id) if (
+                call_id not in self._legs
+            ):
                 return call_id
             case Ok():
                 # Old Linux clients do not say the number.
@@ -417,10 +419,11 @@ class Calls:
     async def _active(self) -> set[int]:
         """Return the calls that are alive in the client, as far as it tells."""
         (found,) = await self._talk.attempt(Search("ACTIVECALLS"))
-        if not isinstance(found, SearchResult):
-            return set()
-        numbers = {number_in(name) for name in found.names}
-        return {number for number in numbers if number is not None}
+        match found:
+            case SearchResult("CALLS", names):
+                numbers = map(number_in, names)
+                return {number for number in numbers if number is not None}
+        return set()
 
     async def _hang_up(self, call_id: int) -> None:
         await hang_up(self._talk, call_id, self._timing.release_try_s)

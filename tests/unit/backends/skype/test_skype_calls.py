@@ -44,6 +44,16 @@ async def test_placed_call_is_told_from_ringing_to_the_end(bench):
     ]
 
 
+async def test_reply_that_names_a_call_that_is_there_already_has_placed_none(bench):
+    client = await bench.ready()
+    leg, _ = await bench.place(client)
+    with pytest.raises(CallError):
+        await bench.place(client, "eve")
+    bench.desktop.stop_client()
+    await settle()
+    assert leg.over
+
+
 async def test_news_that_overtake_the_reply_to_call_are_not_lost(bench):
     client = await bench.ready()
     events = Events()
