@@ -81,6 +81,7 @@ class ContactBook:
                     self._texts[who] = text.strip()[:LONGEST_TEXT]
             case UserProperty(who, "RECEIVEDAUTHREQUEST"):
                 self._work.forget(who)
+                self._texts.pop(who, None)
                 self._answered(who)
             case UserProperty(who, "ISAUTHORIZED", word) if word.upper() == "TRUE":
                 self._answered(who)
@@ -118,7 +119,10 @@ class ContactBook:
         return Presence.UNKNOWN
 
     async def _judge(self, who: str) -> None:
-        request = ContactRequest(who, self._texts.pop(who, ""))
+        text = self._texts.pop(who, None)
+        if text is None:  # withdrawn meanwhile
+            return
+        request = ContactRequest(who, text)
         allowed = request.who.lower() in self._allowed
         if not allowed and not self._refuse:
             _log.info("%s asks to be a contact", request.who)

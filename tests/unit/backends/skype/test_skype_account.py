@@ -201,6 +201,16 @@ async def test_contact_request_is_put_to_the_operator_once(bench):
     assert len(requests) == 2
 
 
+async def test_contact_request_that_is_withdrawn_at_once_is_not_told(bench):
+    requests = []
+    bench.backend.on_contact_request = requests.append
+    client = await bench.ready()
+    await bench.say(client, REQUEST, "USER bob RECEIVEDAUTHREQUEST ")
+    assert requests == []
+    await bench.say(client, REQUEST)
+    assert requests == [ContactRequest("bob", "Please allow me")]
+
+
 @pytest.mark.parametrize("word", ["RECEIVEDAUTHREQUEST ", "ISAUTHORIZED TRUE"])
 async def test_an_answer_that_a_person_gave_at_the_client_is_told(bench, word):
     answered = []
