@@ -63,6 +63,7 @@ _ANSWER_S = 10.0
 _RELEASE_S = 5.0
 _MEDIA_GRACE_S = 0.1
 _MOST_WAITING_DIGITS = 256
+_ENDINGS = (LineReleased, PbxReleased, HangupRequested, MediaEnded)
 # What follows these in a row is left undone when they fail: nobody is called for a
 # caller who is gone.
 _LEADING = (Action.TAKE_PBX, Action.HOLD_LINE, Action.RESUME_LINE)
@@ -106,6 +107,7 @@ class CallRunner:
         self._clock = clock
         self._limits = limits
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._ends = False
         self._timer: Timer | None = None
         self._timer_task: asyncio.Task[None] | None = None
         self._placing: asyncio.Task[None] | None = None
@@ -136,8 +138,10 @@ class CallRunner:
     def post(self, event: Event) -> None:
         """Take an event of a leg or of the gateway; never blocks.
 
-        Digits are dropped when hundreds wait already; nothing else ever is.
+        Digits are dropped when hundreds wait already, or an end of the call; nothing
+        else ever is.
         """
+        self._ends = self._ends or isinstance(event, _ENDINGS)
         is_digit = isinstance(event, LineDigit | PbxDigit)
         if is_digit and self._events.qsize() >= _MOST_WAITING_DIGITS:
             if not self.record.digits_dropped:
@@ -176,7 +180,9 @@ class CallRunner:
         """Live until both legs are released; return the finished record."""
         try:
             while self.state is not CallState.RELEASED:
-                await self._obey(await self._events.get())
+                event = await self._events.get()
+                if not (self._ends and isinstance(event, LineDigit | PbxDigit)):
+                    await self._obey(event)
         finally:
             self._set_timer(None)
             await self._stop_media(None)

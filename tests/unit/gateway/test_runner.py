@@ -20,6 +20,7 @@ from skypechan.call.events import (
     LineReleased,
     LineResumed,
     LineRinging,
+    MediaEnded,
     PbxAnswered,
     PbxDigit,
     PbxHeld,
@@ -302,12 +303,30 @@ async def test_a_flood_of_digits_is_bounded_and_loses_nothing_else(
         await on.happens(PbxOffered(), LineAnswered(), PbxAnswered())
         for _ in range(1_000):
             on.call.post(LineDigit("1"))
-        on.call.post(LineReleased(CLEARING))
-        on.call.post(PbxReleased(CLEARING))
-        await on.running
+        await settle()
+        await on.happens(LineReleased(CLEARING), PbxReleased(CLEARING))
     record = on.running.result()
     assert record.digits_to_pbx == 256
     assert record.digits_dropped == 744
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        LineReleased(CLEARING),
+        PbxReleased(CLEARING),
+        HangupRequested(CLEARING),
+        MediaEnded(Side.LINE, CLEARING, "hung up"),
+    ],
+    ids=lambda end: type(end).__name__,
+)
+async def test_an_end_does_not_wait_for_digits(engine: Engine, end: Event) -> None:
+    async with stage(engine, Direction.TO_LINE) as on:
+        await on.happens(PbxOffered(), LineAnswered(), PbxAnswered())
+        before = len(on.asked)
+        await on.happens(LineDigit("1"), PbxDigit("2"), end)
+        assert "release" in on.asked[before]
+        await on.happens(LineReleased(CLEARING), PbxReleased(CLEARING))
 
 
 async def test_who_holds_a_call_is_known(engine: Engine) -> None:
