@@ -276,8 +276,9 @@ class SkypeBackend:
                 talk.start_over()
                 return
             left_s = ping_due_s - self._clock.monotonic_s()
-            if left_s > 0 and await talk.news(left_s):
-                continue
+            news = left_s > 0 and await talk.news(left_s)
+            if news and state is not LineState.DEGRADED:
+                continue  # a degraded one may have come round: it is asked at once
             unanswered = 0 if await talk.ping() else unanswered + 1
             if not unanswered:
                 # What it tells by itself may be lost, like every line.

@@ -44,6 +44,7 @@ NotificationSink = Callable[[Notification], None]
 
 _GONE: Final = "the client went away"
 _MOST_SHOWN: Final = 1_000  # characters of a line
+_MOST_AWAITED_LATE: Final = 256  # replies
 _UNDECIDED: Final = frozenset({AttachState.ASKING, AttachState.NEGOTIATING})
 _BEGUN: Final = frozenset({AttachState.NEGOTIATING, AttachState.ATTACHED})
 
@@ -137,6 +138,8 @@ class Conversation:
         self._waiting[token] = reply
         if too_late is not None:
             self._too_late[token] = too_late
+            while len(self._too_late) > _MOST_AWAITED_LATE:
+                del self._too_late[next(iter(self._too_late))]
         self._say(text, self._timing.late_s, token)
         seconds = self._timing.command_s if within_s is None else within_s
         try:

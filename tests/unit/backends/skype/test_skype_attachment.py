@@ -262,6 +262,17 @@ async def test_silent_client_degrades_the_line_and_recovers_it(bench):
     assert bench.observer.state is LineState.READY
 
 
+async def test_frozen_client_is_ready_again_with_its_first_sign_of_life(bench):
+    client = await bench.ready()
+    client.answers["PING"] = None
+    await bench.clock.advance(14.2)
+    assert bench.observer.state is LineState.DEGRADED
+    client.answers["PING"] = "PONG"
+    client.answer("PING", "PONG")
+    await settle()
+    assert bench.observer.state is LineState.READY
+
+
 async def test_chatter_does_not_keep_the_client_from_being_asked(bench):
     client = await bench.ready()
     for second in range(20):
