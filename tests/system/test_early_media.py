@@ -23,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("every_call_ends")
 FORMS = ("prepare", "dial", "local")
 RINGBACK_HZ = 425
 VOICE_HZ = 440
+RINGING_HZ = {440, 480}
 
 
 @pytest.fixture
@@ -54,6 +55,20 @@ async def hears(call: Call, hertz: float, packets: int = 15) -> None:
         )
 
     await call.rtp.changes.until(is_heard, 5, "tone")
+
+
+async def hears_ringing(call: Call) -> None:
+    """Waits until the two tones of Asterisk's own ringing are the loudest."""
+
+    def is_heard() -> bool:
+        if len(call.rtp.received) < 15:  # 0.3 s, which both tones fit in
+            return False
+        sound = sound_of(call.rtp.received[-15:])
+        spectrum = np.abs(np.fft.rfft(sound.samples))
+        hertz = np.fft.rfftfreq(len(sound.samples), 1 / sound.rate_hz)
+        return set(hertz[np.argsort(spectrum)[-2:]].round()) == RINGING_HZ
+
+    await call.rtp.changes.until(is_heard, 5, "ringing")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -111,6 +126,21 @@ async def test_a_long_announcement_is_heard_without_a_gap(
     frames = sound_of(call.rtp.received[begun : begun + 140]).samples.reshape(140, -1)
     level = np.sqrt((frames.astype(float) ** 2).mean(axis=1))
     assert level.min() > 0.9 * level.max()
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_without_sound_before_the_answer_the_caller_hears_asterisk_ring(
+    phone: SipAgent, emulator: Emulator, number: str, form: str
+) -> None:
+    await emulator.post("/faults", {"refuse_sound": True})
+    call = phone.call(f"{form}-30-{number}")
+    await call.response(183, 10)
+    await hears_ringing(call)
+    await emulator.post("/faults", {"refuse_sound": False})
+    await answer(emulator)
+    await call.response(200, 5)
+    await hears(call, VOICE_HZ)
+    await call.hang_up()
 
 
 @pytest.mark.parametrize("form", FORMS)
