@@ -143,9 +143,10 @@ class SkypeBackend:
         return await self._usable().send_raw(text)
 
     def _usable(self) -> Service:
-        usable = self._state in {LineState.READY, LineState.DEGRADED}
-        if self._service is None or not usable:
+        if self._state not in {LineState.READY, LineState.DEGRADED}:
             raise LinkDownError(f"the line is {self._state}: {self._reason}")
+        if self._service is None:
+            raise LinkDownError("the client is just going away")
         return self._service
 
     async def _serve(self, transport: Transport) -> None:

@@ -436,3 +436,16 @@ async def test_stopping_ends_the_calls_that_live(bench):
     await bench.stop()
     assert client.count("ALTER CALL 178 HANGUP") == 1
     assert events.released.reason == "the gateway stops"
+
+
+async def test_who_calls_just_as_the_client_goes_is_told_so(bench):
+    client = await bench.ready()
+    leg, events = await bench.place(client)
+    tried = []
+    leg.sink = lambda _: tried.append(
+        asyncio.create_task(bench.backend.place("carol", events))
+    )
+    bench.desktop.stop_client()
+    await settle()
+    with pytest.raises(LinkDownError, match="the client is just going away"):
+        await tried[0]
