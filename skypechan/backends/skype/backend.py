@@ -221,10 +221,8 @@ class SkypeBackend:
         talk.begin()
         if await talk.undecided(self._timing.permission_shown_s):
             self._show_undecided(talk.state)
-            patience_s = self._timing.permission_s
-            if talk.state is AttachState.NEGOTIATING:
-                patience_s = self._timing.command_s
-            if await talk.undecided(patience_s):
+            await self._await_permission(talk)
+            if await talk.undecided(self._timing.command_s):
                 talk.start_over()
         match talk.state:
             case AttachState.SIGNED_OUT:
@@ -234,6 +232,13 @@ class SkypeBackend:
                 reason = "the client's user refuses us; allow skypechan in its options"
                 self._publish(LineState.REFUSED, reason)
         return talk.state
+
+    async def _await_permission(self, talk: Conversation) -> None:
+        """Wait while a person may think; a PONG tells of an OK that was lost."""
+        until_s = self._clock.monotonic_s() + self._timing.permission_s
+        while talk.state is AttachState.ASKING and self._clock.monotonic_s() < until_s:
+            if await talk.undecided(self._timing.ping_s):
+                talk.spawn(talk.ping())
 
     def _show_undecided(self, state: AttachState) -> None:
         if state is AttachState.ASKING:

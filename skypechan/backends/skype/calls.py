@@ -158,17 +158,14 @@ class Calls:
 
     async def sweep(self) -> None:
         """Deal with the calls that a former gateway left behind in the client."""
-        if self._settings.live_calls == "leave":
-            for call_id in await self._active() - self._legs.keys() - self._offered():
+        for call_id in await self._active() - self._legs.keys() - self._offered():
+            if self._settings.live_calls == "leave":
                 _log.info("= call %s was found alive, it is left alone", call_id)
                 self._strangers.pop(call_id, None)
                 self._finish(call_id, unwanted=False)
-            return
-        for call_id in await self._active() - self._legs.keys() - self._offered():
-            _log.warning("! call %s was found alive, it is ended", call_id)
-            self._strangers.pop(call_id, None)
-            self._finish(call_id, unwanted=True)
-            await self._hang_up(call_id)
+            else:
+                _log.warning("! call %s was found alive, it is ended", call_id)
+                self._end(call_id)
 
     def lost(self, cause: HangupCause, reason: str) -> None:
         """The client went away, and every call with it, those to come too."""
@@ -314,9 +311,7 @@ class Calls:
     def _part(self, call_id: int) -> None:
         """End the calls that were only there because of this one."""
         for companion in self._companions.pop(call_id, ()):
-            self._strangers.pop(companion, None)
-            self._finish(companion, unwanted=True)
-            self._talk.spawn(self._hang_up(companion))
+            self._end(companion)
 
     async def _place(self, addresses: tuple[str, ...], known: set[int]) -> int:
         """Return the number of the new call."""
@@ -361,9 +356,7 @@ class Calls:
                 call_id not in self._legs
             ):
                 _log.warning("! call %s was placed too late, it is ended", call_id)
-                self._strangers.pop(call_id, None)
-                self._finish(call_id, unwanted=True)
-                self._talk.spawn(self._hang_up(call_id))
+                self._end(call_id)
 
     def _adopt(self, call_id: int, sink: EventSink) -> SkypeLeg:
         leg = self._new_leg(call_id, incoming=False)
@@ -400,6 +393,12 @@ class Calls:
         self._legs.pop(leg.call_id, None)
         self._finish(leg.call_id, unwanted=leg.given_up)
         self._part(leg.call_id)
+
+    def _end(self, call_id: int) -> None:
+        """End a call without a leg; it is ended again if it shows signs of life."""
+        self._strangers.pop(call_id, None)
+        self._finish(call_id, unwanted=True)
+        self._talk.spawn(self._hang_up(call_id))
 
     def _finish(self, call_id: int, *, unwanted: bool) -> None:
         self._finished[call_id] = unwanted

@@ -32,6 +32,7 @@ from skypechan.backends.skype.protocol.notifications import (
     Error,
     Notification,
     Ok,
+    Pong,
     ProtocolLevel,
     UserStatusChanged,
     format_notification,
@@ -248,6 +249,7 @@ class ControlSession:
                 self._events.append(Notified(notification))
 
     def _note(self, notification: Notification) -> None:
+        asking = self._state is AttachState.ASKING
         match notification:
             case ConnectionStatusChanged(status):
                 self.connection = status
@@ -255,8 +257,10 @@ class ControlSession:
                 self.account = handle
             case UserStatusChanged(status):
                 self.user_status = status
-            case Error(ErrorNumber.ACCESS_DENIED):
+            case Error(ErrorNumber.ACCESS_DENIED) if not asking:
                 self._enter(AttachState.REFUSED)
+            case Pong() if asking:  # only who is allowed gets one
+                self._receive_attachment(Ok())
             case _:
                 pass
 

@@ -46,10 +46,32 @@ async def test_client_that_tells_nothing_by_itself_is_asked(bench):
 
 
 async def test_unanswered_name_is_a_pending_permission_for_as_long_as_it_takes(bench):
-    client = await bench.start(ScriptedClient(**{"NAME skypechan": None}))
+    client = await bench.start(
+        ScriptedClient(**{"NAME skypechan": None, "PING": "ERROR 68"})
+    )
     await bench.clock.advance(1800)
     assert bench.observer.state is LineState.WAITING_FOR_PERMISSION
     assert client.count("NAME skypechan") == 1
+    client.answer("NAME skypechan", "OK")
+    await settle()
+    assert bench.observer.state is LineState.READY
+
+
+async def test_permission_whose_ok_was_lost_is_noticed_without_asking_again(bench):
+    client = await bench.start(
+        ScriptedClient(**{"NAME skypechan": None, "PING": "ERROR 68"})
+    )
+    await bench.clock.advance(60)
+    assert bench.observer.state is LineState.WAITING_FOR_PERMISSION
+    client.answers["PING"] = "PONG"
+    await bench.clock.advance(6)
+    assert bench.observer.state is LineState.READY
+    assert client.count("NAME skypechan") == 1
+
+
+async def test_permission_is_noticed_though_a_ping_is_unanswered(bench):
+    client = await bench.start(ScriptedClient(**{"NAME skypechan": None, "PING": None}))
+    await bench.clock.advance(5.6)
     client.answer("NAME skypechan", "OK")
     await settle()
     assert bench.observer.state is LineState.READY
@@ -302,7 +324,20 @@ async def test_lost_bus_is_tried_for_ever_without_haste(bench):
     assert bench.desktop.opened == 2
 
 
-async def test_calls_of_a_dead_gateway_are_ended_before_the_line_is_ready(bench):
+async def test_line_is_ready_while_calls_of_a_dead_gateway_are_hard_to_end(bench):
+    stale = range(1, 21)
+    numbers = ", ".join(map(str, stale))
+    client = ScriptedClient(**{"SEARCH ACTIVECALLS": f"CALLS {numbers}"})
+    await bench.start(client)
+    assert bench.observer.state is LineState.READY
+    assert all(client.count(f"ALTER CALL {n} HANGUP") == 1 for n in stale)
+    await bench.clock.advance(5)
+    await bench.say(client, "CALL 7 STATUS INPROGRESS")
+    assert client.count("ALTER CALL 7 HANGUP") == 2
+    assert bench.observer.offers == []
+
+
+async def test_calls_of_a_dead_gateway_are_ended_when_the_client_comes(bench):
     client = ScriptedClient(
         **{
             "SEARCH ACTIVECALLS": "CALLS 17, 18",

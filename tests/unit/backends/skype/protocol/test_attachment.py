@@ -225,6 +225,22 @@ class TestReplies:
         pump(control, client, text)
         assert control.state is AttachState.REFUSED
 
+    def test_ping_tells_whether_the_user_still_thinks_when_the_ok_is_lost(self):
+        control, client = ControlSession("skypechan"), ClientSession()
+        pump(control, client, control.begin(), permission=Permission.ASK)
+        _, text = control.send(commands.Ping())
+        pump(control, client, text, permission=Permission.ASK)
+        assert control.state is AttachState.ASKING
+        client.decide(allowed=True)
+        assert len(client.outgoing()) == 1  # the OK, which is lost
+        _, text = control.send(commands.Ping())
+        client.receive(text, ONLINE, Permission.ASK)
+        (asked,) = [event for event in client.events() if type(event) is Asked]
+        client.reply(asked.request, Pong())
+        control.receive(*texts(client))
+        pump(control, client, *control.texts_to_send())
+        assert online(control)
+
     def test_unwritable_command_leaves_no_token_open(self):
         control, _ = attached()
         with pytest.raises(LocalWireError):
