@@ -174,7 +174,7 @@ class CallRunner:
     def tap(self, path: Path | None, seconds: float) -> None:
         """Record the call's audio; see `CallAudio.tap`."""
         self._audio.tap(path, seconds)
-        self._log.info("= its audio is recorded to %s", path)
+        self._log.info("= its audio is recorded to %s", path or "nothing any more")
 
     async def run(self) -> CallRecord:
         """Live until both legs are released; return the finished record."""
