@@ -112,7 +112,7 @@ class Stand:
 
     async def be_well(self) -> None:
         """Have none of the faults that a round gave it."""
-        faults = dict.fromkeys(("double_replies", "swap_slices"), 0)
+        faults = dict.fromkeys(("drop_replies", "double_replies", "swap_slices"), 0)
         await self.skype.post("/faults", {**faults, "reply_delay_s": 0, "slow_s": 0})
 
     async def kill(self, what: str) -> None:

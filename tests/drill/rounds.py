@@ -42,7 +42,7 @@ _OF_PEOPLE = (
     "stumble",
 )
 _STUMBLES = (
-    *('{"reply_delay_s": 0.4}', '{"double_replies": 3}', '{"reply_delay_s": 0.2}'),
+    *('{"drop_replies": 1}', '{"double_replies": 3}', '{"reply_delay_s": 0.2}'),
     *('{"slow_s": 0.1}', '{"slow_s": 0.02}', '{"swap_slices": 2}'),
 )
 _OF_OPERATORS = ("hang up", "hold", "resume", "redirect", "transfer", "restart")

@@ -32,7 +32,7 @@ FAILED = ((20, 20),)
 """Seed and number of rounds that once failed: they come first."""
 
 WARM_ROUNDS = 10
-SETTLED_S, GONE_S, READY_S = 6.0, 12.0, 6.0
+SETTLED_S, GONE_S, READY_S = 6.0, 12.0, 10.0
 BRIEF_S = 1.0
 
 
