@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 import struct
@@ -16,6 +17,10 @@ from skypechan.desktop.users import User, give, private_folder
 _FAMILY_INTERNET = 0
 _FAMILY_LOCAL = 256
 _COOKIE = b"MIT-MAGIC-COOKIE-1"
+# Far from where others look for a free number first, so that nobody takes ours while a
+# server that has died is started again. With 6000 added they are below the ports that
+# the kernel gives away.
+_NUMBERS = range(2_000, 22_000)
 
 
 class PrivateScreen:
@@ -72,13 +77,12 @@ class PrivateScreen:
         After a first start the same display number is asked for again.
         """
         private_folder(self._directory.absolute(), self._user)
-        cookie = secrets.token_bytes(16)
-        self._write_authority(cookie, self._number or 0)
+        if self._number is None:
+            self._number = _free_number()
+        self._write_authority(secrets.token_bytes(16), self._number)
         self._process = await Process.start(self._program())
         # The server writes its number when it is ready for clients (Xserver(1)).
-        match = await self._process.line(r"^(\d+)$")
-        self._number = int(match[1])
-        self._write_authority(cookie, self._number)
+        await self._process.line(rf"^{self._number}$")
 
     async def stop(self) -> None:
         """Stop the server; every client loses its connection."""
@@ -104,12 +108,11 @@ class PrivateScreen:
         await self.stop()
 
     def _program(self) -> Program:
-        number = () if self._number is None else (self.display,)
         options = ("-screen", "0", self._screen, self._tcp, "tcp", "-noreset")
         access = ("-auth", str(self.xauthority), "-displayfd", "1")
         return Program(
             "Xvfb",
-            ("Xvfb", *number, *options, *access),
+            ("Xvfb", self.display, *options, *access),
             self._directory.absolute(),
             self._user,
             package="xvfb",
@@ -122,6 +125,14 @@ class PrivateScreen:
         self.xauthority.touch(mode=0o600)
         self.xauthority.write_bytes(entries)
         give(self.xauthority, self._user)
+
+
+def _free_number() -> int:
+    while True:
+        number = secrets.choice(_NUMBERS)
+        taken = (f"/tmp/.X{number}-lock", f"/tmp/.X11-unix/X{number}")  # noqa: S108
+        if not any(map(os.path.lexists, taken)):
+            return number
 
 
 def _entry(family: int, address: bytes, number: int, cookie: bytes) -> bytes:
