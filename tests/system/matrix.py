@@ -101,6 +101,14 @@ class Matrix:
 
         await eventually(reached, 5, f"line {line} {state}")
 
+    async def established(self) -> None:
+        """Return once the gateway knows that both sides have answered."""
+
+        async def reached() -> bool:
+            return any(x["state"] == "established" for x in await self.gateway.calls())
+
+        await eventually(reached, 5, "call established")
+
     async def quiet(self) -> None:
         """Return once no call lives; what still rings at a client is ended."""
         await self.gateway.idle()

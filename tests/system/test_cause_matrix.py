@@ -393,6 +393,7 @@ async def test_phone_answers(
     then = await client.call(number, "INPROGRESS")
     assert first_ns(then, "INPROGRESS") > call.answered_ns
     note("phone's 200 to INPROGRESS", call.answered_ns, first_ns(then, "INPROGRESS"))
+    await parts.established()
     if ends == "phone":
         await call.hang_up()
     else:

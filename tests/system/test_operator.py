@@ -209,8 +209,9 @@ async def test_a_live_call_is_held_tapped_described_and_counted(
     async with watching(gateway) as stream:
         number = await emulator.ring("talker")
         call = (await event(stream, kind="call", text="established"))["call"]
+        await emulator.heard(number, 1_600)
         await operator.does("tap", call[:8], str(tmp_path / "call.wav"))
-        await emulator.heard(number, 16_000)
+        await emulator.heard(number, 17_600)
         chain = await operator.does("describe", "audio", "--call", call)
         assert re.search(r"^call .*\nTO_PBX", chain)
         assert re.search(r"[1-9]\d* frames, clock", chain)

@@ -58,8 +58,8 @@ async def call(
     phone: SipAgent, gateway: Gateway, emulator: Emulator
 ) -> AsyncIterator[Call]:
     """The phone talks with a contact; both say a tone of their own."""
-    await emulator.put("/contacts/talker", {"voice": f"tone:{VOICE_HZ}"})
-    call = phone.call("dial-30-talker")
+    await emulator.put("/contacts/songbird", {"voice": f"tone:{VOICE_HZ}"})
+    call = phone.call("dial-30-songbird")
     await call.answered(10)
     call.rtp.play(tone(PHONE_HZ, 30))
     await phone_hears(call, VOICE_HZ)
