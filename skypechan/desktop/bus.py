@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from skypechan.desktop.process import Process, Program
+from skypechan.desktop.process import Part, Process, Program
 from skypechan.desktop.users import User, give, private_folder
 
 # dbus-daemon(1): without <servicedir> and <standard_session_servicedirs> nothing is
@@ -31,7 +29,7 @@ _CONFIGURATION = """\
 """
 
 
-class PrivateBus:
+class PrivateBus(Part):
     """A `dbus-daemon` on a socket in `directory`, which only `user` can enter."""
 
     def __init__(self, directory: Path, *, user: User | None = None) -> None:
@@ -76,21 +74,3 @@ class PrivateBus:
         """Stop the daemon; every connection to it is lost."""
         if self._process is not None:
             await self._process.stop()
-
-    async def __aenter__(self) -> Self:
-        """Start it."""
-        try:
-            await self.start()
-        except BaseException:
-            await self.stop()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop it."""
-        await self.stop()

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from skypechan.clock import Clock, SystemClock
 from skypechan.desktop.users import User
@@ -90,6 +90,34 @@ class _Log:
 class _Waiter:
     pattern: re.Pattern[str]
     found: asyncio.Future[re.Match[str]]
+
+
+class Part(Protocol):
+    """Something that runs from `start` to `stop`, and within `async with`."""
+
+    async def start(self) -> None:
+        """Start it."""
+
+    async def stop(self) -> None:
+        """Stop it; harmless when it does not run."""
+
+    async def __aenter__(self) -> Self:
+        """Start it; what has begun is stopped when it cannot start."""
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop it."""
+        await self.stop()
 
 
 class Process:

@@ -7,10 +7,8 @@ import secrets
 import socket
 import struct
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from skypechan.desktop.process import Process, Program
+from skypechan.desktop.process import Part, Process, Program
 from skypechan.desktop.users import User, give, private_folder
 
 # X11 protocol, Xau: address families of an authority entry.
@@ -23,7 +21,7 @@ _COOKIE = b"MIT-MAGIC-COOKIE-1"
 _NUMBERS = range(2_000, 22_000)
 
 
-class PrivateScreen:
+class PrivateScreen(Part):
     """An `Xvfb` on a display number that was free.
 
     `screen` is WIDTHxHEIGHTxDEPTH. `listen_tcp` also opens TCP port 6000 + number,
@@ -88,24 +86,6 @@ class PrivateScreen:
         """Stop the server; every client loses its connection."""
         if self._process is not None:
             await self._process.stop()
-
-    async def __aenter__(self) -> Self:
-        """Start it."""
-        try:
-            await self.start()
-        except BaseException:
-            await self.stop()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop it."""
-        await self.stop()
 
     def _program(self) -> Program:
         options = ("-screen", "0", self._screen, self._tcp, "tcp", "-noreset")

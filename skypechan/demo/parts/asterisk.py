@@ -16,11 +16,10 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from skypechan.demo.parts.ports import HOST, free_port, free_range
-from skypechan.desktop.process import READY_S, Process, Program
+from skypechan.desktop.process import READY_S, Part, Process, Program
 from skypechan.desktop.users import User, give, private_folder
 from skypechan.errors import DeadlineError, LinkDownError
 
@@ -139,7 +138,7 @@ class AsteriskSettings:
         }
 
 
-class LocalAsterisk:
+class LocalAsterisk(Part):
     """One instance below `directory`, which only `user` (None: the caller) can enter.
 
     `files` adds to or takes the place of files of the `configuration` folder, by
@@ -282,21 +281,3 @@ class LocalAsterisk:
         if not greeting.startswith(b"Asterisk Call Manager"):
             message = f"what answers on port {port} is not Asterisk's manager"
             raise LinkDownError(message)
-
-    async def __aenter__(self) -> Self:
-        """Start it."""
-        try:
-            await self.start()
-        except BaseException:
-            await self.stop()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop it."""
-        await self.stop()

@@ -22,12 +22,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from skypechan.demo.parts.netstrings import Decoder, encode
 from skypechan.demo.parts.ports import HOST, free_port, free_range
-from skypechan.desktop.process import READY_S, Process, Program
+from skypechan.desktop.process import READY_S, Part, Process, Program
 from skypechan.desktop.users import User, give, private_folder
 from skypechan.errors import (
     CommandError,
@@ -126,7 +125,7 @@ class PhoneEvent:
     time_s: float
 
 
-class Baresip:
+class Baresip(Part):
     """One phone with one account below `directory`.
 
     `plays` is a WAV file (mono, 16 bit, at the account's `rate_hz`), repeated up to
@@ -417,24 +416,6 @@ class Baresip:
         login = f"auth_user={account.username};auth_pass={account.password}"
         codecs = ",".join(account.codecs)
         return f"{address};{login};answermode=manual;regint=60;audio_codecs={codecs}\n"
-
-    async def __aenter__(self) -> Self:
-        """Start it."""
-        try:
-            await self.start()
-        except BaseException:
-            await self.stop()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop it."""
-        await self.stop()
 
 
 def _module_path() -> Path:
