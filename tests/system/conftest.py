@@ -96,13 +96,7 @@ def _gateways(
     house: LoopThread, place: Path, asterisk: LocalAsterisk, bus: PrivateBus
 ) -> Iterator[Starter]:
     web_port = free_port()
-    config = parts.CONFIG.format(
-        ami_port=asterisk.settings.ami_port,
-        ami_secret=asterisk.settings.ami_secret,
-        web_port=web_port,
-        bus=bus.address,
-        contact=parts.CONTACT_UUID,
-    )
+    config = parts.config(asterisk, bus.address, web_port)
     with house.sub() as running:
         yield lambda: running.enter(parts.gateway(config, web_port, place / "gateway"))
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from skypechan.demo.parts import emulated
 from skypechan.demo.parts import gateway as gateways
+from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.desktop.users import private_folder
@@ -24,7 +25,7 @@ _POLL_S = 0.02
 
 # Beside the people who are there without a script.
 SCRIPT = {"contacts": [{"handle": "silent", "voice": "silence", "answer_s": 0.3}]}
-CONFIG = """\
+_CONFIG = """\
 [asterisk]
 ami = "127.0.0.1:{ami_port}"
 ami_secret = "{ami_secret}"
@@ -53,6 +54,25 @@ to = "610@from-skypechan"
 [contacts]
 echo123 = {{ uuid = "{contact}", line = "ANY", address = "echo" }}
 """
+
+
+def config(
+    asterisk: LocalAsterisk,
+    bus: str,
+    web_port: int,
+    *,
+    line: str = "",
+    ami_port: int = 0,
+) -> str:
+    """The gateway's file; ``line`` goes on with the table of its line."""
+    text = _CONFIG.format(
+        ami_port=ami_port or asterisk.settings.ami_port,
+        ami_secret=asterisk.settings.ami_secret,
+        web_port=web_port,
+        bus=bus,
+        contact=CONTACT_UUID,
+    )
+    return text.replace("[[routes]]", f"{line}\n\n[[routes]]", 1) if line else text
 
 
 async def eventually(

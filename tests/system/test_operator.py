@@ -29,7 +29,7 @@ from tests.system.parts import eventually
 pytestmark = pytest.mark.usefixtures("every_call_ends")
 
 LINE = "skypeclient"
-MORE = 'raw_commands = ["GET PROFILE"]\n\n[lines.echo]\nbackend = "echo"\n\n[[routes]]'
+MORE = 'raw_commands = ["GET PROFILE"]\n\n[lines.echo]\nbackend = "echo"'
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +47,7 @@ def gateway(
 ) -> Iterator[Gateway]:
     """A gateway whose line may be sent a raw command, and with a line of echo."""
     web_port = free_port()
-    config = parts.CONFIG.format(
-        ami_port=asterisk.settings.ami_port,
-        ami_secret=asterisk.settings.ami_secret,
-        web_port=web_port,
-        bus=bus.address,
-        contact=parts.CONTACT_UUID,
-    ).replace("[[routes]]", MORE, 1)
+    config = parts.config(asterisk, bus.address, web_port, line=MORE)
     with house.sub() as running:
         yield running.enter(parts.gateway(config, web_port, folder))
 

@@ -32,13 +32,7 @@ login = "skypet123 sesame"
 async def gateway(asterisk: LocalAsterisk) -> AsyncIterator[Gateway]:
     """A gateway that starts its line's client."""
     web_port = free_port()
-    config = parts.CONFIG.format(
-        ami_port=asterisk.settings.ami_port,
-        ami_secret=asterisk.settings.ami_secret,
-        web_port=web_port,
-        bus="",
-        contact=parts.CONTACT_UUID,
-    )
+    config = parts.config(asterisk, "", web_port)
     with workspace() as folder:
         async with parts.gateway(config + CLIENT, web_port, folder) as running:
             yield running

@@ -71,13 +71,7 @@ async def scene(
 ) -> AsyncIterator[Scene]:
     web_port = free_port()
     async with Relay(HOST, asterisk.settings.ami_port) as cable:
-        config = parts.CONFIG.format(
-            ami_port=cable.port,
-            ami_secret=asterisk.settings.ami_secret,
-            web_port=web_port,
-            bus=bus.address,
-            contact=parts.CONTACT_UUID,
-        )
+        config = parts.config(asterisk, bus.address, web_port, ami_port=cable.port)
         with workspace() as folder:
             async with parts.gateway(config, web_port, folder / "gateway") as gateway:
                 yield Scene(gateway, cable, asterisk, emulator)

@@ -22,16 +22,13 @@ from tests.doubles.sip_agent import RINGS, SipAgent
 from tests.system import parts
 from tests.system.parts import eventually
 
-CONFIG = (
-    parts.CONFIG
-    + """
+MORE = """
 [lines.echo]
 backend = "echo"
 
 [records]
 folder = "records"
 """
-)
 CDR = """\
 [mappings]
 ours.csv => ${CDR(disposition)},${CDR(skypechan_line)},${CDR(skypechan_address)},\
@@ -53,13 +50,7 @@ def gateways(
 ) -> GatewayStarter:
     """Start a gateway that keeps records in the folder."""
     web_port = free_port()
-    config = CONFIG.format(
-        ami_port=asterisk.settings.ami_port,
-        ami_secret=asterisk.settings.ami_secret,
-        web_port=web_port,
-        bus=bus.address,
-        contact=parts.CONTACT_UUID,
-    )
+    config = parts.config(asterisk, bus.address, web_port) + MORE
 
     @asynccontextmanager
     async def start() -> AsyncIterator[Gateway]:

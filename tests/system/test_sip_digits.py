@@ -37,13 +37,7 @@ def gateway(
 ) -> Iterator[Gateway]:
     """A gateway that listens for digits, too, in what the line's far end says."""
     web_port = free_port()
-    config = parts.CONFIG.format(
-        ami_port=asterisk.settings.ami_port,
-        ami_secret=asterisk.settings.ami_secret,
-        web_port=web_port,
-        bus=bus.address,
-        contact=parts.CONTACT_UUID,
-    ).replace("[[routes]]", "inband_digits = true\n\n[[routes]]", 1)
+    config = parts.config(asterisk, bus.address, web_port, line="inband_digits = true")
     with house.sub() as running:
         yield running.enter(parts.gateway(config, web_port, place / "gateway-digits"))
 

@@ -42,13 +42,9 @@ def gateway(
         file.setparams((1, 2, RATE_HZ, 0, "NONE", ""))
         file.writeframes(tone(MUSIC_HZ, 1, RATE_HZ).astype("<i2").tobytes())
     web_port = free_port()
-    config = parts.CONFIG.format(
-        ami_port=asterisk.settings.ami_port,
-        ami_secret=asterisk.settings.ami_secret,
-        web_port=web_port,
-        bus=bus.address,
-        contact=parts.CONTACT_UUID,
-    ).replace("[[routes]]", f'hold_audio = "{music}"\n\n[[routes]]', 1)
+    config = parts.config(
+        asterisk, bus.address, web_port, line=f'hold_audio = "{music}"'
+    )
     with house.sub() as running:
         yield running.enter(parts.gateway(config, web_port, place / "gateway-hold"))
 
