@@ -105,7 +105,8 @@ def test_failed_rebuild_keeps_the_old_asterisk(folder: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user")
 def test_no_right_to_write_is_said(folder: Path) -> None:
     _, help_lines = run("asterisk-root/build.sh", "--help", as_nobody=True)
-    if not help_lines[0].startswith("usage:"):  # a shell that cannot read it ends with 2
+    # A shell that cannot read the script ends with status 2, too.
+    if not help_lines[0].startswith("usage:"):
         pytest.skip("this checkout is closed to other users")
     folder.chmod(0o755)
     status, lines = run("asterisk-root/build.sh", folder / "root", as_nobody=True)
