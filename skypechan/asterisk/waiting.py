@@ -23,6 +23,9 @@ from skypechan.errors import CallError, CommandError, LinkError
 # lets the channel arrive.
 _REST_S = 0.02
 _MOVING = "channel not up"
+# What Setvar and Redirect say of a channel that has ended. The event of its end, which
+# knows why, may be still on its way.
+_GONE = ("No such channel", "Channel does not exist")
 _MOVED_S = 1.0
 _LOOK_AGAIN_S = 0.005
 # Longer than a caller waits who was never told for how long.
@@ -128,6 +131,8 @@ class WaitingChannel:
         try:
             await ask(self._link, *settings, redirect)
         except CallError as error:
+            if any(text in error.reason for text in _GONE):
+                await self._hear_of_end(end_s)
             if _MOVING not in error.reason:
                 raise
             await self._move_again(redirect, end_s)
@@ -155,4 +160,15 @@ class WaitingChannel:
                     raise
             else:
                 return
-        raise CallError(HangupCause.NORMAL_CLEARING, "the caller gave up")
+        raise _gave_up()
+
+    async def _hear_of_end(self, end_s: float) -> None:
+        """Wait until it is over, so that its own end is told and not our failure."""
+        while self._clock.monotonic_s() < end_s:
+            if self._is_over():
+                raise _gave_up()
+            await self._clock.sleep(_LOOK_AGAIN_S)
+
+
+def _gave_up() -> CallError:
+    return CallError(HangupCause.NORMAL_CLEARING, "the caller gave up")

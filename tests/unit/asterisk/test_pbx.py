@@ -140,13 +140,48 @@ async def test_a_redirect_that_meets_another_is_repeated(
     assert len(exten) >= 2
 
 
-async def test_a_redirect_of_a_gone_channel_is_not_repeated(
-    asterisk: AmiServer, ready: PbxDriver
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ("Redirect", "Channel does not exist: 1.1"),
+        ("Setvar", "No such channel"),
+    ],
+)
+async def test_a_caller_who_leaves_while_he_is_moved_gave_up(
+    action: str,
+    message: str,
+    asterisk: AmiServer,
+    ready: PbxDriver,
+    clock: FakeClock,
+) -> None:
+    """The refusal may come before the event of the channel's end."""
+    request, log = await requested(ready, asterisk)
+    asterisk.answers[action] = refuse(message)
+    taking = asyncio.create_task(request.leg.take())
+    await asterisk.received("Redirect")
+    asterisk.event("Hangup", **CALLER, Cause="127")
+    await log.until(PbxReleased)
+    await clock.advance(0.1)
+    with pytest.raises(CallError, match="gave up"):
+        await taking
+    assert log.events == [
+        PbxReleased(HangupCause.NORMAL_CLEARING, "the caller gave up")
+    ]
+    assert len(asterisk.named("Redirect")) == 1
+
+
+async def test_a_gone_channel_whose_end_was_missed_is_told_as_asterisk_says_it(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
 ) -> None:
     request, _ = await requested(ready, asterisk)
     asterisk.answers["Redirect"] = refuse("Channel does not exist: 1.1")
+    ringing = asyncio.create_task(request.leg.ring())
+    await asterisk.received("Redirect")
+    async with asyncio.timeout(3):
+        while not ringing.done():
+            await clock.advance(0.5)
     with pytest.raises(CallError, match="does not exist"):
-        await request.leg.ring()
+        await ringing
     assert len(asterisk.named("Redirect")) == 1
 
 
@@ -214,12 +249,16 @@ async def test_a_channel_that_has_ended_is_not_asked_about(
 
 
 async def test_refusing_a_caller_who_has_gone_ends_the_leg(
-    asterisk: AmiServer, ready: PbxDriver
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
 ) -> None:
     request, log = await requested(ready, asterisk)
     for name in ("Redirect", "Setvar"):
         asterisk.answers[name] = refuse("Channel does not exist: 1.1")
-    await request.leg.release(HangupCause.USER_BUSY, "busy")
+    releasing = asyncio.create_task(request.leg.release(HangupCause.USER_BUSY, "busy"))
+    await asterisk.received("Redirect")
+    async with asyncio.timeout(3):
+        while not releasing.done():
+            await clock.advance(0.5)
     assert log.events == [PbxReleased(HangupCause.USER_BUSY, "busy")]
 
 
