@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import signal
-import socket
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -30,6 +29,8 @@ from skypechan.errors import ConfigError
 from skypechan.gateway.gateway import Gateway
 from skypechan.gateway.lines import Line, Lines
 from skypechan.gateway.records import RecordBook
+from skypechan.gateway.reporting import reporting
+from skypechan.links.systemd import ServiceManager
 from skypechan.log import wire_log
 from skypechan.media.engine import Engine
 from skypechan.web.control import serve_control
@@ -91,7 +92,9 @@ async def run(config: Config) -> None:
     records = RecordBook(config.records, base, clock)
     devices = Devices(link, clock)
     gateway = Gateway(lines, pbx, engine, config.routes, clock, records, devices)
-    with closing(engine), gateway.feed.following_the_log():
+    manager = ServiceManager.of(os.environ)
+    with closing(engine), closing(server), gateway.feed.following_the_log():
+        server.open()
         async with (
             serve_control(gateway, config.control, config.source),
             serve(gateway, config.web),
@@ -99,14 +102,15 @@ async def run(config: Config) -> None:
             # What lives now lives for good: no collection has to walk through it.
             gc.collect()
             gc.freeze()
-            await _serve_calls(gateway)
+            async with reporting(manager, gateway.snapshot, engine.is_alive, clock):
+                await _serve_calls(gateway, manager)
 
 
-async def _serve_calls(gateway: Gateway) -> None:
+async def _serve_calls(gateway: Gateway, manager: ServiceManager) -> None:
     serving = asyncio.create_task(gateway.run(), name="gateway")
-    _tell_systemd("READY=1")
+    manager.ready()
     await _stop_requested(serving, gateway.stop_wanted)
-    _tell_systemd("STOPPING=1")
+    manager.stopping()
     await gateway.release_all("the gateway stops", _DRAIN_S)
     serving.cancel()
     await asyncio.wait([serving])
@@ -131,12 +135,3 @@ async def _stop_requested(serving: asyncio.Task[None], stop: asyncio.Event) -> N
     waiting = asyncio.create_task(stop.wait())
     await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-
-
-def _tell_systemd(state: str) -> None:
-    """Tell systemd how we are (sd_notify); no supervisor, no message."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        notify.sendto(state.encode(), address.replace("@", "\0", 1))

@@ -51,6 +51,7 @@ from skypechan.media.streams import (
     prepare_all,
 )
 from skypechan.media.tap import Taps
+from skypechan.media.ticker import Ticker
 from skypechan.media.timing import Timing
 from skypechan.media.values import (
     EndReason,
@@ -69,7 +70,6 @@ _MOST_BYTES = PcmFormat(max(PBX_RATES_HZ), _MOST_MS).frame_bytes
 _CHUNK_SAMPLES = _MOST_BYTES // 2  # what the slow path takes at once of a message
 _MOST_LINE_SAMPLES = 2 * _CHUNK_SAMPLES + 8  # narrow samples double, clocks drift
 _TICKS_A_QUARTER = 12
-_TICK_S = 0.020
 _DIGITS = b"0123456789*#ABCD"
 
 _log = logging.getLogger(__name__)
@@ -108,13 +108,17 @@ class Engine:
         self._rows = np.zeros(0, np.intp)  # those of `_calls`, for arithmetic
         self._free = list(range(capacity))[::-1]
         self._ports = Ports()
-        self._tick_timer: asyncio.TimerHandle | None = None
+        self._ticker = Ticker(loop, self._tick)
         self._ticks = 0
         self._due_timer: asyncio.TimerHandle | None = None
         self._taps = Taps()
         self._to_pbx_rests, self._to_line_rests = Resting(), Resting()
         self._in_band = InBandDigits(capacity)
         loop.add_reader(self._ports.fileno(), self._pass)
+
+    def is_alive(self) -> bool:
+        """Tell whether audio is worked on; without a call there is none to work on."""
+        return self._ticker.is_alive
 
     # A pass.
 
@@ -274,11 +278,7 @@ class Engine:
             self._send_to_line(rows, pcm, rate_hz, now_s)
         self._await_due()
 
-    def _tick(self, due_s: float) -> None:
-        now_s = self._loop.time()
-        # What was missed is not made up for in a burst.
-        next_s = due_s + _TICK_S if due_s + _TICK_S > now_s else now_s + _TICK_S
-        self._tick_timer = self._loop.call_at(next_s, self._tick, next_s)
+    def _tick(self, now_s: float) -> None:
         self._pace(now_s)
         paused = self._from_line.pausing(self._rows, now_s)
         self._line_timing.paused(paused)
@@ -361,9 +361,7 @@ class Engine:
             self._take_messages(call)
         except RemoteWireError as error:
             self._lose(call, Side.PBX, error)
-        if self._tick_timer is None:
-            first_s = now_s + _TICK_S
-            self._tick_timer = self._loop.call_at(first_s, self._tick, first_s)
+        self._ticker.start()
         return CallMedia(self, call)
 
     def _place(self, start: MediaStart) -> Call:
@@ -426,9 +424,8 @@ class Engine:
         del self._calls[call.row]
         self._free.append(call.row)
         self._rows = np.array(list(self._calls), np.intp)
-        if not self._calls and self._tick_timer is not None:
-            self._tick_timer.cancel()
-            self._tick_timer = None
+        if not self._calls:
+            self._ticker.stop()
         self._await_due()
 
     def close(self) -> None:
