@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
@@ -271,31 +270,36 @@ class Calls:
             raise CallError(HangupCause.INVALID_NUMBER, reason)
         # Whoever gives up waiting does not stop it: a call may be there by then, and
         # has to be found to be ended.
-        task = asyncio.create_task(self._place_next(addresses, sink))
+        given_up = asyncio.Event()
+        task = asyncio.create_task(self._place_next(addresses, sink, given_up))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            task.add_done_callback(self._nobody_waited)
+            given_up.set()
+            if task.done() and not task.cancelled() and task.exception() is None:
+                self._talk.spawn(self._undo(task.result()))
             raise
 
     async def _place_next(
-        self, addresses: tuple[str, ...], sink: EventSink
+        self, addresses: tuple[str, ...], sink: EventSink, given_up: asyncio.Event
     ) -> SkypeLeg:
         async with self._placing:
             known = self._known()
             call_id = await self._place(addresses, known)
             if self._lost:
                 raise LinkDownError(self._lost)
-            return self._adopt(call_id, sink)
+            leg = self._adopt(call_id, sink)
+            if given_up.is_set():
+                # A client refuses the next call while this one is being set up.
+                await self._undo(leg)
+            return leg
 
-    def _nobody_waited(self, placed: asyncio.Task[SkypeLeg]) -> None:
-        if placed.cancelled() or placed.exception() is not None:
-            return
-        _log.info("call %s is ended: its caller has given up", placed.result().leg_id)
-        with contextlib.suppress(LinkDownError):
-            self._talk.spawn(placed.result().release())
+    async def _undo(self, leg: SkypeLeg) -> None:
+        _log.info("call %s is ended: its caller has given up", leg.leg_id)
+        await leg.release()
+        await leg.wait_until_over()
 
     async def _gather_companions(self, leg: SkypeLeg) -> None:
         """Find the other calls of a conference: they have its CONF_ID."""

@@ -159,6 +159,10 @@ class SkypeLeg:
         waits = self._progress.incoming and not self._progress.answered
         self._begin_release(self._settings.parting(cause) if waits else Parting.REJECT)
 
+    async def wait_until_over(self) -> None:
+        """Return when the call has ended."""
+        await self._over.wait()
+
     async def hold(self) -> None:
         """Put the call on local hold; that is reported to nobody."""
         progress = self._progress

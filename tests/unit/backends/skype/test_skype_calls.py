@@ -178,6 +178,24 @@ async def test_placing_cancelled_at_any_moment_leaves_no_call(bench, reply, turn
     assert client.count(HANGUP) == client.count(END_HANGUP) == 1
 
 
+async def test_the_next_call_waits_for_the_end_of_one_that_was_given_up(bench):
+    """A client refuses a second call while one is being set up (ERROR 96)."""
+    client = await bench.ready()
+    placing = asyncio.create_task(bench.backend.place("bob", Events()))
+    await settle()
+    placing.cancel()
+    following = asyncio.create_task(bench.backend.place("eve", Events()))
+    await settle()
+    client.answer("CALL bob", "CALL 178 STATUS UNPLACED")
+    await settle()
+    assert client.count(HANGUP) == client.count(END_HANGUP) == 1
+    assert client.count("CALL eve") == 0
+    client.say("CALL 178 STATUS CANCELLED")
+    await settle()
+    client.answer("CALL eve", "CALL 179 STATUS UNPLACED")
+    assert (await following).leg_id == "179"
+
+
 async def test_placing_cancelled_and_never_answered_is_ended_if_it_is_there(bench):
     client = await bench.ready()
     placing = asyncio.create_task(bench.backend.place("bob", Events()))
