@@ -166,7 +166,7 @@ class Desktop:
                 canvas.write(number, box.x + 6, box.y + 16, text + cursor, black)
 
 
-def _colour(rgb: tuple[int, int, int]) -> Callable[[Canvas], Asked]:
+def _colour(rgb: tuple[int, int, int]) -> Callable[[Canvas], Asked[int]]:
     return lambda canvas: canvas.ask_colour(*rgb)
 
 

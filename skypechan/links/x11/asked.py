@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Generic[_Answer]):
     """A question to the server that has perhaps been answered."""
 
     _request: Any
-    _read: Callable[[Any], int]
-    _otherwise: int = 0
+    _read: Callable[[Any], _Answer]
+    _otherwise: _Answer
 
     @property
     def answered(self) -> bool:
@@ -21,7 +23,7 @@ class Asked:
         data: object = self._request._data  # noqa: SLF001 - no other way to it
         return data is not None or self._refused
 
-    def answer(self) -> int:
+    def answer(self) -> _Answer:
         """The answer; what was said for the case, when the server refused."""
         return self._otherwise if self._refused else self._read(self._request)
 

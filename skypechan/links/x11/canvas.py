@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from Xlib import XK, X, Xatom
+from Xlib import X, Xatom
 from Xlib.protocol import event, request
 
 from skypechan.links.x11.asked import Asked
+from skypechan.links.x11.keyboard import Keyboard
 
 _FONT: Final = "fixed"
-_ANY_CHARACTER: Final = 0x0100_0000
-"""Keysyms for characters outside Latin-1 are the character's number and this bit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,11 @@ class Canvas:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._screen = connection.info.roots[connection.default_screen]
-        self._keysyms: list[Any] = []
+        self._keyboard = Keyboard(connection)
         self._pens: dict[int, int] = {}
         self._font = 0
 
-    def ask_colour(self, red: int, green: int, blue: int) -> Asked:
+    def ask_colour(self, red: int, green: int, blue: int) -> Asked[int]:
         """Ask for the number of a colour, of parts from 0 to 255.
 
         It is black or white where the palette is full.
@@ -78,22 +77,9 @@ class Canvas:
         )
         return Asked(asked, lambda reply: int(reply.pixel), int(otherwise))
 
-    def ask_keyboard(self) -> Asked:
+    def ask_keyboard(self) -> Asked[int]:
         """Ask what is written on the keys."""
-        info = self._connection.info
-        first, last = int(info.min_keycode), int(info.max_keycode)
-        asked = request.GetKeyboardMapping(
-            display=self._connection,
-            defer=True,
-            first_keycode=first,
-            count=last - first + 1,
-        )
-
-        def read(reply: Any) -> int:
-            self._keysyms = [()] * first + [tuple(syms) for syms in reply.keysyms]
-            return len(self._keysyms)
-
-        return Asked(asked, read)
+        return self._keyboard.ask()
 
     def open(self, title: str, width: int, height: int, background: int) -> int:
         """Show a window in the middle of the screen; returns its number."""
@@ -183,21 +169,9 @@ class Canvas:
             case event.ButtonPress() if item.detail == X.Button1:
                 return Pressed(item.window, item.event_x, item.event_y)
             case event.KeyPress():
-                return Typed(item.window, self._text(item.detail, item.state))
+                return Typed(item.window, self._keyboard.text(item.detail, item.state))
             case _:
                 return None
-
-    def _text(self, keycode: int, state: int) -> str:
-        symbols = self._keysyms[keycode] if keycode < len(self._keysyms) else ()
-        plain, shifted = (*symbols, 0, 0)[:2]
-        upper = bool(state & X.ShiftMask)
-        symbol = shifted if upper and shifted else plain
-        text = _WRITTEN.get(symbol, "")
-        if 0x20 <= symbol <= 0x7E or 0xA0 <= symbol <= 0xFF:
-            text = chr(symbol)
-        elif _ANY_CHARACTER < symbol <= _ANY_CHARACTER + 0x10_FFFF:
-            text = chr(symbol - _ANY_CHARACTER)
-        return text.upper() if state & X.LockMask or (upper and not shifted) else text
 
     def _pen(self, colour: int) -> int:
         if colour not in self._pens:
@@ -216,14 +190,6 @@ class Canvas:
             self._font = int(self._connection.allocate_resource_id())
             request.OpenFont(display=self._connection, fid=self._font, name=_FONT)
         return self._font
-
-
-_WRITTEN: Final = {
-    XK.XK_BackSpace: "\b",
-    XK.XK_Tab: "\t",
-    XK.XK_Return: "\r",
-    XK.XK_KP_Enter: "\r",
-}
 
 
 def _latin(text: str) -> bytes:

@@ -23,7 +23,9 @@ from skypechan.links.x11.server import (
     Message,
     PropertyChanged,
     WindowGone,
+    WindowsChanged,
 )
+from skypechan.links.x11.viewer import Viewer
 
 CONNECT_TIMEOUT_S: Final = 5.0
 """A server on this machine answers in milliseconds, or is not well."""
@@ -42,7 +44,8 @@ MessageHandler = Callable[[int, str, bytes], None]
 
 Told = Callable[[int], None]
 
-_Drawn = TypeVar("_Drawn")
+_Done = TypeVar("_Done")
+_Answer = TypeVar("_Answer")
 
 
 class X11Link:
@@ -60,12 +63,13 @@ class X11Link:
         self._atoms = made.atoms
         self._names = {number: name for name, number in made.atoms.items()}
         self._lost = asyncio.Event()
-        self._asked: deque[tuple[Asked, Told]] = deque()
-        self._waiting: set[asyncio.Future[int]] = set()
+        self._asked: deque[tuple[Asked[Any], Callable[[Any], None]]] = deque()
+        self._waiting: set[asyncio.Future[Any]] = set()
         self._windows: dict[int, Callable[[], None]] = {}
         self._properties: dict[int, Told] = {}
         self._on_message: MessageHandler = _unheard
         self._on_input: Callable[[Input], None] = _unseen
+        self._on_windows: Callable[[], None] = _unwatched
         self._pulse_s = pulse_s
         self._pulses_missed = 0
         self.described = made.server.way.described
@@ -126,21 +130,46 @@ class X11Link:
         """Have what the user does in windows opened by `draw` told."""
         self._on_input = handler
 
-    def draw(self, paint: Callable[[Canvas], _Drawn]) -> _Drawn:
+    def draw(self, paint: Callable[[Canvas], _Done]) -> _Done:
         """Paint, and return what that returns. Raises LinkDownError."""
         self._check_up()
-        drawn = paint(self._server.canvas)
+        done = paint(self._server.canvas)
         self._flush()
-        return drawn
+        return done
 
     async def ask(
         self,
-        question: Callable[[Canvas], Asked],
+        question: Callable[[Canvas], Asked[_Answer]],
         timeout_s: float = CONNECT_TIMEOUT_S,
-    ) -> int:
+    ) -> _Answer:
         """Ask what painting needs to know. Raises LinkDownError and DeadlineError."""
         self._check_up()
         return await self._answer(question(self._server.canvas), timeout_s)
+
+    def work(self, act: Callable[[Viewer], _Done]) -> _Done:
+        """Use pointer or keys, and return what that returns. Raises LinkDownError."""
+        self._check_up()
+        done = act(self._server.viewer)
+        self._flush()
+        return done
+
+    async def look(
+        self,
+        question: Callable[[Viewer], Asked[_Answer]],
+        timeout_s: float = CONNECT_TIMEOUT_S,
+    ) -> _Answer:
+        """Ask what is on the screen. Raises LinkDownError and DeadlineError."""
+        self._check_up()
+        return await self._answer(question(self._server.viewer), timeout_s)
+
+    def watch_windows(self, changed: Callable[[], None]) -> None:
+        """Call back whenever a window comes to the screen or goes from it.
+
+        Not beside `watch_root_property`: a connection has one choice of what it
+        wants to be told of the root.
+        """
+        self.work(lambda viewer: viewer.select_windows())
+        self._on_windows = changed
 
     def send(self, target: int, messages: Iterable[tuple[str, bytes]]) -> None:
         """Send client messages, each an atom and 20 bytes, to a window.
@@ -233,15 +262,15 @@ class X11Link:
         if not self.connected:
             raise LinkDownError(f"the {self.described} is lost: {self.reason}")
 
-    def _ask(self, asked: Asked, told: Told) -> None:
+    def _ask(self, asked: Asked[_Answer], told: Callable[[_Answer], None]) -> None:
         """Go on; the answer is told when it comes."""
         self._asked.append((asked, told))
         self._flush()
 
-    async def _answer(self, asked: Asked, timeout_s: float) -> int:
-        answer: asyncio.Future[int] = self._loop.create_future()
+    async def _answer(self, asked: Asked[_Answer], timeout_s: float) -> _Answer:
+        answer: asyncio.Future[_Answer] = self._loop.create_future()
 
-        def told(value: int) -> None:
+        def told(value: _Answer) -> None:
             if not answer.done():
                 answer.set_result(value)
 
@@ -302,6 +331,8 @@ class X11Link:
                     self._ask(self._server.ask_root_property(atom), told)
             case Exposed() | Pressed() | Typed():
                 _tell(self._on_input, item)
+            case WindowsChanged():
+                _tell(self._on_windows)
             case WindowGone(window):
                 if gone := self._windows.pop(window, None):
                     _tell(gone)
@@ -350,6 +381,10 @@ def _tell(told: Callable[..., None], *what: Any) -> None:
 
 def _unheard(sender: int, atom: str, content: bytes) -> None:
     logger.debug("< 0x%x %s %r (nobody listens)", sender, atom, content)
+
+
+def _unwatched() -> None:
+    logger.debug("< windows have changed (nobody watches)")
 
 
 def _unseen(happened: Input) -> None:

@@ -1,4 +1,5 @@
-"""An X server as python-xlib speaks to it; with canvas.py all that names Xlib.
+"""An X server as python-xlib speaks to it; with its neighbours canvas,
+viewer and keyboard all that names Xlib.
 
 python-xlib 0.33 is guarded where experiments showed faults: it waited for ever on a
 server that had stopped, read events where only sending was asked and then never told
@@ -25,11 +26,13 @@ from skypechan.errors import DeadlineError, LinkDownError, LinkRefusedError
 from skypechan.links.x11.asked import Asked
 from skypechan.links.x11.canvas import Canvas, Input
 from skypechan.links.x11.display import DisplayName, Way, open_way
+from skypechan.links.x11.viewer import Viewer
 
 MOST_UNSENT_BYTES: Final = 2 * 1024 * 1024
 """Less than 65,536 requests: python-xlib tells replies apart by 16 bits."""
 
 _READ_BYTES: Final = 4096  # 128 events: what an event loop can bear in one turn
+_MOST_READ_BYTES: Final = 1024 * 1024  # of one reply, such as rows of a picture
 _ALL_BITS: Final = 0xFFFF_FFFF
 
 
@@ -56,7 +59,12 @@ class WindowGone:
     window: int
 
 
-Happening = Message | PropertyChanged | WindowGone | Input
+@dataclass(frozen=True, slots=True)
+class WindowsChanged:
+    """A window has come to the screen, or has gone from it."""
+
+
+Happening = Message | PropertyChanged | WindowGone | WindowsChanged | Input
 
 
 class _Prepared(str):
@@ -133,8 +141,9 @@ class _Connection(Display):
 
     def _receive(self, awaited: Any) -> bool:
         """Read once; True when the reply that is awaited came."""
+        missing = min(self.recv_packet_len - len(self.data_recv), _MOST_READ_BYTES)
         try:
-            data = self.socket.recv(_READ_BYTES)
+            data = self.socket.recv(max(missing, _READ_BYTES))
         except BlockingIOError:
             return False
         if not data:
@@ -156,6 +165,7 @@ class Server:
         self._connection.set_error_handler(self._on_error)
         self._missing: list[WindowGone] = []
         self.canvas = Canvas(self._connection)
+        self.viewer = Viewer(self._connection)
         info = self._connection.info
         self.root = int(info.roots[self._connection.default_screen].root)
         self._id_base = int(info.resource_id_base)
@@ -245,7 +255,7 @@ class Server:
             display=self._connection, window=self.root, property=atom
         )
 
-    def ask_root_property(self, atom: int) -> Asked:
+    def ask_root_property(self, atom: int) -> Asked[int]:
         """Ask for the window that a property of the root holds; 0 is none."""
         asked = request.GetProperty(
             display=self._connection,
@@ -257,12 +267,12 @@ class Server:
             long_offset=0,
             long_length=2,
         )
-        return Asked(asked, _window_in)
+        return Asked(asked, _window_in, 0)
 
-    def ask_nothing(self) -> Asked:
+    def ask_nothing(self) -> Asked[int]:
         """Ask for a reply, which shows that everything before it was done."""
         asked = request.GetInputFocus(display=self._connection, defer=True)
-        return Asked(asked, lambda _: 0)
+        return Asked(asked, lambda _: 0, 0)
 
     def flush(self) -> None:
         """Send what the server takes now."""
@@ -296,6 +306,8 @@ class Server:
             return PropertyChanged(item.atom)
         elif isinstance(item, event.DestroyNotify):
             return WindowGone(item.window)
+        elif isinstance(item, event.MapNotify | event.UnmapNotify):
+            return WindowsChanged()
         else:
             return self.canvas.happened(item)
         return None
