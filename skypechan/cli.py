@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from skypechan.console import manual
 from skypechan.console.commands import add_commands
@@ -65,6 +66,7 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print it and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     run = add_page(commands, "run", manual.RUN)
@@ -76,7 +78,7 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     describe = add_page(commands, "describe", manual.DESCRIBE)
     describe.add_argument(
         "what",
-        choices=("calls", "causes", "audio", "config", "contacts"),
+        choices=tuple(_DESCRIPTIONS),
         help="see above",
     )
     describe.add_argument("name", nargs="*", help="contacts: addresses of people")
@@ -107,6 +109,16 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
         add_arguments(emulator)
     emulator.set_defaults(command=_emulator)
     return parser.parse_args(arguments)
+
+
+class _Version(argparse.Action):
+    """Prints the version, looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib import metadata
+
+        print(f"skypechan {metadata.version('skypechan')}")  # noqa: T201
+        parser.exit()
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -169,12 +181,19 @@ def _describe_contacts(options: argparse.Namespace) -> str:
     return contacts_table(options.name)
 
 
+def _describe_files(_: argparse.Namespace) -> str:
+    from skypechan.config.shipped import SHIPPED, shipped
+
+    return "\n".join(f"{name}: {shipped(name)}" for name in SHIPPED)
+
+
 _DESCRIPTIONS: dict[str, Callable[[argparse.Namespace], str]] = {
     "calls": _describe_calls,
     "causes": _describe_causes,
     "audio": _describe_audio,
     "config": _describe_config,
     "contacts": _describe_contacts,
+    "files": _describe_files,
 }
 
 

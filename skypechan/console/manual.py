@@ -43,7 +43,8 @@ calls: the transition table of a call, as the gateway uses it. causes: how a cal
 end, from what one end says to what the other end gets. config: every setting
 with default and unit, which is a configuration file. audio: the stages that audio
 passes; where a gateway runs and has calls, of each call, with its counters.
-contacts: entries of [contacts] with new UUIDs for the people named.""",
+contacts: entries of [contacts] with new UUIDs for the people named. files: the folders
+with the samples for Asterisk and the units for systemd.""",
     (
         "describe config",
         "describe audio --call 5f1c",
@@ -153,6 +154,17 @@ Calls go on until they end by themselves, at most for --timeout seconds. Ends wh
 gateway is about to stop, so that it can stand before a stop or a restart.""",
         ("drain", "drain --timeout 60"),
     ),
+    "reload": Page(
+        "read the configuration again, without touching calls",
+        """\
+Lines that are new are brought up. A line that is gone or needs another start takes no
+more calls, and goes or starts anew when the one that it has has ended; other settings
+of a line, gains, limits and targets, hold at once, as do routes, contacts and the log.
+What needs a restart of the gateway is named and stays as it is. A configuration with a
+fault changes nothing. SIGHUP does the same; the log says what became of it.""",
+        ("reload", "reload --json"),
+        "0 done; 1 the gateway refused, or none runs; 2 the configuration cannot be used",
+    ),
     "tap": Page(
         "record a call to a WAV file",
         """\
@@ -171,13 +183,17 @@ LINE = Page(
 LINE_ACTIONS: dict[str, Page] = {
     "pause": Page(
         "let it take no more calls",
-        "With --when-idle, the default, a call that it has goes on; --now ends it.",
+        """\
+With --when-idle, the default, a call that it has goes on; --now ends it. The pause
+outlives the gateway where there is a folder for its state: [state] folder.""",
         ("line pause alice", "line pause alice --now"),
     ),
     "resume": Page("let it take calls again", "The counterpart of `pause`."),
     "restart": Page(
         "attach it to its client anew, and start a client of the gateway's own anew",
-        "With --when-idle, the default, a call that it has goes on; --now ends it.",
+        """\
+With --when-idle, the default, a call that it has goes on; --now ends it. A client that
+was started elsewhere goes on.""",
         ("line restart alice --now",),
     ),
     "gain": Page(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skypechan.audio.probe import chirp
+from skypechan.config.shipped import shipped
 from skypechan.demo.parts.asterisk import AsteriskSettings, LocalAsterisk, installation
 from skypechan.demo.parts.baresip import Baresip, SipAccount
 from skypechan.demo.parts.desktop import desktop
@@ -123,7 +124,7 @@ async def stage() -> AsyncIterator[Stage]:
         asterisk = LocalAsterisk(
             found,
             folder / "asterisk",
-            CHECKOUT / "asterisk-conf",
+            shipped("asterisk-conf"),
             settings=settings,
             files=_asterisk_files(),
             user=user,
@@ -189,7 +190,7 @@ def _asterisk_files() -> dict[str, str]:
     Asterisk's RTP sockets keep to the loopback address of SIP, and the phone is sent
     to the tap's address, where the same ports are free.
     """
-    folder = CHECKOUT / "asterisk-conf"
+    folder = shipped("asterisk-conf")
     pjsip = (folder / "pjsip.conf.in").read_text()
     tapped = f"transport = transport-udp\nmedia_address = {TAP_HOST}\ndirect_media = no"
     return {

@@ -63,7 +63,10 @@ def unpacked_installation(root: Path) -> Installation:
     stamp = root / "VERSION"
     loaders = sorted(root.glob("usr/lib/*/ld-linux-*.so.*"))
     if not stamp.is_file() or not loaders:
-        message = f"no Asterisk in {root}: run docker/asterisk-root/build.sh"
+        message = (
+            f"no Asterisk in {root}: run docker/asterisk-root/build.sh, or use an"
+            " installed one with ASTERISK=system"
+        )
         raise LinkDownError(message)
     loader = loaders[0]
     libraries = f"{loader.parent}:{root / 'usr/lib'}"
