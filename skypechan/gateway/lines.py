@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from skypechan.media.holdaudio import hold_audio
 
 _log = logging.getLogger(__name__)
 
+_BEHIND = "waits until another line has let go of its client"
 _ABSENT = (LineState.STARTING, LineState.WAITING_FOR_CLIENT)
 
 ANY, ROUND_ROBIN, LEAST_RECENT = "ANY", "RR", "LRU"
@@ -32,6 +34,14 @@ class Due(StrEnum):
 
     PAUSE = "pause"
     RESTART = "restart"
+    REPLACE = "be replaced"
+    REMOVE = "be removed"
+
+
+_LEFT = {
+    Due.REPLACE: "replaced, its settings have changed",
+    Due.REMOVE: "removed from the configuration",
+}
 
 
 class ClientSupervisor(Protocol):
@@ -88,7 +98,18 @@ class Line:
         self._paused = False
         self._stopped = ""
         self._due: set[Due] = set()
-        self._restarting = asyncio.Event()
+        self._left = False
+        self._interrupt = asyncio.Event()
+
+    @property
+    def client_is_ours(self) -> bool:
+        """Tell whether the gateway itself starts the line's client."""
+        return self._supervisor is not None
+
+    @property
+    def is_paused(self) -> bool:
+        """Tell whether the operator has paused the line, be it yet in use."""
+        return self._paused or Due.PAUSE in self._due
 
     @property
     def wants_calls(self) -> bool:
@@ -153,6 +174,44 @@ class Line:
         self._stopped = reason
         self._publish()
 
+    def leave(self, due: Due) -> None:
+        """Take no more calls, and let go of the client as soon as no call has the line.
+
+        `serve` returns then. `due` is REMOVE, or REPLACE where another line follows.
+        """
+        self._due.difference_update(_LEFT)
+        self._want(due)
+
+    def take_settings(self, new: Line) -> None:
+        """Have the settings of a new line from the next call on.
+
+        The client and its kind stay. A gain that the operator has set stays, too,
+        unless the configuration has another one now.
+        """
+        self._take_gains(self, new)
+        kind = self.settings.backend
+        self.settings = replace(new.settings, backend=kind)
+        self.hold_audio = new.hold_audio
+        self._changed()
+
+    def follow(self, old: Line) -> None:
+        """Take the place of a line that has left, with what the operator made of it."""
+        self._take_gains(old, self)
+        self.calls_total, self._last_used_s = old.calls_total, old.last_used_s
+        if old.is_paused:
+            self.pause()
+
+    def _take_gains(self, old: Line, new: Line) -> None:
+        was, is_now = old.settings, new.settings
+        self.playback_db, self.capture_db = (
+            old.playback_db
+            if was.playback_boost_db == is_now.playback_boost_db
+            else is_now.playback_boost_db,
+            old.capture_db
+            if was.capture_boost_db == is_now.capture_boost_db
+            else is_now.capture_boost_db,
+        )
+
     def _want(self, due: Due) -> None:
         self._due.add(due)
         self._do_what_is_due()
@@ -163,44 +222,57 @@ class Line:
             return
         if Due.PAUSE in self._due:
             self._paused = True
-        if Due.RESTART in self._due:
-            self._restarting.set()
+        for leaving in self._due & _LEFT.keys():
+            self._left, self._stopped = True, _LEFT[leaving]
+        if self._left or Due.RESTART in self._due:
+            self._interrupt.set()
         self._due.clear()
         self._publish()
 
     # The client.
 
-    async def serve(self) -> None:
-        """Keep the client, where it is ours, and the backend running until cancelled.
+    async def serve(self, behind: Collection[asyncio.Event] = ()) -> None:
+        """Keep the client, where it is ours, and the backend running.
 
-        A fault of ours in the backend costs this line only.
+        Until cancelled, or until the line has left. It begins when all of `behind` are
+        set: then other lines have let go of what it needs. A fault of ours in the
+        backend costs this line only.
         """
+        await self._come_behind(behind)
+        if self._left:
+            return
         keeper = self._supervisor
         async with keeper.supervising(self._absent) if keeper else nullcontext():
             await self._keep_attached()
 
+    async def _come_behind(self, others: Collection[asyncio.Event]) -> None:
+        while not self._left and not all(one.is_set() for one in others):
+            self._interrupt.clear()
+            self.line_changed(LineState.STARTING, _BEHIND, "")
+            await self._beside_interrupt(_all_set(others))
+
     async def _keep_attached(self) -> None:
         backoff = Backoff()
-        while True:
-            self._restarting.clear()
-            failed = await self._beside_restart(self.backend.run(self))
-            if not self._restarting.is_set():
+        while not self._left:
+            self._interrupt.clear()
+            failed = await self._beside_interrupt(self.backend.run(self))
+            if not self._interrupt.is_set():
                 _log.error("! line %s failed", self.name, exc_info=failed)
                 self.line_changed(LineState.DEGRADED, "a fault; the log says which", "")
-                await self._beside_restart(self._clock.sleep(backoff.next_s()))
-            if self._restarting.is_set():
+                await self._beside_interrupt(self._clock.sleep(backoff.next_s()))
+            if self._interrupt.is_set() and not self._left:
                 backoff.reset()
                 self.line_changed(LineState.STARTING, "restarted by the operator", "")
                 if self._supervisor is not None:
                     await self._supervisor.restart()
 
-    async def _beside_restart(
+    async def _beside_interrupt(
         self, work: Coroutine[Any, Any, None]
     ) -> BaseException | None:
-        """Do something until the operator wants a restart; return what it failed by."""
+        """Do something until a restart or the line's end; return what it failed by."""
         working = asyncio.create_task(work, name=self.name)
-        restarting = asyncio.create_task(self._restarting.wait(), name=self.name)
-        both = (working, restarting)
+        interrupted = asyncio.create_task(self._interrupt.wait(), name=self.name)
+        both = (working, interrupted)
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -267,7 +339,7 @@ class Lines:
         self._turn = 0
 
     def __iter__(self) -> Iterator[Line]:
-        return iter(self._lines.values())
+        return iter(tuple(self._lines.values()))
 
     def __getitem__(self, name: str) -> Line:
         return self._lines[name]
@@ -275,6 +347,19 @@ class Lines:
     def get(self, name: str) -> Line | None:
         """Return the line of a name, if there is one."""
         return self._lines.get(name)
+
+    def put(self, line: Line) -> None:
+        """Have a line, in the place of the one of its name if there is one."""
+        self._lines[line.name] = line
+
+    def drop(self, line: Line) -> None:
+        """Have a line no longer."""
+        del self._lines[line.name]
+
+    def arrange(self, names: Iterable[str]) -> None:
+        """Have the lines in this order; what is not named is behind the others."""
+        first = {name: self._lines[name] for name in names if name in self._lines}
+        self._lines = first | self._lines
 
     def can_take(self, line: Line) -> bool:
         """Tell whether a line can take a call now, and its account one more."""
@@ -333,7 +418,7 @@ class Lines:
             return self._first(selector, idle)
         if selector not in SELECTORS:
             raise CallError(*self.why_not(allowed[0]))
-        if any(line.is_open for line in allowed):
+        if any(line.is_open for line in allowed if line not in besides):
             raise CallError(HangupCause.CONGESTION, "all lines are in use")
         raise CallError(HangupCause.REQUESTED_CHANNEL_UNAVAILABLE, "no line is ready")
 
@@ -368,3 +453,8 @@ def _that_may_call(lines: list[Line], address: str) -> list[Line]:
     if lines and not allowed:
         raise CallError(HangupCause.CALL_REJECTED, objections[lines[0]])
     return allowed
+
+
+async def _all_set(events: Collection[asyncio.Event]) -> None:
+    for event in events:
+        await event.wait()

@@ -1,0 +1,98 @@
+"""Lines that come, change and go while others have calls.
+
+Each name has one place. A line leaves it when no call has the line, whatever takes that
+long; only then the next one of that name comes, and a line that needs what another
+one has not let go of waits behind that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from skypechan.gateway.lines import Due, Line, Lines
+
+
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """Who comes next, and what has to be let go of before."""
+
+    line: Line
+    behind: Collection[asyncio.Event]
+
+
+class Turnover:
+    """Serves every line in its place, and whoever takes that next.
+
+    `take_in` is told of each line before it is served, `on_gone` of one that has left
+    and whom none follows.
+    """
+
+    def __init__(
+        self,
+        lines: Lines,
+        take_in: Callable[[Line], None],
+        on_gone: Callable[[Line], None],
+    ) -> None:
+        self._lines = lines
+        self._take_in = take_in
+        self._on_gone = on_gone
+        self._tasks: asyncio.TaskGroup | None = None
+        self._next: dict[str, _Next] = {}
+        self._parted: dict[str, asyncio.Event] = {}
+
+    def run_in(self, tasks: asyncio.TaskGroup) -> None:
+        """Serve the lines in this group from now on."""
+        self._tasks = tasks
+        for line in self._lines:
+            self._begin(tasks, _Next(line, ()))
+
+    def parted(self, name: str) -> asyncio.Event:
+        """Return what is set when the line of this name has let go of its client."""
+        return self._parted[name]
+
+    def turn(
+        self, name: str, new: Line | None, behind: Collection[asyncio.Event] = ()
+    ) -> bool:
+        """Let a new line, or none, take a place; tell whether that waits for a call."""
+        old = self._lines.get(name)
+        follower = _Next(new, behind) if new is not None else None
+        waits = new is not None and not all(event.is_set() for event in behind)
+        if old is None:
+            if follower is not None and self._tasks is not None:
+                self._begin(self._tasks, follower)
+            return waits
+        self._next.pop(name, None)
+        if follower is not None:
+            self._next[name] = follower
+        old.leave(Due.REPLACE if follower else Due.REMOVE)
+        return waits or old.call_id is not None
+
+    def set(self, new: Line) -> None:
+        """Give a line, and whoever waits for its place, the settings of a new one."""
+        self._lines[new.name].take_settings(new)
+        if waiting := self._next.get(new.name):
+            self._next[new.name] = _Next(new, waiting.behind)
+
+    def _begin(self, tasks: asyncio.TaskGroup, first: _Next) -> None:
+        self._enter(first.line)
+        tasks.create_task(self._serve(first), name=f"line {first.line.name}")
+
+    def _enter(self, line: Line) -> None:
+        self._lines.put(line)
+        self._parted[line.name] = asyncio.Event()
+        self._take_in(line)
+
+    async def _serve(self, first: _Next) -> None:
+        served: _Next | None = first
+        while served is not None:
+            line = served.line
+            await line.serve(served.behind)
+            self._parted.pop(line.name).set()
+            served = self._next.pop(line.name, None)
+            if served is not None:
+                served.line.follow(line)
+                self._enter(served.line)
+        self._lines.drop(line)
+        self._on_gone(line)
