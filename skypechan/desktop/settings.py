@@ -52,6 +52,11 @@ class ClientSettings:
     screen: str = setting(
         "1024x768x24", "size and depth of its display", form=_is_screen
     )
+    screen_in_page: bool = setting(
+        False,
+        "show this display in the page, with its mouse and keyboard, to who has the "
+        "token: to sign in, to allow the gateway",
+    )
     memory_mb: int = setting(
         4096, "most address space of each of its processes; 0: no limit", least=0
     )

@@ -20,6 +20,7 @@ from skypechan.desktop.process import Process, Program
 from skypechan.desktop.restarts import Restarts
 from skypechan.desktop.settings import ClientSettings
 from skypechan.desktop.users import private_folder
+from skypechan.desktop.view import View
 from skypechan.errors import LinkDownError, LinkError
 from skypechan.log import legible
 
@@ -52,6 +53,17 @@ class Supervisor:
         self._hung = asyncio.Event()
         self._wanted = asyncio.Event()
         self._patience: asyncio.Task[None] | None = None
+        self._view = View(line, folder, clock, self._windows_changed)
+
+    @property
+    def screen(self) -> View | None:
+        """The client's screen, if the operator may have it."""
+        return self._view if self._settings.screen_in_page else None
+
+    @property
+    def windows(self) -> tuple[str, ...]:
+        """The titles of the windows on the client's screen."""
+        return self._view.windows
 
     @property
     def place(self) -> Place:
@@ -115,6 +127,7 @@ class Supervisor:
         """Keep a client running for as long as its desktop lives; return its end."""
         async with Desktop(self._folder, self._settings.screen) as desktop:
             self._place = desktop.place
+            viewing = asyncio.create_task(self._view.attend(desktop.place))
             try:
                 while True:
                     how = await self._serve(desktop)
@@ -123,6 +136,8 @@ class Supervisor:
                     await self._rest(how)
             finally:
                 self._place = None
+                viewing.cancel()
+                await asyncio.gather(viewing, return_exceptions=True)
 
     async def _serve(self, desktop: Desktop) -> str:
         """Run one client; return how it ended. Raises LinkDownError and OSError."""
@@ -184,6 +199,9 @@ class Supervisor:
         if self._wanted.is_set():
             self._wanted.clear()
             self._restarts.forget()
+
+    def _windows_changed(self) -> None:
+        self._tell(self._reason)
 
     def _report(self, reason: str) -> None:
         self._reason = reason

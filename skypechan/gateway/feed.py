@@ -229,7 +229,9 @@ class _LogHandler(logging.Handler):
         self._feed.note(
             Kind.WIRE if is_wire else Kind.LOG,
             record.getMessage(),
-            line=record.name.removeprefix(WIRE) if is_wire else "",
+            line=record.name.removeprefix(WIRE)
+            if is_wire
+            else getattr(record, "line", ""),
             call=getattr(record, "call_id", ""),
             level=record.levelname.lower(),
         )

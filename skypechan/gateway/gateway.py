@@ -17,7 +17,7 @@ from skypechan.call.events import HangupRequested, HoldRequested, ResumeRequeste
 from skypechan.call.record import CallRecord
 from skypechan.call.routes import Route, Target
 from skypechan.clock import Clock
-from skypechan.errors import CommandError
+from skypechan.errors import CallError, CommandError
 from skypechan.gateway import snapshot
 from skypechan.gateway.admission import Admission, Doors
 from skypechan.gateway.feed import Feed
@@ -29,6 +29,7 @@ from skypechan.gateway.people import People
 from skypechan.gateway.records import RecordBook
 from skypechan.gateway.requests import Requests
 from skypechan.gateway.runner import CallRunner
+from skypechan.gateway.screens import Screen
 from skypechan.gateway.selftest import SelfTest, Verdict
 from skypechan.gateway.snapshot import GatewaySnapshot
 from skypechan.media.engine import Engine
@@ -207,6 +208,19 @@ class Gateway:
         if call is not None and call.media is not None:
             call.media.set_gain(*wanted)
         return True
+
+    def screen(self, name: str) -> Screen:
+        """Return the screen of a line's client.
+
+        Raises CallError for a line that there is not, CommandError where it is kept.
+        """
+        line = self._lines.get(name)
+        if line is None:
+            raise CallError(HangupCause.NO_ROUTE, f"there is no line {name!r}")
+        if line.screen is None:
+            option = f"screen_in_page of [lines.{name}.client]"
+            raise CommandError(f"the screen of line {name} is not shown: see {option}")
+        return line.screen
 
     def hold_call(self, call_id: str) -> bool:
         """Ask a call's line leg to rest; False if there is no call that could."""

@@ -17,6 +17,7 @@ from skypechan.call.events import EventSink
 from skypechan.clock import Backoff, Clock
 from skypechan.errors import CallError
 from skypechan.gateway.permissions import objection_to_address
+from skypechan.gateway.screens import Screen
 from skypechan.gateway.settings import LineSettings
 from skypechan.media.holdaudio import hold_audio
 
@@ -46,6 +47,14 @@ _LEFT = {
 
 class ClientSupervisor(Protocol):
     """Who starts a line's client and keeps it running, where that is the gateway."""
+
+    @property
+    def screen(self) -> Screen | None:
+        """The client's screen, if the operator may have it."""
+
+    @property
+    def windows(self) -> tuple[str, ...]:
+        """The titles of the windows on the client's screen."""
 
     def supervising(
         self, tell: Callable[[str], None], /
@@ -110,6 +119,11 @@ class Line:
     def is_paused(self) -> bool:
         """Tell whether the operator has paused the line, be it yet in use."""
         return self._paused or Due.PAUSE in self._due
+
+    @property
+    def screen(self) -> Screen | None:
+        """The client's screen, if there is one that the operator may have."""
+        return self._supervisor.screen if self._supervisor else None
 
     @property
     def wants_calls(self) -> bool:
@@ -290,7 +304,7 @@ class Line:
         self._publish()
 
     def _absent(self, reason: str) -> None:
-        """Take note of what keeps the client from being there."""
+        """Take note of what keeps the client from being there, or of its windows."""
         self._absence = reason
         self._publish()
 
@@ -323,8 +337,15 @@ class Line:
             wanted = " and ".join(sorted(self._due))
             return state, f"will {wanted} when its call has ended"
         if state in _ABSENT and self._absence:
-            return state, self._absence
-        return state, reason
+            reason = self._absence
+        return state, f"{reason}{self._shown(state)}"
+
+    def _shown(self, state: LineState) -> str:
+        """Return what a client that is not ready shows: it may wait for a person."""
+        if state is LineState.READY or not (keeper := self._supervisor):
+            return ""
+        titles = ", ".join(map(repr, keeper.windows))
+        return titles and f"; its screen shows {titles}"
 
     def _changed(self) -> None:
         if self.on_change is not None:

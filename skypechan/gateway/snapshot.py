@@ -19,6 +19,7 @@ class LineSnapshot:
     """A line: its published state, since when and why, and the call that has it.
 
     `playback_db` is its gain towards the line, `capture_db` that from it.
+    `screen` tells whether its client's screen can be seen and worked.
     """
 
     name: str
@@ -31,6 +32,7 @@ class LineSnapshot:
     calls_total: int
     playback_db: float = 0.0
     capture_db: float = 0.0
+    screen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ def of_line(line: Line) -> LineSnapshot:
         calls_total=line.calls_total,
         playback_db=line.playback_db,
         capture_db=line.capture_db,
+        screen=line.screen is not None,
     )
 
 

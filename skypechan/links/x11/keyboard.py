@@ -47,6 +47,7 @@ class Keyboard:
         self._connection = connection
         self._keysyms: list[tuple[int, ...]] = []
         self._spare: list[int] = []
+        self._lent: list[int] = []
 
     def ask(self) -> Asked[int]:
         """Ask what is written on the keys; the answer is how many there are."""
@@ -81,17 +82,18 @@ class Keyboard:
     def keys_for(self, symbol: int) -> tuple[int, ...]:
         """Return the keys that write a keysym: one, or Shift and one.
 
-        A keysym that stands on no key is put on one that is free, in turn: what was
-        typed last is still there when the client looks. None where no key is free.
+        A keysym that stands on no key is put on one that is free, or else on that
+        which was lent longest ago: what was typed last must still be there when the
+        program looks. None where there is no such key.
         """
         for column, held in ((0, ()), (1, self._shift())):
             for keycode, symbols in enumerate(self._keysyms):
                 if symbols[column : column + 1] == (symbol,):
                     return (*held, keycode)
-        if not self._spare:
+        if not (self._spare or self._lent):
             return ()
-        keycode = self._spare.pop(0)
-        self._spare.append(keycode)
+        keycode = (self._spare or self._lent).pop(0)
+        self._lent.append(keycode)
         self._keysyms[keycode] = (symbol, symbol)
         request.ChangeKeyboardMapping(
             display=self._connection,
