@@ -15,7 +15,7 @@ from skypechan.asterisk.ami.link import AmiLink
 from skypechan.asterisk.ami.messages import Action, Getvar, Redirect, Setvar
 from skypechan.call.causes import DialStatus, HangupCause, meaning
 from skypechan.clock import Clock
-from skypechan.errors import CallError, CommandError, LinkError
+from skypechan.errors import CallError, CommandError, LinkDownError, LinkError
 
 # A Redirect that follows another within milliseconds finds the channel still moving: it
 # is refused, or it changes the extension that Asterisk looks up just then, and the call
@@ -129,7 +129,7 @@ class WaitingChannel:
         await self._rest()
         end_s = self._clock.monotonic_s() + _MOVED_S
         try:
-            await ask(self._link, *settings, redirect)
+            await self._ask_again_after_a_break(extension, *settings, redirect)
         except CallError as error:
             if any(text in error.reason for text in _GONE):
                 await self._hear_of_end(end_s)
@@ -142,6 +142,19 @@ class WaitingChannel:
         with contextlib.suppress(CallError, LinkError):
             step = f"{self._uuid}/{dialplan.STEPS[extension]}/{extension}"
             await ask(self._link, Setvar(self._channel, dialplan.STEP, step))
+
+    async def _ask_again_after_a_break(self, extension: str, *actions: Action) -> None:
+        """Ask, once more over a link that broke meanwhile and is back in a moment.
+
+        Whether Asterisk did it is then unknown. To be moved to where it waits already
+        does a channel no harm; one that has returned must not be pulled back.
+        """
+        try:
+            await ask(self._link, *actions)
+        except LinkDownError:
+            if extension == dialplan.RETURN or self._is_over():
+                raise
+            await ask(self._link, *actions)
 
     async def _rest(self) -> None:
         left_s = self._moved_s + _REST_S - self._clock.monotonic_s()

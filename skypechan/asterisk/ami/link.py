@@ -104,9 +104,10 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
             _log.exception("! AMI: a message that cannot be handled: %r", message)
 
     def connection_lost(self, exc: object) -> None:
-        self.close()
+        # First the loss, then who waits for an answer: he may ask again at once.
         if not self.lost.done():
             self.lost.set_result(exc)
+        self.close()
 
     def close(self) -> None:
         for action in self.responses.values():
@@ -238,6 +239,7 @@ class AmiLink:
             self._manager = manager
             await self._log_in()
             backoff.reset()
+            manager.protocol.lost.add_done_callback(self._note_loss)
             self._set_state(LinkState.UP, "")
             self._set_state(LinkState.DOWN, await self._watch(manager.protocol))
         except LinkRefusedError as error:
@@ -301,17 +303,19 @@ class AmiLink:
             except LinkError:
                 missed += 1
 
+    def _note_loss(self, _: object = None) -> None:
+        self._is_up.clear()
+        self._lost_s = self._clock.monotonic_s()
+
     def _set_state(self, state: LinkState, reason: str) -> None:
         if (state, reason) == (self.state, self.reason):
             return
         changed = state is not self.state
         if self.state is LinkState.UP and changed:
-            self._lost_s = self._clock.monotonic_s()
+            self._note_loss()
         self.state, self.reason = state, reason
         if state is LinkState.UP:
             self._is_up.set()
-        else:
-            self._is_up.clear()
         if changed:
             self.since = self._clock.wall()
         level = logging.INFO if state is LinkState.UP else logging.WARNING

@@ -75,6 +75,44 @@ async def test_an_asterisk_that_was_away_for_long_is_found_within_a_second(
     await ready.state(PbxState.READY)
 
 
+@pytest.mark.parametrize("move", ["take", "ring"])
+async def test_a_move_that_a_brief_break_cut_off_is_made_again(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock, move: str
+) -> None:
+    request, log = await requested(ready, asterisk)
+    if move == "ring":
+        await request.leg.take()
+        await clock.advance(0.02)
+    moved = len(asterisk.named("Redirect"))
+    asterisk.answers["Redirect"] = silence
+    asterisk.answers["Status"] = lists(CALLER)
+    moving = asyncio.create_task(getattr(request.leg, move)())
+    await asterisk.received("Redirect", moved + 1)
+    del asterisk.answers["Redirect"]
+    asterisk.drop()
+    await ready.state(PbxState.LINK_DOWN)
+    await clock.advance(0.5)
+    await moving
+    first, again = asterisk.named("Redirect")[moved:]
+    assert dict(first)["Exten"] == dict(again)["Exten"]
+    assert not log.events
+
+
+async def test_an_answer_that_a_break_cut_off_is_not_given_again(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    """The channel may have returned to a dialplan that is none of ours."""
+    request, log = await requested(ready, asterisk)
+    asterisk.answers["Redirect"] = silence
+    answering = asyncio.create_task(request.leg.answer())
+    await asterisk.received("Redirect")
+    asterisk.drop()
+    with pytest.raises(LinkDownError):
+        await answering
+    assert len(asterisk.named("Redirect")) == 1
+    await log.until(PbxReleased)
+
+
 async def test_a_leg_whose_channel_went_away_unseen_is_released(
     asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
 ) -> None:
