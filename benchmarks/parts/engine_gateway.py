@@ -16,12 +16,13 @@ from collections.abc import Callable
 
 from benchmarks.parts.accepting import Trio, accept_calls, until_load_ends
 from skypechan.media.callmedia import CallMedia
-from skypechan.media.engine import Engine, MediaStart
+from skypechan.media.engine import Engine, EngineSettings, MediaStart
 
 
 async def serve(calls: list[Trio], pbx_rate_hz: int, gain_db: float) -> None:
     """Join all calls until the load ends."""
-    engine = Engine(asyncio.get_running_loop(), capacity=len(calls))
+    settings = EngineSettings(most_calls=len(calls))
+    engine = Engine(asyncio.get_running_loop(), settings)
     running = [
         engine.start(
             MediaStart(

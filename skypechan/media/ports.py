@@ -48,6 +48,11 @@ class Ports:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._ports: dict[int, Port] = {}
+        self._found: set[int] = set()
+        self.any_ready = False
+        """Whether `ready` found anything when it was last asked."""
+        self.any_ready_again = False
+        """Whether any of it had been found the time before, too."""
 
     def fileno(self) -> int:
         """The descriptor that is readable when `ready` has something."""
@@ -63,7 +68,12 @@ class Ports:
 
         A port that is closed while its turn has not yet come is left out.
         """
-        for descriptor, events in self._epoll.poll(0):
+        found = self._epoll.poll(0)
+        descriptors = {descriptor for descriptor, _ in found}
+        self.any_ready = bool(found)
+        self.any_ready_again = not descriptors.isdisjoint(self._found)
+        self._found = descriptors
+        for descriptor, events in found:
             port = self._ports.get(descriptor)
             if port is not None:
                 yield port, events

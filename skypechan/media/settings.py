@@ -20,6 +20,9 @@ _RATE_STEP_HZ = 100  # any multiple of it can be brought to the line's rate
 class EngineSettings:
     """How the engine treats silence, lateness, clocks and receivers that lag."""
 
+    most_calls: int = setting(
+        500, "calls whose audio is joined at once; one more is refused", least=1
+    )
     gap_ms: int = setting(
         60, "after this much nothing from one side the other gets silence", least=20
     )

@@ -14,7 +14,7 @@ import itertools
 import select
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -121,8 +121,7 @@ class VirtualCall:
         self.loop = VirtualLoop()
         self.engine = Engine(
             self.loop,  # type: ignore[arg-type]
-            capacity=2,
-            settings=settings,
+            replace(settings or EngineSettings(), most_calls=2),
         )
         near_line, self._line = socket.socketpair()
         near_pbx, self._pbx = socket.socketpair()

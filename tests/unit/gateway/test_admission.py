@@ -12,7 +12,7 @@ from skypechan.call.causes import HangupCause
 from skypechan.call.events import LineReleased
 from skypechan.errors import CallError
 from skypechan.gateway.settings import LineSettings
-from skypechan.media.engine import Engine
+from skypechan.media.engine import Engine, EngineSettings
 from tests.doubles.clock import FakeClock, settle
 from tests.doubles.reception import Leg, Reception, reception_with
 
@@ -21,7 +21,7 @@ from tests.doubles.reception import Leg, Reception, reception_with
 async def reception() -> AsyncIterator[Reception]:
     """Two clients of one account, and one each of two others."""
     accounts = {"one": "sales", "two": "Sales", "three": "support", "four": "home"}
-    engine = Engine(asyncio.get_running_loop(), capacity=1)
+    engine = Engine(asyncio.get_running_loop(), EngineSettings(most_calls=1))
     made = reception_with(FakeClock(), engine, accounts)
     yield made
     await made.close()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skypechan.errors import CallError
-from skypechan.media.engine import Engine
+from skypechan.media.engine import Engine, EngineSettings
 from tests.doubles.clock import FakeClock, settle
 from tests.doubles.reception import Leg, Reception, reception_with
 
@@ -35,7 +35,10 @@ def test_every_offer_comes_to_one_end_and_every_line_is_free_at_last(
 
 
 async def _play(steps: list[tuple[str, ...]]) -> None:
-    clock, engine = FakeClock(), Engine(asyncio.get_running_loop(), capacity=1)
+    clock, engine = (
+        FakeClock(),
+        Engine(asyncio.get_running_loop(), EngineSettings(most_calls=1)),
+    )
     reception = reception_with(clock, engine, LINES)
     legs: list[Leg] = []
     try:

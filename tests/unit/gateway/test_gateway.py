@@ -25,7 +25,7 @@ from skypechan.gateway.gateway import Gateway
 from skypechan.gateway.lines import Line, Lines
 from skypechan.gateway.records import RecordBook, RecordSettings
 from skypechan.gateway.settings import LineSettings
-from skypechan.media.engine import Engine
+from skypechan.media.engine import Engine, EngineSettings
 from tests.doubles.clock import FakeClock, settle
 
 
@@ -58,7 +58,7 @@ class House:
         settings = AsteriskSettings(ami="127.0.0.1:9", audiosocket_listen="127.0.0.1:0")
         link = AmiLink(settings, SystemClock())
         self.pbx = Pbx(link, AudioSocketServer(settings, clock), clock)
-        self.engine = Engine(asyncio.get_running_loop(), capacity=2)
+        self.engine = Engine(asyncio.get_running_loop(), EngineSettings(most_calls=2))
         routes = [Route(Target("555", "phones"), caller="boss")]
         records = RecordBook(RecordSettings(), Path(), clock)
         self.gateway = Gateway(

@@ -16,7 +16,7 @@ from skypechan.gateway.lamps import device_state
 from skypechan.gateway.lines import Line
 from skypechan.gateway.runner import CallLimits, CallRunner
 from skypechan.gateway.settings import LineSettings
-from skypechan.media.engine import Engine
+from skypechan.media.engine import Engine, EngineSettings
 from tests.doubles.clock import FakeClock
 
 
@@ -29,7 +29,7 @@ def line() -> Line:
 
 @pytest.fixture
 async def engine() -> AsyncIterator[Engine]:
-    made = Engine(asyncio.get_running_loop(), capacity=1)
+    made = Engine(asyncio.get_running_loop(), EngineSettings(most_calls=1))
     yield made
     made.close()
 

@@ -17,7 +17,7 @@ from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.gateway.feed import Feed
 from skypechan.gateway.livecalls import LiveCalls
 from skypechan.gateway.records import RecordBook, RecordSettings
-from skypechan.media.engine import Engine
+from skypechan.media.engine import Engine, EngineSettings
 from tests.doubles.clock import FakeClock
 
 
@@ -26,7 +26,7 @@ async def test_what_a_caller_is_called_moves_no_cursor_of_who_reads_the_log(
 ) -> None:
     caplog.set_level(logging.INFO, "skypechan.gateway.livecalls")
     clock, name = FakeClock(), "The\x9b2J\u202eBöss"
-    engine = Engine(asyncio.get_running_loop(), capacity=1)
+    engine = Engine(asyncio.get_running_loop(), EngineSettings(most_calls=1))
     records = RecordBook(RecordSettings(), Path(), clock)
     details = CallDetails(AmiLink(AsteriskSettings(), clock), lambda work: work.close())
     calls = LiveCalls(engine, clock, records, details, Feed(clock))

@@ -36,7 +36,7 @@ from skypechan.errors import CallError, LinkDownError
 from skypechan.gateway.lines import Line
 from skypechan.gateway.runner import CallLimits, CallRunner
 from skypechan.gateway.settings import LineSettings
-from skypechan.media.engine import Engine
+from skypechan.media.engine import Engine, EngineSettings
 from tests.doubles.clock import FakeClock, settle
 from tests.doubles.legs import Script, ScriptedBackend, ScriptedPbxLeg
 
@@ -45,7 +45,7 @@ CLEARING = HangupCause.NORMAL_CLEARING
 
 @pytest.fixture
 async def engine() -> AsyncIterator[Engine]:
-    engine = Engine(asyncio.get_running_loop(), capacity=2)
+    engine = Engine(asyncio.get_running_loop(), EngineSettings(most_calls=2))
     yield engine
     engine.close()
 

@@ -33,7 +33,7 @@ from skypechan.call.events import (
 from skypechan.call.machine import CallState
 from skypechan.call.record import Direction, Side
 from skypechan.errors import CallError
-from skypechan.media.engine import Engine
+from skypechan.media.engine import Engine, EngineSettings
 from tests.unit.gateway.test_runner import Stage, stage
 
 CLEARING = HangupCause.NORMAL_CLEARING
@@ -41,7 +41,7 @@ CLEARING = HangupCause.NORMAL_CLEARING
 
 @pytest.fixture
 async def engine() -> AsyncIterator[Engine]:
-    engine = Engine(asyncio.get_running_loop(), capacity=2)
+    engine = Engine(asyncio.get_running_loop(), EngineSettings(most_calls=2))
     yield engine
     engine.close()
 

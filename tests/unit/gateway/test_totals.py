@@ -9,7 +9,7 @@ from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.gateway.lines import Line, LineSettings
 from skypechan.gateway.runner import CallLimits, CallRunner
 from skypechan.gateway.totals import Totals
-from skypechan.media.engine import Engine
+from skypechan.media.engine import Engine, EngineSettings
 from tests.doubles.clock import FakeClock
 from tests.doubles.talkative import TalkativeBackend
 
@@ -35,7 +35,7 @@ def test_what_adds_up_is_summed_and_what_does_not_is_left_out() -> None:
 
 async def test_a_call_counts_from_the_end_of_its_audio_on_and_once() -> None:
     clock, totals = FakeClock(), Totals()
-    engine = Engine(asyncio.get_running_loop(), capacity=1)
+    engine = Engine(asyncio.get_running_loop(), EngineSettings(most_calls=1))
     line = Line("first", LineSettings(), TalkativeBackend(), clock)
     call = CallRunner(ended("c1", to_pbx_gaps=7), line, engine, clock, CallLimits(1, 0))
     assert totals.media([call])["to_pbx_gaps"] == 7

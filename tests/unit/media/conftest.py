@@ -16,28 +16,30 @@ from tests.doubles.pcm_peers import PbxPeer, Peer, tcp_pair
 
 # A pause of the machine must not be taken for one of the source.
 PATIENT = EngineSettings(
-    gap_ms=60_000, stall_seconds=60, follow_line_clock=False, backlog_ms=60_000
+    most_calls=64,
+    gap_ms=60_000,
+    stall_seconds=60,
+    follow_line_clock=False,
+    backlog_ms=60_000,
 )
 
 
 @pytest.fixture
 async def start_talk() -> AsyncIterator[StartTalk]:
-    """Start calls; `settings` and `capacity` make an engine of their own."""
+    """Start calls; other `settings` make an engine of their own."""
     loop = asyncio.get_running_loop()
     descriptors = len(os.listdir("/proc/self/fd"))
-    engines: dict[Any, Engine] = {}
+    engines: dict[EngineSettings, Engine] = {}
     talks: list[Talk] = []
 
     def start(
         *,
         settings: EngineSettings = PATIENT,
-        capacity: int = 64,
         two_sockets: bool = False,
         **more: Any,
     ) -> Talk:
-        key = (settings, capacity)
-        if key not in engines:
-            engines[key] = Engine(loop, capacity=capacity, settings=settings)
+        if settings not in engines:
+            engines[settings] = Engine(loop, settings)
         line_receive, line = tcp_pair()
         line_send, ear = tcp_pair() if two_sockets else (line_receive, line)
         pbx_near, pbx_far = tcp_pair()
@@ -45,7 +47,7 @@ async def start_talk() -> AsyncIterator[StartTalk]:
         ends: asyncio.Queue[MediaEnd] = asyncio.Queue()
         peer = Peer(line)
         try:
-            media = engines[key].start(
+            media = engines[settings].start(
                 MediaStart(
                     line_receive=line_receive,
                     line_send=line_send,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -15,8 +16,10 @@ from skypechan.media.engine import Engine, EngineSettings, MediaEnd, MediaStart
 from skypechan.media.values import EndReason
 from tests.doubles.media_talk import StartTalk, Talk
 from tests.doubles.pcm_peers import message, tcp_pair
+from tests.unit.media.conftest import PATIENT
 
 FRAME = b"\x10\x20" * 320
+ALONE = replace(PATIENT, most_calls=1)
 QUICK = EngineSettings(gap_ms=40, stall_seconds=60, follow_line_clock=False)
 
 
@@ -149,7 +152,7 @@ async def test_stop_hangs_up_the_pbx_and_closes_the_line(
 async def test_after_stop_nothing_is_told_and_all_is_harmless(
     start_talk: StartTalk,
 ) -> None:
-    talk = start_talk(capacity=1)
+    talk = start_talk(settings=ALONE)
     await talk.line.send(FRAME)
     await talk.pbx.audio()
     await talk.pbx.send(message(0x03, b"1") + message(0x00))
@@ -157,7 +160,7 @@ async def test_after_stop_nothing_is_told_and_all_is_harmless(
         await _seen_but_not_told(talk)
     talk.media.stop()
     last = talk.media.figures()
-    successor = start_talk(capacity=1)
+    successor = start_talk(settings=ALONE)
     talk.media.stop()
     talk.media.set_gain(playback_db=-40, capture_db=-40)
     talk.media.mute(playback=True, capture=True)
@@ -180,25 +183,25 @@ async def _seen_but_not_told(talk: Talk) -> None:
 async def test_a_full_engine_refuses_with_a_cause_and_takes_again_after_a_stop(
     start_talk: StartTalk,
 ) -> None:
-    first = start_talk(capacity=1)
+    first = start_talk(settings=ALONE)
     with pytest.raises(CallError) as refusal:
-        start_talk(capacity=1)
+        start_talk(settings=ALONE)
     assert refusal.value.cause == HangupCause.CONGESTION
     first.media.stop()
-    second = start_talk(capacity=1)
+    second = start_talk(settings=ALONE)
     await second.line.send(FRAME)
     assert (await second.pbx.audio())[160:] == FRAME[160:]
     assert second.media.figures().to_pbx.frames == 1
 
 
 async def test_a_new_call_inherits_nothing_of_its_row(start_talk: StartTalk) -> None:
-    first = start_talk(capacity=1, pbx_rate_hz=8_000, capture_db=20, playback_db=20)
+    first = start_talk(settings=ALONE, pbx_rate_hz=8_000, capture_db=20, playback_db=20)
     await first.line.send(FRAME + FRAME[:321])
     await first.pbx.audio()
     await first.pbx.send(message(0x10, FRAME[:320]) + b"\x12")
     await first.line.receive(640)
     first.media.stop()
-    second = start_talk(capacity=1)
+    second = start_talk(settings=ALONE)
     assert second.media.figures().to_pbx.frames == 0
     await second.line.send(FRAME)
     assert (await second.pbx.audio())[160:] == FRAME[160:]
@@ -219,18 +222,18 @@ async def test_what_the_engine_does_not_have_is_refused_and_takes_no_row(
     start_talk: StartTalk, wrong: dict[str, float]
 ) -> None:
     with pytest.raises(ValueError, match=r"Hz|dB"):
-        start_talk(capacity=1, **wrong)
-    start_talk(capacity=1)
+        start_talk(settings=ALONE, **wrong)
+    start_talk(settings=ALONE)
 
 
 async def test_closing_the_engine_ends_all_calls_and_leaves_the_loop() -> None:
-    engine = Engine(asyncio.get_running_loop(), capacity=1)
+    engine = Engine(asyncio.get_running_loop(), EngineSettings(most_calls=1))
     engine.close()
     engine.close()
 
 
 async def test_a_refused_call_s_sockets_are_closed() -> None:
-    engine = Engine(asyncio.get_running_loop(), capacity=1)
+    engine = Engine(asyncio.get_running_loop(), EngineSettings(most_calls=1))
     pairs = [tcp_pair() for _ in range(3)]
     with pytest.raises(ValueError, match="Hz"):
         engine.start(
