@@ -33,6 +33,7 @@ from skypechan.gateway.reporting import reporting
 from skypechan.links.systemd import ServiceManager
 from skypechan.log import wire_log
 from skypechan.media.engine import Engine
+from skypechan.settings import state_folder
 from skypechan.web.control import serve_control
 from skypechan.web.server import serve
 
@@ -87,7 +88,7 @@ async def run(config: Config) -> None:
     server = AudioSocketServer(config.asterisk, clock)
     link = AmiLink(config.asterisk, clock)
     pbx = Pbx(link, server, clock, config.contacts)
-    base = config.source.parent
+    base = state_folder(config.source, os.environ)
     lines = Lines(make_line(line, clock, base) for line in config.lines)
     records = RecordBook(config.records, base, clock)
     devices = Devices(link, clock)

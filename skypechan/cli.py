@@ -73,6 +73,11 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     add_config(run, "default: skypechan.toml, then /etc/skypechan/skypechan.toml")
     run.set_defaults(command=_run)
 
+    client = add_page(commands, "client", manual.CLIENT)
+    client.add_argument("line", metavar="LINE", help="the line whose client it is")
+    add_config(client, "the file with [lines.LINE.client]; default as with run")
+    client.set_defaults(command=_client)
+
     add_commands(commands)
 
     describe = add_page(commands, "describe", manual.DESCRIBE)
@@ -135,6 +140,25 @@ def _run(options: argparse.Namespace) -> int:
     for warning in config.warnings:
         logging.getLogger("skypechan.config").warning("! %s", warning)
     asyncio.run(app.run(config))
+    return EXIT_OK
+
+
+def _client(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from skypechan import log
+    from skypechan.clock import SystemClock
+    from skypechan.config import reader
+    from skypechan.desktop import apart
+    from skypechan.settings import state_folder
+
+    config = reader.load(reader.find_file(options.config))
+    line = next((one for one in config.lines if one.name == options.line), None)
+    if line is None or not line.client.is_ours:
+        raise ConfigError(f"{config.source}: no [lines.{options.line}.client] command")
+    log.set_up(config.log)
+    folder = line.client.folder_from(state_folder(config.source, os.environ), line.name)
+    asyncio.run(apart.run(line.name, line.client, folder, SystemClock()))
     return EXIT_OK
 
 

@@ -8,7 +8,9 @@ config` and of the checks when a file is read.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from skypechan.errors import ConfigError
@@ -66,3 +68,11 @@ class Endpoint:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+def state_folder(configuration: Path, environment: Mapping[str, str]) -> Path:
+    """Return where relative folders are: in systemd's state directory, if we have one.
+
+    Else they are beside the configuration.
+    """
+    return Path(environment.get("STATE_DIRECTORY") or configuration.parent)

@@ -36,6 +36,17 @@ display or bus, its permission, Asterisk, is waited for and tried again for ever
     ("run", "run -c /etc/skypechan/skypechan.toml", "run -c skypiax.conf"),
     "0 stopped by a signal; 2 the configuration cannot be used",
 )
+CLIENT = Page(
+    "keep one line's client running, apart from the gateway",
+    """\
+Starts the client that [lines.LINE.client] of FILE names, on a display and a D-Bus of
+its own, and starts it again when it ends, until SIGTERM or Ctrl-C: for a service or a
+container of its own. The gateway finds its bus as dbus_address =
+"unix:path=FOLDER/bus/bus"; FOLDER is clients/LINE beside FILE unless `folder` says
+another. It must not find the same [lines.LINE.client] in its own configuration.""",
+    ("client alice -c /etc/skypechan/clients/alice.toml",),
+    "0 stopped by a signal; 2 the configuration cannot be used",
+)
 DESCRIBE = Page(
     "print what the gateway is made of",
     """\
