@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPMethod, HTTPStatus
@@ -13,17 +12,13 @@ from aiohttp import web
 
 from skypechan.call import address as addresses
 from skypechan.call.routes import Target
-from skypechan.gateway.feed import Kind as Noted
 from skypechan.gateway.selftest import Verdict
 from skypechan.gateway.snapshot import LineSnapshot, as_json
-from skypechan.log import legible
+from skypechan.web.audit import note
 from skypechan.web.fields import Field, Kind
 from skypechan.web.operations import Answer, Asked, Operation, json_response
 from skypechan.web.view import GatewayView
 
-_log = logging.getLogger(__name__)
-
-_MOST_LOGGED = 200  # characters of an act
 _MOST_GAIN_DB = 40
 _MOST_TAP_S = 36_000
 _USUAL_TAP_S = 600
@@ -342,9 +337,4 @@ class Acts:
         return json_response(as_json(Decided(who, accept)))
 
     def _note(self, asked: Asked, what: str, *, line: str = "", call: str = "") -> None:
-        by = asked.by
-        about = f" {call or line}" if call or line else ""
-        _log.info("= %s %s%s", by, legible(what[:_MOST_LOGGED]), about)
-        self._view.feed.note(
-            Noted.OPERATOR, f"{by} {what}", line=line, call=call, by=by
-        )
+        note(self._view.feed, asked, what, line=line, call=call)

@@ -11,6 +11,7 @@ from aiohttp import web
 from skypechan.web.acts import Acts
 from skypechan.web.events import EventsApi
 from skypechan.web.operations import Asked, Operation, document, json_response
+from skypechan.web.screens import ScreenApi
 from skypechan.web.status import StatusApi
 from skypechan.web.view import GatewayView
 
@@ -20,7 +21,7 @@ class Api:
 
     def __init__(self, view: GatewayView) -> None:
         self._events = EventsApi(view)
-        self._parts = (StatusApi(view), Acts(view), self._events)
+        self._parts = (StatusApi(view), Acts(view), ScreenApi(view), self._events)
 
     def operations(self) -> Iterator[Operation]:
         """Yield all of it, also the description of itself."""
@@ -29,6 +30,10 @@ class Api:
         yield Operation(
             HTTPMethod.GET, "/api/openapi.json", self._openapi, dict[str, Any]
         )
+
+    def private_paths(self) -> frozenset[str]:
+        """Return the paths that nobody reads without the token."""
+        return frozenset(one.path for one in self.operations() if one.is_private)
 
     def add_to(self, app: web.Application) -> None:
         """Serve all of it as long as the application is."""

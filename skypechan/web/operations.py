@@ -49,7 +49,7 @@ class Operation:
     """One thing to ask for. `answers` is the type of the JSON that is answered.
 
     `kind` is the content type of another answer. What it is for says the docstring of
-    the function that answers.
+    the function that answers. What `is_private` needs the token for reading, too.
     """
 
     method: HTTPMethod
@@ -60,6 +60,7 @@ class Operation:
     status: HTTPStatus = HTTPStatus.OK
     query: tuple[Field, ...] = ()
     body: tuple[Field, ...] = ()
+    is_private: bool = False
 
     @property
     def acts(self) -> bool:
@@ -102,7 +103,7 @@ class Operation:
             },
             "default": {"$ref": "#/components/responses/Refusal"},
         }
-        if self.acts:
+        if self.acts or self.is_private:
             described["security"] = [{"token": []}]
         return described
 

@@ -12,6 +12,7 @@ _FILES = {
     "/static/page.css": ("page.css", "text/css"),
     "/static/page.js": ("page.js", "text/javascript"),
     "/static/gateway.js": ("gateway.js", "text/javascript"),
+    "/static/screen.js": ("screen.js", "text/javascript"),
     "/static/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 

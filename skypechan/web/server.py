@@ -69,7 +69,8 @@ async def serve(view: GatewayView, settings: WebSettings) -> AsyncIterator[Endpo
     with closing(await _listener(settings.listen)) as listener:
         address = Endpoint(settings.listen.host, listener.getsockname()[1])
         hosts = Hosts(address, settings.allow_hosts)
-        app = application(view, _checks(hosts, Token(settings.token)))
+        private = Api(view).private_paths()
+        app = application(view, _checks(hosts, Token(settings.token), private))
         app.add_routes(page.routes())
         app.on_response_prepare.append(_add_security_headers)
         async with serving(app, listener):
@@ -168,13 +169,13 @@ def _fault(status: int, sentence: str) -> web.Response:
     return json_response({"error": sentence}, status)
 
 
-def _checks(hosts: Hosts, token: Token) -> Middleware:
+def _checks(hosts: Hosts, token: Token, private: frozenset[str]) -> Middleware:
     """Return what lets a request through, or answers why not."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         refusal = _refusal_of_place(request, hosts) or _refusal_of_person(
-            request, token
+            request, token, private
         )
         if refusal is None:
             return await handler(request)
@@ -215,13 +216,17 @@ def _refusal_of_place(request: web.Request, hosts: Hosts) -> Refusal | None:
     return None
 
 
-def _refusal_of_person(request: web.Request, token: Token) -> Refusal | None:
+def _refusal_of_person(
+    request: web.Request, token: Token, private: frozenset[str]
+) -> Refusal | None:
     """Judge the token where one is needed."""
     is_served = request.match_info.http_exception is None
     if not is_served or not request.path.startswith(_CLOSED_PATHS):
         return None
+    resource = request.match_info.route.resource
+    is_private = resource is not None and resource.canonical in private
     return token.refusal(
-        acts=request.method not in _READERS,
+        acts=is_private or request.method not in _READERS,
         remote=request.remote or "",
         authorization=request.headers.get(hdrs.AUTHORIZATION, ""),
     )

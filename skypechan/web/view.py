@@ -12,6 +12,7 @@ from skypechan.call.record import CallRecord
 from skypechan.call.routes import Target
 from skypechan.gateway.feed import Feed
 from skypechan.gateway.people import People
+from skypechan.gateway.screens import Screen
 from skypechan.gateway.selftest import Verdict
 from skypechan.gateway.snapshot import GatewaySnapshot
 
@@ -50,6 +51,12 @@ class GatewayView(Protocol):
         capture_db: float | None = None,
     ) -> bool:
         """Set gains of a line, also of its live call. Raises CommandError."""
+
+    def screen(self, name: str) -> Screen:
+        """Return the screen of a line's client.
+
+        Raises CallError for a line that there is not, CommandError where it is kept.
+        """
 
     def hangup(self, call_id: str) -> bool:
         """Ask a live call to end."""

@@ -33,6 +33,19 @@ export async function ask(path, { method = "GET", body } = {}) {
   return answer;
 }
 
+/* What is on a line's screen, or nothing where it is still what the tag stands for. */
+export async function picture(path, tag) {
+  const response = await fetch(path, {
+    headers: headers(tag ? { "If-None-Match": tag } : {}),
+    cache: "no-store",
+    signal: AbortSignal.timeout(PATIENCE_MS),
+  });
+  if (response.status === 304) return null;
+  if (!response.ok) throw await refusal(response);
+  const image = await createImageBitmap(await response.blob());
+  return { tag: response.headers.get("ETag"), image };
+}
+
 /* Gives each event to `take`, until the stream ends or breaks. A stream rather than an
    EventSource: that cannot carry the token. */
 export async function follow(path, take) {

@@ -2,6 +2,7 @@
    written by strangers: they only ever become text, never markup. */
 
 import { RefusedError, ask, clock, follow } from "./gateway.js";
+import { showScreen } from "./screen.js";
 
 const PERIOD_MS = 1000;
 const AGAIN_MS = 2000;
@@ -141,6 +142,7 @@ function showLine(card, line) {
     onPress(card, name, (button) => act(button, what, linePath(line.name, name), post()));
   }
   showGains(card, line);
+  showScreen(card, line);
 }
 
 /* What is being typed is not overwritten. */

@@ -12,7 +12,7 @@ from skypechan.backends.echo.backend import EchoBackend
 from skypechan.call.causes import DialStatus, HangupCause
 from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.call.routes import Target
-from skypechan.errors import SkypechanError
+from skypechan.errors import CallError, CommandError, SkypechanError
 from skypechan.gateway.feed import Feed
 from skypechan.gateway.lines import Line, Lines, LineSettings
 from skypechan.gateway.people import People
@@ -121,6 +121,34 @@ def gateway_of(
     )
 
 
+class FixedScreen:
+    """A screen that shows one picture and remembers what was done on it."""
+
+    def __init__(self) -> None:
+        self.shown = b"a picture"
+        self.worked: list[tuple[object, ...]] = []
+        self.refusal: SkypechanError | None = None
+
+    async def picture(self) -> bytes:
+        self._work()
+        return self.shown
+
+    async def click(self, x: int, y: int, button: int) -> None:
+        self._work("click", x, y, button)
+
+    async def type(self, text: str) -> None:
+        self._work("type", text)
+
+    async def press(self, key: str) -> None:
+        self._work("press", key)
+
+    def _work(self, *what: object) -> None:
+        if self.refusal:
+            raise self.refusal
+        if what:
+            self.worked.append(what)
+
+
 class FixedGateway:
     """Shows what it was given and remembers what was asked of it.
 
@@ -140,6 +168,7 @@ class FixedGateway:
         self.clicks: list[Click] = []
         self.refusal: SkypechanError | None = None
         self.verdict: Verdict | None = None
+        self.glass = FixedScreen()
         clock = FakeClock()
         self.client = TalkativeBackend()
         lines = Lines(
@@ -170,6 +199,13 @@ class FixedGateway:
     def hangup(self, call_id: str) -> bool:
         self.hung_up.append(call_id)
         return self._has_call(call_id)
+
+    def screen(self, name: str) -> FixedScreen:
+        if name not in {line.name for line in self.now.lines}:
+            raise CallError(HangupCause.NO_ROUTE, f"there is no line {name!r}")
+        if name != "skypeclient":
+            raise CommandError(f"the screen of line {name} is not shown")
+        return self.glass
 
     def hold_call(self, call_id: str) -> bool:
         return self._on_call("hold", call_id)

@@ -125,6 +125,7 @@ async def test_a_line_is_shown_with_state_reason_and_since() -> None:
                 "calls_total": 3,
                 "playback_db": 0.0,
                 "capture_db": 0.0,
+                "screen": False,
             }
         ]
 

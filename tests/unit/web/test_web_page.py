@@ -71,7 +71,7 @@ async def loaded(client: aiohttp.ClientSession) -> list[str]:
     ]
     script = await text_of(client, "/static/page.js")
     imported = re.findall(r'^import .* from "\./([\w.]+)";$', script, re.MULTILINE)
-    assert imported == ["gateway.js"]
+    assert imported == ["gateway.js", "screen.js"]
     assert len(loads) == 3
     return [*loads, *(f"/static/{name}" for name in imported)]
 
