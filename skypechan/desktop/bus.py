@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from skypechan.desktop.isolation import Isolation, Level, Room
 from skypechan.desktop.process import Part, Process, Program
-from skypechan.desktop.users import User, give, private_folder
+from skypechan.desktop.users import User, private_folder, write_anew
 
 # dbus-daemon(1): without <servicedir> and <standard_session_servicedirs> nothing is
 # activated. Any user may connect, root included, who would be refused otherwise; the
@@ -30,11 +31,21 @@ _CONFIGURATION = """\
 
 
 class PrivateBus(Part):
-    """A `dbus-daemon` on a socket in `directory`, which only `user` can enter."""
+    """A `dbus-daemon` on a socket in `directory`, which only `user` can enter.
 
-    def __init__(self, directory: Path, *, user: User | None = None) -> None:
+    Within the walls of an `isolation` its log is beside `directory`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        user: User | None = None,
+        isolation: Isolation | None = None,
+    ) -> None:
         self._directory = directory
-        self._user = user
+        self._isolation = isolation or Isolation(Level.USER, user)
+        self._logs = directory.absolute().parent if isolation else None
         self._address = f"unix:path={directory.absolute() / 'bus'}"
         self._process: Process | None = None
 
@@ -53,18 +64,19 @@ class PrivateBus(Part):
 
     async def start(self) -> None:
         """Start the daemon and wait until it listens."""
-        directory = private_folder(self._directory.absolute(), self._user)
+        directory = private_folder(self._directory.absolute(), self._isolation.user)
         # A daemon that was killed leaves its socket in the way of the next.
         (directory / "bus").unlink(missing_ok=True)
         configuration = directory / "bus.conf"
-        configuration.write_text(_CONFIGURATION.format(socket=directory / "bus"))
-        give(configuration, self._user)
+        content = _CONFIGURATION.format(socket=directory / "bus").encode()
+        write_anew(configuration, content, self._isolation.user)
         command = ("dbus-daemon", f"--config-file={configuration}", "--nofork")
         program = Program(
             "dbus-daemon",
             (*command, "--print-address=1"),
             directory,
-            self._user,
+            within=self._isolation.within(Room(writes=(directory,))),
+            logs=self._logs,
             package="dbus",
         )
         self._process = await Process.start(program)

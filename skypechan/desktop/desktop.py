@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.isolation import Isolation, Room
 from skypechan.desktop.screen import PrivateScreen
 from skypechan.desktop.users import private_folder
 
@@ -35,10 +36,13 @@ class Place:
 class Desktop:
     """A display and a bus in a private folder, from `async with` to its end."""
 
-    def __init__(self, folder: Path, screen: str) -> None:
+    def __init__(self, folder: Path, screen: str, isolation: Isolation) -> None:
         self._folder = folder
-        self._screen = PrivateScreen(folder / "screen", screen=screen)
-        self._bus = PrivateBus(folder / "bus")
+        self._isolation = isolation
+        self._screen = PrivateScreen(
+            folder / "screen", screen=screen, isolation=isolation
+        )
+        self._bus = PrivateBus(folder / "bus", isolation=isolation)
         self._stack = AsyncExitStack()
 
     @property
@@ -46,6 +50,13 @@ class Desktop:
         """Where a client is to come; only while the desktop is up."""
         screen = self._screen
         return Place(self._bus.address, screen.display, screen.xauthority)
+
+    @property
+    def room(self) -> Room:
+        """What a client within walls sees of it."""
+        walled = self._isolation.is_walled
+        reads = (self._screen.xauthority, self._folder / "bus")
+        return Room(reads, sockets=self._screen.sockets if walled else None)
 
     @property
     def is_up(self) -> bool:

@@ -39,7 +39,7 @@ _CHUNK = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to start. Its log is `name`.log in `directory`, where it also runs.
+    """What to start. It runs in `directory`, where its log `name`.log is, too.
 
     The environment is only what is named here, besides PATH, HOME and a UTF-8
     locale: no display, bus or proxy of the operator's is touched by accident.
@@ -49,6 +49,15 @@ class Program:
     command: tuple[str, ...]
     directory: Path
     user: User | None = None
+    within: tuple[str, ...] = ()
+    """What stands before the command and starts it: the walls that it runs in."""
+
+    logs: Path | None = None
+    """Where its log is instead, if it could tamper with it in `directory`."""
+
+    handles: tuple[int, ...] = ()
+    """Descriptors that it inherits."""
+
     environment: Mapping[str, str] = field(default_factory=dict)
     package: str = ""
     """The Debian package that has it, for the advice when it is missing."""
@@ -128,7 +137,7 @@ class Process:
     ) -> None:
         self.program = program
         self._clock = clock
-        self.log_path = program.directory / f"{program.name}.log"
+        self.log_path = (program.logs or program.directory) / f"{program.name}.log"
         self._child = child
         self._lines: deque[str] = deque(maxlen=_LINES_KEPT)
         self._waiters: list[_Waiter] = []
@@ -154,6 +163,7 @@ class Process:
                 "--pdeathsig=KILL",
                 *switch,
                 "--",
+                *program.within,
                 found,
                 *program.command[1:],
                 stdin=stdin,
@@ -161,6 +171,7 @@ class Process:
                 stderr=asyncio.subprocess.STDOUT,
                 cwd=program.directory,
                 env=_environment(program),
+                pass_fds=program.handles,
                 start_new_session=True,
             )
         return cls(program, child, clock)

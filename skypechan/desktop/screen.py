@@ -6,10 +6,12 @@ import os
 import secrets
 import socket
 import struct
+from contextlib import suppress
 from pathlib import Path
 
+from skypechan.desktop.isolation import Isolation, Level, Room
 from skypechan.desktop.process import Part, Process, Program
-from skypechan.desktop.users import User, give, private_folder
+from skypechan.desktop.users import User, private_folder, write_anew
 
 # X11 protocol, Xau: address families of an authority entry.
 _FAMILY_INTERNET = 0
@@ -19,13 +21,16 @@ _COOKIE = b"MIT-MAGIC-COOKIE-1"
 # server that has died is started again. With 6000 added they are below the ports that
 # the kernel gives away.
 _NUMBERS = range(2_000, 22_000)
+_SOCKETS = Path("/tmp/.X11-unix")  # noqa: S108 - where X clients look for them
 
 
 class PrivateScreen(Part):
     """An `Xvfb` on a display number that was free.
 
     `screen` is WIDTHxHEIGHTxDEPTH. `listen_tcp` also opens TCP port 6000 + number,
-    what a display named `localhost:N` means.
+    what a display named `localhost:N` means. Within the walls of an `isolation` its
+    log is beside `directory`; its socket, in `sockets`, is linked to from where those
+    without walls look for it.
     """
 
     def __init__(
@@ -35,11 +40,13 @@ class PrivateScreen(Part):
         screen: str = "1024x768x24",
         listen_tcp: bool = False,
         user: User | None = None,
+        isolation: Isolation | None = None,
     ) -> None:
         self._directory = directory
         self._screen = screen
         self._tcp = "-listen" if listen_tcp else "-nolisten"
-        self._user = user
+        self._isolation = isolation or Isolation(Level.USER, user)
+        self._logs = directory.absolute().parent if isolation else None
         self._number: int | None = None
         self._process: Process | None = None
 
@@ -62,6 +69,11 @@ class PrivateScreen(Part):
         return self._directory.absolute() / "Xauthority"
 
     @property
+    def sockets(self) -> Path:
+        """The folder with its socket, where there are walls; it cannot replace it."""
+        return self._directory.absolute().with_name("sockets")
+
+    @property
     def process(self) -> Process:
         """The server; only while it runs."""
         if self._process is None:
@@ -74,11 +86,15 @@ class PrivateScreen(Part):
 
         After a first start the same display number is asked for again.
         """
-        private_folder(self._directory.absolute(), self._user)
+        directory = private_folder(self._directory.absolute(), self._isolation.user)
+        self._forget_links()
         if self._number is None:
             self._number = _free_number()
+        if self._isolation.is_walled:
+            private_folder(self.sockets, self._isolation.user)
+            self._link(f"X{self._number}")
         self._write_authority(secrets.token_bytes(16), self._number)
-        self._process = await Process.start(self._program())
+        self._process = await Process.start(self._program(directory))
         # The server writes its number when it is ready for clients (Xserver(1)).
         await self._process.line(rf"^{self._number}$")
 
@@ -86,15 +102,30 @@ class PrivateScreen(Part):
         """Stop the server; every client loses its connection."""
         if self._process is not None:
             await self._process.stop()
+        self._forget_links()
 
-    def _program(self) -> Program:
+    def _link(self, name: str) -> None:
+        _SOCKETS.mkdir(mode=0o1777, exist_ok=True)
+        (_SOCKETS / name).symlink_to(self.sockets / name)
+
+    def _forget_links(self) -> None:
+        """Remove links to our sockets, those of a gateway that was killed too."""
+        for link in _SOCKETS.glob("X*"):
+            with suppress(OSError):  # not a link, or gone
+                if link.readlink().parent == self.sockets:
+                    link.unlink()
+
+    def _program(self, directory: Path) -> Program:
         options = ("-screen", "0", self._screen, self._tcp, "tcp", "-noreset")
         access = ("-auth", str(self.xauthority), "-displayfd", "1")
+        sockets = self.sockets if self._isolation.is_walled else None
+        room = Room(writes=(directory,), sockets=sockets)
         return Program(
             "Xvfb",
             ("Xvfb", self.display, *options, *access),
-            self._directory.absolute(),
-            self._user,
+            directory,
+            within=self._isolation.within(room),
+            logs=self._logs,
             package="xvfb",
         )
 
@@ -102,15 +133,13 @@ class PrivateScreen(Part):
         host = socket.gethostname().encode()
         entries = _entry(_FAMILY_LOCAL, host, number, cookie)
         entries += _entry(_FAMILY_INTERNET, bytes((127, 0, 0, 1)), number, cookie)
-        self.xauthority.touch(mode=0o600)
-        self.xauthority.write_bytes(entries)
-        give(self.xauthority, self._user)
+        write_anew(self.xauthority, entries, self._isolation.user)
 
 
 def _free_number() -> int:
     while True:
         number = secrets.choice(_NUMBERS)
-        taken = (f"/tmp/.X{number}-lock", f"/tmp/.X11-unix/X{number}")  # noqa: S108
+        taken = (f"/tmp/.X{number}-lock", str(_SOCKETS / f"X{number}"))  # noqa: S108
         if not any(map(os.path.lexists, taken)):
             return number
 

@@ -46,8 +46,28 @@ class ClientSettings:
     )
     folder: str = setting(
         "",
-        "where the client runs, with its log, and with its HOME below; empty: "
+        "where its log is, and below it the HOME that the client runs in; empty: "
         "clients/NAME beside this file",
+    )
+    isolation: str = setting(
+        "auto",
+        "what keeps the client and its desktop from everybody else. namespace: files, "
+        "processes and a network of their own, with nothing but the sound ports in it; "
+        "needs no root, but user namespaces and Linux 5.12. user: they run as `user`, "
+        "who cannot read what is others' but can reach AMI and the page. none. auto: "
+        "the first of these that the machine allows; the log says which",
+        choices=("auto", "namespace", "user", "none"),
+    )
+    user: str = setting(
+        "",
+        "whom they run as, one for each line, if root starts the gateway; empty: "
+        "nobody within namespaces, else the gateway's own user",
+        form=one_line,
+    )
+    readable: tuple[str, ...] = setting(
+        (),
+        "absolute paths that the client may read within namespaces, besides /usr, "
+        "what programs need of /etc, and its own program",
     )
     screen: str = setting(
         "1024x768x24", "size and depth of its display", form=_is_screen
@@ -62,6 +82,14 @@ class ClientSettings:
     )
     open_files: int = setting(
         1024, "most files that each of its processes may have open", least=16
+    )
+    processes: int = setting(
+        256, "most processes and threads it may have, if it is isolated", least=8
+    )
+    home_mb: int = setting(
+        1024,
+        "most that it may keep in its HOME; with more it is ended; 0: no limit",
+        least=0,
     )
     hung_seconds: int = setting(
         15,
@@ -98,4 +126,5 @@ class ClientSettings:
     def limits(self) -> tuple[str, ...]:
         """Return the resource limits in the words of the warden; never a core file."""
         memory = (f"AS={self.memory_mb << 20}",) if self.memory_mb else ()
-        return (*memory, f"NOFILE={self.open_files}", "CORE=0")
+        file = (f"FSIZE={self.home_mb << 20}",) if self.home_mb else ()
+        return (*memory, *file, f"NOFILE={self.open_files}", "CORE=0")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from skypechan.backends.base import LineState
 from skypechan.clock import Clock
 from skypechan.desktop import warden
 from skypechan.desktop.desktop import Desktop, Place
+from skypechan.desktop.isolation import Isolation, Level, isolate
+from skypechan.desktop.loopback import Loopback
 from skypechan.desktop.process import Process, Program
 from skypechan.desktop.restarts import Restarts
 from skypechan.desktop.settings import ClientSettings
@@ -29,6 +33,8 @@ _log = logging.getLogger(__name__)
 _COMING = "the client was started and has not appeared yet"
 _MOST_BYTES_PER_S = 1_000_000  # what it writes costs other lines' audio nothing
 _MOST_CHARACTERS = 300
+_LOOK_S = 5.0
+_BLOCK = 512  # stat(2)
 _RESTARTED = "restarted by the operator"
 
 
@@ -49,6 +55,8 @@ class Supervisor:
         self._tell: Callable[[str], None] = _untold
         self._reason = "the desktop of the client starts"
         self._place: Place | None = None
+        self._isolation: Isolation | None = None
+        self._loopback: Loopback | None = None
         self._client: Process | None = None
         self._hung = asyncio.Event()
         self._wanted = asyncio.Event()
@@ -71,6 +79,10 @@ class Supervisor:
         if self._place is None:
             raise LinkDownError(self._reason)
         return self._place
+
+    def sound_socket(self) -> socket.socket:
+        """Return a TCP socket that the client can reach. Raises OSError."""
+        return self._loopback.make() if self._loopback else socket.socket()
 
     @property
     def client(self) -> Process | None:
@@ -125,12 +137,14 @@ class Supervisor:
 
     async def _live(self) -> str:
         """Keep a client running for as long as its desktop lives; return its end."""
-        async with Desktop(self._folder, self._settings.screen) as desktop:
+        isolation = await self._isolated()
+        screen = self._settings.screen
+        async with Desktop(self._folder, screen, isolation) as desktop:
             self._place = desktop.place
             viewing = asyncio.create_task(self._view.attend(desktop.place))
             try:
                 while True:
-                    how = await self._serve(desktop)
+                    how = await self._serve(desktop, isolation)
                     if not desktop.is_up:
                         return how
                     await self._rest(how)
@@ -139,11 +153,25 @@ class Supervisor:
                 viewing.cancel()
                 await asyncio.gather(viewing, return_exceptions=True)
 
-    async def _serve(self, desktop: Desktop) -> str:
+    async def _isolated(self) -> Isolation:
+        """Find out once what the machine allows, and say so."""
+        if self._isolation is None:
+            wanted, folder = self._settings, private_folder(self._folder)
+            self._isolation = await isolate(
+                wanted.isolation, wanted.user, wanted.readable, folder
+            )
+            level = logging.INFO
+            if self._isolation.level is Level.NONE and wanted.isolation == "auto":
+                level = logging.WARNING
+            how = self._isolation.described
+            _log.log(level, "= the client of line %s runs %s", self._line, how)
+        return self._isolation
+
+    async def _serve(self, desktop: Desktop, isolation: Isolation) -> str:
         """Run one client; return how it ended. Raises LinkDownError and OSError."""
         self._hung.clear()
         self._wanted.clear()
-        async with await self._start(desktop.place) as client:
+        async with self._started(desktop, isolation) as client:
             self._client = client
             _log.info("= the client of line %s is started", self._line)
             self._report(_COMING)
@@ -153,24 +181,43 @@ class Supervisor:
                     desktop.wait_lost(),
                     self._killed(client),
                     self._is_wanted_anew(),
+                    self._overfull(client),
                 )
                 return how
             finally:
                 self._client = None
 
-    async def _start(self, place: Place) -> Process:
-        return await Process.start(self._program(place), self._clock)
+    @asynccontextmanager
+    async def _started(
+        self, desktop: Desktop, isolation: Isolation
+    ) -> AsyncIterator[Process]:
+        with closing(Loopback()) as loopback:
+            program = self._program(desktop, isolation, loopback.handle)
+            async with await Process.start(program, self._clock) as client:
+                loopback.handed_over()
+                self._loopback = loopback if isolation.is_walled else None
+                try:
+                    yield client
+                finally:
+                    self._loopback = None
 
-    def _program(self, place: Place) -> Program:
-        home = private_folder(self._folder / "home")
+    def _program(self, desktop: Desktop, isolation: Isolation, sounds: int) -> Program:
+        settings = self._settings
+        home = private_folder(self._folder / "home", isolation.user)
         python = (sys.executable, "-I", "-S", warden.__file__)
-        watched = (*python, str(os.getpid()), *self._settings.limits, "--")
+        limits = settings.limits
+        if isolation.level is Level.USER:
+            limits = (*limits, f"NPROC={settings.processes}")
+        room = desktop.room.besides(_places(settings.command[0]), home)
+        walls = isolation.within(room, processes=settings.processes, sounds=sounds)
         return Program(
             "client",
-            (*watched, *self._settings.command),
-            self._folder,
-            environment={**place.environment, "HOME": str(home)},
-            login=self._settings.login,
+            (*python, str(os.getpid()), *limits, "--", *walls, *settings.command),
+            home,
+            logs=self._folder,
+            handles=(sounds,) if isolation.is_walled else (),
+            environment={**desktop.place.environment, "HOME": str(home)},
+            login=settings.login,
             most_bytes_per_s=_MOST_BYTES_PER_S,
         )
 
@@ -187,6 +234,14 @@ class Supervisor:
     async def _is_wanted_anew(self) -> str:
         await self._wanted.wait()
         return _RESTARTED
+
+    async def _overfull(self, client: Process) -> str:
+        """Wait until there is too much in its HOME, and end it."""
+        most = self._settings.home_mb << 20 or sys.maxsize
+        while await asyncio.to_thread(_size, self._folder / "home") <= most:
+            await self._clock.sleep(_LOOK_S)
+        client.signal(signal.SIGQUIT)
+        return f"its HOME has more than home_mb = {self._settings.home_mb}"
 
     async def _rest(self, how: str) -> None:
         """Wait before the next start, but not for the operator."""
@@ -218,6 +273,22 @@ async def _first(*waits: Coroutine[Any, Any, Any]) -> Any:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _places(program: str) -> tuple[Path, ...]:
+    """Return where a program is, and where the link leads if it is one."""
+    found = Path(shutil.which(program) or program).absolute()
+    return found, found.resolve()
+
+
+def _size(folder: Path) -> int:
+    """Return how much of the disk the files in a folder take, in bytes."""
+    found = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # gone meanwhile
+                found += os.lstat(os.path.join(place, name)).st_blocks * _BLOCK
+    return found
 
 
 def _untold(_: str) -> None:

@@ -57,7 +57,15 @@ def private_folder(path: Path, user: User | None = None) -> Path:
 def give(path: Path, user: User | None) -> None:
     """Make `path` belong to `user`; to nobody else where that is None."""
     if user is not None:
-        os.chown(path, user.uid, user.gid)
+        os.chown(path, user.uid, user.gid, follow_symlinks=False)
+
+
+def write_anew(path: Path, content: bytes, user: User | None) -> None:
+    """Write a file that only `user` can read, over no other that is linked there."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(content)
+    give(path, user)
 
 
 @contextmanager

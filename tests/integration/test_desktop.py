@@ -99,7 +99,8 @@ class Watched(Changes):
 
     @property
     def client(self) -> int:
-        (program,) = children_of(self.warden)
+        """The program itself: what keeps and confines it has one child each."""
+        *_, program = descendants_of(self.warden)
         return program
 
     @property
@@ -112,7 +113,8 @@ class Watched(Changes):
         return children_of(os.getpid())
 
     def program(self, name: str) -> int:
-        (found,) = (pid for pid in self.programs if read(pid, "comm").strip() == name)
+        every = descendants_of(os.getpid())
+        (found,) = (pid for pid in every if read(pid, "comm").strip() == name)
         return found
 
 
@@ -230,7 +232,7 @@ async def test_client_that_ends_too_often_waits_for_the_operator(folder: Path) -
     command = ("sh", "-c", "test -e better && exec sleep 1000; echo no luck; exit 3")
     async with served(folder, *command, crashes_most=1) as watched:
         await watched.said("no luck, too often; started again in 300.0 s")
-        (folder / "clients" / "alice" / "better").touch()
+        (folder / "clients" / "alice" / "home" / "better").touch()
         watched.line.restart()
         await watched.said("was started and has not appeared yet")
         assert watched.line.state is LineState.WAITING_FOR_CLIENT

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from typing import Final
 
 from skypechan.backends.base import AudioPort, Pacing
@@ -20,6 +21,9 @@ _log = logging.getLogger(__name__)
 
 HOST: Final = "127.0.0.1"
 RATE_HZ: Final = 16_000
+
+NewSocket = Callable[[], socket.socket]
+"""Makes a TCP socket on the loopback that the client has; raises OSError."""
 
 
 class SoundPorts:
@@ -34,11 +38,16 @@ class SoundPorts:
         self._accepted: dict[socket.socket, socket.socket] = {}
 
     @classmethod
-    def listen(cls, to_line_port: int, from_line_port: int) -> SoundPorts:
+    def listen(
+        cls,
+        to_line_port: int,
+        from_line_port: int,
+        new_socket: NewSocket = socket.socket,
+    ) -> SoundPorts:
         """Listen on two ports; 0 picks a free one. Raises CallError if taken."""
-        to_line = _listen(to_line_port)
+        to_line = _listen(to_line_port, new_socket)
         try:
-            return cls(to_line, _listen(from_line_port))
+            return cls(to_line, _listen(from_line_port, new_socket))
         except BaseException:
             to_line.close()
             raise
@@ -88,8 +97,12 @@ class SoundPorts:
         listener.close()
 
 
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def _listen(port: int, new_socket: NewSocket) -> socket.socket:
+    try:
+        listener = new_socket()
+    except OSError as error:
+        reason = f"no socket for the client's sound: {error.strerror}"
+        raise CallError(HangupCause.TEMPORARY_FAILURE, reason) from error
     try:
         listener.setblocking(False)
         # The previous call's connections may still be in TIME_WAIT.

@@ -48,8 +48,13 @@ def test_login_comes_from_a_file_that_not_everybody_can_read(tmp_path: Path) -> 
 
 
 def test_limits_name_what_the_warden_sets() -> None:
-    assert ClientSettings(memory_mb=1).limits == ("AS=1048576", "NOFILE=1024", "CORE=0")
-    assert ClientSettings(memory_mb=0).limits == ("NOFILE=1024", "CORE=0")
+    assert ClientSettings(memory_mb=1, home_mb=2).limits == (
+        "AS=1048576",
+        "FSIZE=2097152",
+        "NOFILE=1024",
+        "CORE=0",
+    )
+    assert ClientSettings(memory_mb=0, home_mb=0).limits == ("NOFILE=1024", "CORE=0")
 
 
 @pytest.mark.parametrize(
