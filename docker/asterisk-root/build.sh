@@ -34,24 +34,8 @@ log=$root.log
 what=asterisk-root
 # shellcheck source=../progress.sh
 . "$here/../progress.sh"
-
-# One line per apt option that reaching the mirror depends on: the machine's
-# apt configuration is not read by mmdebstrap itself.
-apt_options() {
-    apt-config dump | sed -n -E '/^Acquire::(https?|ftp)::/p;/^Acquire::(Retries|Check-Valid-Until|ForceIPv[46]) /p'
-}
-
-# The mirror this machine uses for Debian, as its apt knows it.
-mirror() {
-    apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-        sed -n 's/^Debian //p' | head -n 1
-}
-
-# The same before the first `apt-get update`, when no label is known yet.
-mirror_by_name() {
-    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-        grep -E '/debian/?$' | head -n 1
-}
+# shellcheck source=../debian.sh
+. "$here/../debian.sh"
 
 explain() {
     if no_network; then
@@ -98,13 +82,7 @@ exec 9>"$root.lock"
 flock -n 9 || { say "another build is running: waiting for it" && flock 9; }
 [ "$rebuild" = yes ] || [ ! -s "$stamp" ] || exit 0
 
-source_line=${ASTERISK_SOURCE:-}
-if [ -z "$source_line" ]; then
-    uri=$(mirror)
-    [ -n "$uri" ] || uri=$(mirror_by_name) || :
-    # Where none is known, as on Ubuntu, mmdebstrap goes to the one it is built with.
-    source_line=${uri:+deb $uri $suite main}
-fi
+source_line=${ASTERISK_SOURCE:-$(source_of "$suite")}
 
 rm -rf "$new"
 mkdir "$new"
