@@ -60,10 +60,12 @@ def _backend(
 ) -> Backend:
     if line.line.backend == "echo":
         return EchoBackend()
-    way = transport_factory(line.backend)
-    if supervisor is not None:
-        way = partial(_open_beside, supervisor, line.backend)
-    return SkypeBackend(line.backend, clock, way, wire=wire_log(line.name))
+    way, wire = transport_factory(line.backend), wire_log(line.name)
+    if supervisor is None:
+        return SkypeBackend(line.backend, clock, way, wire=wire)
+    beside = partial(_open_beside, supervisor, line.backend)
+    sound = supervisor.sound_socket
+    return SkypeBackend(line.backend, clock, beside, wire=wire, new_socket=sound)
 
 
 async def _open_beside(supervisor: Supervisor, settings: SkypeSettings) -> Transport:
