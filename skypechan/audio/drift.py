@@ -29,6 +29,7 @@ _PRIOR_SLOPE = 150e-6
 _LEAST_SPREAD_S = 0.1e-3
 _JUMP_S = 0.005  # the envelope never moves so far at once: the source has gained time
 _LANDING_S = 1.0
+_SILENCE_S = 0.001
 _LOST_S = 0.008
 _LOST_AFTER_S = 0.2
 _BIN_S = 0.0005
@@ -51,6 +52,8 @@ class ClockFit:
         """The same of 99.9 %."""
         self.arrived_s = np.zeros(capacity)
         """When audio came last."""
+        self.returned_s = np.zeros(capacity)
+        """When audio last came behind a silence."""
         self.is_judged = np.zeros(capacity, np.bool_)
         """Whether enough has come to call a source rough or not."""
         self.is_paused = np.ones(capacity, np.bool_)
@@ -104,8 +107,12 @@ class ClockFit:
             self._lowest_s[rows[lower]] = lag_s[lower]
             self._lowest_at_s[rows[lower]] = now_s
         bins = (late_s * (1 / _BIN_S)).astype(np.intp)
+        since_s = now_s - self.arrived_s[rows]
+        returned = since_s > seconds + _SILENCE_S
+        if returned.any():
+            self.returned_s[rows[returned]] = now_s
         # What comes at once behind a late arrival is the same event.
-        counted = (bins < _BINS) & (now_s - self.arrived_s[rows] > seconds / 2)
+        counted = (bins < _BINS) & (since_s > seconds / 2)
         self._histogram[rows[counted], bins[counted]] += 1
         self.arrived_s[rows] = now_s
         return late_s
@@ -157,7 +164,7 @@ class ClockFit:
         """How much faster than ours each clock runs, as a fraction: 1e-6 is 1 ppm."""
         return -self._slope[rows]
 
-    def clock_s(self, rows: Rows, now_s: float) -> Float64:
+    def clock_s(self, rows: Rows, now_s: Float64 | float) -> Float64:
         """What each far end's clock shows: its speed without its losses of time."""
         line_s = self._line_s[rows] - self._moved_s[rows]
         line_s += self._slope[rows] * (now_s - self._fitted_s[rows])

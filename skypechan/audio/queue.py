@@ -4,6 +4,10 @@ The receiver does not tell, so its queue is modelled: what we write goes in, wha
 clock plays comes out, and an empty queue waits. The least that was left before each
 write, over some seconds, is delay that serves nothing. It is held at 1 ms by playing
 a little faster or slower, at most 1000 ppm, so delay neither grows nor runs out.
+
+A receiver whose program stands still takes nothing, while its clock plays on: what was
+written in the meantime is in its queue all at once when it goes on, and would be delay
+for good if the model did not know.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ class QueueModel:
     def __init__(self, capacity: int) -> None:
         self._level_s = np.zeros(capacity)
         self._clock_s = np.zeros(capacity)
+        self._untaken_s = np.zeros(capacity)
         self._least_s = np.full((capacity, _SECONDS), np.inf)
         self.starved_s = np.zeros(capacity)
         """How long they had nothing to play lately."""
@@ -40,7 +45,7 @@ class QueueModel:
 
     def reset(self, row: int, clock_s: float) -> None:
         """Start a receiver that has got nothing."""
-        self._level_s[row] = 0
+        self._level_s[row] = self._untaken_s[row] = 0
         self._clock_s[row] = clock_s
         self._least_s[row] = np.inf
         self.recent_s[row] = self.starved_s[row] = 0
@@ -61,14 +66,36 @@ class QueueModel:
 
     def written(self, rows: Rows, seconds: Float64 | float, clock_s: Float64) -> None:
         """Take note that so much was written to each."""
-        owed_s = clock_s - self._clock_s[rows] - self._level_s[rows]
-        left_s = np.maximum(-owed_s, 0)
-        starved_s = self.starved_s[rows] + np.maximum(owed_s, 0)
-        self.starved_s[rows] = np.minimum(starved_s, _MOST_STARVED_S)
-        self._level_s[rows] = left_s + seconds
-        self._clock_s[rows] = clock_s
+        left_s = self._played(rows, clock_s)
+        self._level_s[rows] += seconds
         self._least_s[rows, 0] = np.minimum(self._least_s[rows, 0], left_s)
         self.recent_s[rows] = np.minimum(self.recent_s[rows] + _RISE_S, left_s)
+
+    def _played(self, rows: Rows, clock_s: Float64) -> Float64:
+        """Go on to `clock_s`; what is left."""
+        owed_s = clock_s - self._clock_s[rows] - self._level_s[rows]
+        left_s: Float64 = np.maximum(-owed_s, 0)
+        starved_s = self.starved_s[rows] + np.maximum(owed_s, 0)
+        self.starved_s[rows] = np.minimum(starved_s, _MOST_STARVED_S)
+        self._level_s[rows] = left_s
+        self._clock_s[rows] = clock_s
+        return left_s
+
+    def standing(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Which have not taken all that was written."""
+        standing: npt.NDArray[np.bool_] = self._untaken_s[rows] > 0
+        return standing
+
+    def untaken(self, rows: Rows, seconds: Float64) -> None:
+        """So much of all that was written is not taken yet."""
+        level_s = self._level_s[rows] + self._untaken_s[rows] - seconds
+        self._level_s[rows] = np.maximum(level_s, 0)
+        self._untaken_s[rows] = seconds
+
+    def taken(self, rows: Rows, clock_s: Float64) -> None:
+        """All was taken when the receivers' clocks showed `clock_s`."""
+        self._played(rows, np.maximum(clock_s, self._clock_s[rows]))
+        self.untaken(rows, np.zeros(len(rows)))
 
     def least_s(self, rows: Rows) -> Float64:
         """The least that was left before a write in the last seconds, or nothing."""

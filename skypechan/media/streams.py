@@ -262,7 +262,7 @@ class Outlet:
         queue_limit_bytes: int = 0,
     ) -> None:
         self.dropped = 0
-        self._sock = sock
+        self.socket = sock
         self._on_blocked = on_blocked
         self._stall_s = stall_s
         self._is_tcp = is_tcp(sock)
@@ -285,41 +285,41 @@ class Outlet:
             self._drop(now_s)
             return
         try:
-            count = self._sock.send(frame)
+            count = self.socket.send(frame)
         except BlockingIOError:
             self._drop(now_s)
             return
         self._blocked_since_s = None
         if count < len(frame):
             self._rest = bytes(frame[count:])
-            self._on_blocked(self._sock, True)
+            self._on_blocked(self.socket, True)
 
     def flush(self) -> None:
         """Send the rest of a frame. Raises OSError when broken."""
         if not self._rest:
             return
         with contextlib.suppress(BlockingIOError):
-            self._rest = self._rest[self._sock.send(self._rest) :]
+            self._rest = self._rest[self.socket.send(self._rest) :]
         if not self._rest:
-            self._on_blocked(self._sock, False)
+            self._on_blocked(self.socket, False)
 
     def terminate(self) -> None:
         """Send the hang-up message, unless closed or half a message is under way."""
         with contextlib.suppress(OSError):
             self.flush()
             if not self._rest:
-                self._sock.send(_TERMINATE_MESSAGE)
+                self.socket.send(_TERMINATE_MESSAGE)
 
     def queued_bytes(self) -> int:
         """What waits in TCP, unsent or unacknowledged; other sockets do not tell."""
         if not self._is_tcp:
             return 0
-        fcntl.ioctl(self._sock, termios.TIOCOUTQ, self._queue)
+        fcntl.ioctl(self.socket, termios.TIOCOUTQ, self._queue)
         return self._queue[0]
 
     def queue_ms(self, rate_hz: int) -> float:
         """What waits in TCP as time; of a socket that is closed nothing does."""
-        is_open = self._sock.fileno() >= 0
+        is_open = self.socket.fileno() >= 0
         return PcmFormat(rate_hz).milliseconds(self.queued_bytes() if is_open else 0)
 
     def _is_full(self, more: int) -> bool:

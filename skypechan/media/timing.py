@@ -9,7 +9,7 @@ arrival and looks at two tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,8 @@ from skypechan.media.settings import EngineSettings
 _LATE_S = 0.010
 _DUE_S = 0.0005  # what is due this soon need not wait for a timer of its own
 _MISSED_S = 0.040
+_SILENT_S = 0.021  # behind the last frame of 20 ms, if it does not wait for its time
+_TAKEN_S = 0.005  # a receiver that goes has taken by then what it was sent
 _SEAM_S = 0.004
 _MOST_PILED_S = 0.300  # even of what comes in its pace
 _FIRST_S, _FIRST_SHARE = 1.0, 0.25  # of what is spared later
@@ -48,15 +50,22 @@ class Timeliness:
 class Timing:
     """One direction of `capacity` calls. `receiver` is the clock that plays it.
 
-    Without one the receivers follow whoever sends to them.
+    Without one the receivers follow whoever sends to them. `unread_s` tells what a
+    row's receiver has not taken yet; it is asked when a receiver seems to stand still.
     """
 
     def __init__(
-        self, capacity: int, settings: EngineSettings, receiver: ClockFit | None = None
+        self,
+        capacity: int,
+        settings: EngineSettings,
+        receiver: ClockFit | None = None,
+        unread_s: Callable[[int], float] = lambda _: 0.0,
     ) -> None:
         self.clock = ClockFit(capacity)
         self.queue = QueueModel(capacity)
         self._receiver = receiver or self.clock
+        self._unread_s = unread_s
+        self._written_s = np.zeros(capacity)
         self._forgotten_s = 0.0 if receiver else _FORGOTTEN_S
         self._rough_s = settings.rough_ms / 1000
         self._backlog_s = settings.backlog_ms / 1000
@@ -192,8 +201,32 @@ class Timing:
 
     def written(self, rows: Rows, seconds: Float64 | float, now_s: float) -> None:
         """Take note of what was sent to the receivers of `rows`."""
-        clock_s = self._receiver.clock_s(rows, now_s)
-        self.queue.written(rows, seconds, clock_s)
+        self._see_who_goes_on(rows, now_s)
+        self.queue.written(rows, seconds, self._receiver.clock_s(rows, now_s))
+        silent = self._receiver.behind_s(rows, now_s) > _SILENT_S
+        if silent.any():
+            sent_s = np.broadcast_to(seconds, len(rows))
+            self._see_who_stands(rows[silent], sent_s[silent], now_s)
+        self._written_s[rows] = now_s
+
+    def _see_who_goes_on(self, rows: Rows, now_s: float) -> None:
+        """Of receivers that stood still, those who speak again have taken all."""
+        standing = rows[self.queue.standing(rows)]
+        if standing.size:
+            clock = self._receiver
+            back = standing[clock.behind_s(standing, now_s) <= _SILENT_S]
+            self.queue.taken(back, clock.clock_s(back, clock.returned_s[back]))
+
+    def _see_who_stands(self, rows: Rows, sent_s: Float64, now_s: float) -> None:
+        """Of silent receivers those who left what was sent before stand still.
+
+        Nobody can have taken what has only just been sent.
+        """
+        settled = now_s - self._written_s[rows] > _TAKEN_S
+        asked = self.queue.standing(rows) | settled
+        rows, sent_s = rows[asked], sent_s[asked]
+        unread_s = np.array([self._unread_s(row) for row in rows.tolist()])
+        self.queue.untaken(rows, np.where(unread_s > sent_s, unread_s, 0))
 
     def shorten(
         self, rows: Rows, pcm: Int16, counts: Counts, rate_hz: int, now_s: float

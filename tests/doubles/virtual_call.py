@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from skypechan.media.engine import CallMedia, Engine, EngineSettings, MediaStart
-from tests.doubles.pcm_peers import message
+from tests.doubles.pcm_peers import message, tcp_pair
 
 Lateness = Callable[[np.random.Generator, float], float]
 _FRAME_S = 0.020
@@ -117,13 +117,15 @@ class VirtualCall:
         seed: int = 1,
         settings: EngineSettings | None = None,
         audio: Callable[[int], np.ndarray] | None = None,
+        client_stands: bool = False,
     ) -> None:
         self.loop = VirtualLoop()
         self.engine = Engine(
             self.loop,  # type: ignore[arg-type]
             replace(settings or EngineSettings(), most_calls=2),
         )
-        near_line, self._line = socket.socketpair()
+        # Of TCP alone the gateway can tell what the client has not read.
+        near_line, self._line = tcp_pair() if client_stands else socket.socketpair()
         near_pbx, self._pbx = socket.socketpair()
         for sock in (self._line, self._pbx):
             sock.setblocking(False)
@@ -152,7 +154,13 @@ class VirtualCall:
         self.heard_by_pbx: list[bytes] = []
         self.keeps_audio = audio is not None
         self.line_pauses = self.pbx_pauses = False
+        self._stands = False
         self.loop.moved = self._listen
+
+    @property
+    def now_s(self) -> float:
+        """How long the call has lasted."""
+        return self.loop.now_s - 1_000.0
 
     def run(self, seconds: float) -> None:
         """Let so much time pass."""
@@ -178,6 +186,30 @@ class VirtualCall:
         self.loop.is_stalled = False
         self._work()
 
+    def stall_pbx(self, seconds: float) -> None:
+        """Let so much time pass in which the PBX does nothing; then it makes up."""
+        self._from_pbx.last_s = self.loop.now_s + seconds
+        self.run(seconds)
+
+    def stall_client(self, seconds: float) -> None:
+        """Let so much time pass in which the client's program does nothing.
+
+        Its sound device goes on, plays what it has and then nothing.
+        """
+        self._from_line.last_s = self.loop.now_s + seconds
+        self._stands = True
+        self.run(seconds)
+        self._stands = False
+        self._listen()
+
+    def stall_all(self, seconds: float) -> None:
+        """Let so much time pass in which no program does anything."""
+        self._from_pbx.last_s = self.loop.now_s + seconds
+        self.loop.is_stalled = True
+        self.stall_client(seconds)
+        self.loop.is_stalled = False
+        self._work()
+
     def _until(self, at_s: float) -> None:
         if at_s > self.loop.now_s:
             self.loop.run_until(at_s)
@@ -195,6 +227,8 @@ class VirtualCall:
         self.starved_s += max(played_s - self._queue_s, 0) if self._queue_s else 0
         self._queue_s = max(self._queue_s - played_s, 0)
         for sock, take in ((self._line, self._hear_line), (self._pbx, self._hear_pbx)):
+            if self._stands and sock is self._line:
+                continue
             try:
                 data = sock.recv(65_536)
             except BlockingIOError:

@@ -146,6 +146,36 @@ def test_what_our_own_stall_held_back_is_all_sent_and_no_delay_stays(
     assert not figures.to_line.smoothed
 
 
+@pytest.mark.parametrize(
+    ("who", "line_ppm", "stalled_s"),
+    [
+        ("client", -200, 0.1),
+        ("client", 0, 0.2),
+        ("client", 200, 0.08),
+        ("pbx", 200, 0.1),
+        ("all", -200, 0.1),
+    ],
+)
+def test_a_stall_of_any_program_leaves_no_delay_at_the_client(
+    who: str, line_ppm: float, stalled_s: float
+) -> None:
+    with call_of(line_ppm, well, well, audio=speech, client_stands=True) as call:
+        call.run(5.004)
+        stalled = {
+            "client": call.stall_client,
+            "pbx": call.stall_pbx,
+            "all": call.stall_all,
+        }
+        stalled[who](stalled_s)
+        after_s = call.now_s + 3
+        call.run(4)
+        delay_ms = 1000 * call.least_queue_s(after_s, after_s + 1)
+        assert delay_ms <= 10
+        figures = call.media.figures().to_line
+    assert figures.delay_ms == pytest.approx(delay_ms, abs=1)
+    assert figures.skipped_ms <= 1000 * stalled_s + 20
+
+
 @pytest.mark.parametrize("joining_s", [0.05, 0.16, 0.23, 0.5])
 def test_what_piled_up_while_the_call_was_joined_is_no_delay(joining_s: float) -> None:
     with call_of(0, well, well, audio=speech) as call:
