@@ -23,9 +23,9 @@ LOUD = np.full(320, 8_000, "<i2").tobytes()
 async def test_asterisk_hears_silence_from_the_start_and_on_in_real_time(
     start_talk: StartTalk,
 ) -> None:
-    talk = start_talk(settings=QUICK)
     loop = asyncio.get_running_loop()
     begun = loop.time()
+    talk = start_talk(settings=QUICK)
     assert [await talk.pbx.message() for _ in range(8)] == [SILENT] * 8
     # One at once, one after the gap, six more 20 ms apart.
     assert loop.time() - begun >= 0.040 + 6 * 0.020 - 0.005
