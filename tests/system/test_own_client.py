@@ -25,6 +25,7 @@ CLIENT = f"""
 [lines.skypeclient.client]
 command = ["{SKYPE}", "--pipelogin", "--dbpath=profile"]
 login = "skypet123 sesame"
+isolation = "none"  # its control port is on the machine's loopback
 """
 
 
