@@ -22,6 +22,7 @@ product is handed over to a thread that competes for the core.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 
@@ -40,6 +41,7 @@ from skypechan.media.settings import EngineSettings
 from skypechan.media.streams import PLAIN_HEADERS, MessageTable, Outlet
 from skypechan.media.tap import Taps
 from skypechan.media.timing import Timing
+from skypechan.media.unread import unread_s
 from skypechan.media.window import Window
 
 LINE = PcmFormat(LINE_RATE_HZ)
@@ -80,7 +82,8 @@ class HotPath:
         self.from_line, self.from_pbx = Flow(capacity, gap_s), Flow(capacity, gap_s)
         line = self.line_timing = Timing(capacity, settings)
         clock = line.clock if self._follows else None
-        self.pbx_timing = Timing(capacity, settings, clock)
+        unread = partial(unread_s, self.line_outlets)
+        self.pbx_timing = Timing(capacity, settings, clock, unread)
         self.to_pbx, self.to_line = ToPbx(capacity), ToLine(capacity)
         self.in_band = InBandDigits(capacity)
         self.to_pbx_rests, self.to_line_rests = Resting(), Resting()
