@@ -7,15 +7,18 @@ import gc
 import logging
 import os
 import signal
-from contextlib import closing
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from skypechan.asterisk.ami.link import AmiLink
 from skypechan.asterisk.audiosocket.server import AudioSocketServer
+from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.devices import Devices
 from skypechan.asterisk.pbx import Pbx
+from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.backends.base import Backend
 from skypechan.backends.echo.backend import EchoBackend
 from skypechan.backends.skype.backend import SkypeBackend
@@ -26,6 +29,7 @@ from skypechan.clock import Clock, SystemClock
 from skypechan.config.reader import Config, LineConfig
 from skypechan.desktop.supervisor import Supervisor
 from skypechan.errors import ConfigError
+from skypechan.gateway.exchanges import Exchange
 from skypechan.gateway.gateway import Gateway
 from skypechan.gateway.lines import Line, Lines
 from skypechan.gateway.records import RecordBook
@@ -80,6 +84,19 @@ async def _open_beside(supervisor: Supervisor, settings: SkypeSettings) -> Trans
     return await transport_factory(there)()
 
 
+def make_exchange(
+    name: str,
+    settings: AsteriskSettings,
+    server: AudioSocketServer,
+    contacts: Mapping[str, Contact],
+    clock: Clock,
+) -> Exchange:
+    """Return a configured Asterisk, whose audio is taken by `server`."""
+    link = AmiLink(settings, clock)
+    pbx = Pbx(link, server, clock, contacts, name=name, alone=settings.alone)
+    return Exchange(pbx, Devices(link, clock))
+
+
 async def run(config: Config) -> None:
     """Run the gateway until SIGTERM or SIGINT, then end its calls and leave.
 
@@ -87,17 +104,21 @@ async def run(config: Config) -> None:
     """
     clock = SystemClock()
     engine = Engine(asyncio.get_running_loop(), settings=config.media)
-    server = AudioSocketServer(config.asterisk, clock)
-    link = AmiLink(config.asterisk, clock)
-    pbx = Pbx(link, server, clock, config.contacts)
+    asterisks = {"": config.asterisk, **config.asterisks}
+    servers = [AudioSocketServer(settings, clock) for settings in asterisks.values()]
+    exchanges = [
+        make_exchange(name, settings, server, config.contacts, clock)
+        for (name, settings), server in zip(asterisks.items(), servers, strict=True)
+    ]
     base = state_folder(config.source, os.environ)
     lines = Lines(make_line(line, clock, base) for line in config.lines)
     records = RecordBook(config.records, base, clock)
-    devices = Devices(link, clock)
-    gateway = Gateway(lines, pbx, engine, config.routes, clock, records, devices)
+    gateway = Gateway(lines, exchanges, engine, config.routes, clock, records)
     manager = ServiceManager.of(os.environ)
-    with closing(engine), closing(server), gateway.feed.following_the_log():
-        server.open()
+    with closing(engine), ExitStack() as sockets, gateway.feed.following_the_log():
+        for server in servers:
+            sockets.enter_context(closing(server))
+            server.open()
         async with (
             serve_control(gateway, config.control, config.source),
             serve(gateway, config.web),

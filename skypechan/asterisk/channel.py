@@ -45,6 +45,7 @@ from skypechan.asterisk.audiosocket.server import AudioSocketServer, Connection
 from skypechan.asterisk.causes import DialledCauses, spoken, why_cancelled
 from skypechan.asterisk.early import OPEN_S, EarlyAudio
 from skypechan.asterisk.hold import Hold
+from skypechan.asterisk.introduction import Presence
 from skypechan.asterisk.waiting import WaitingChannel, ask
 from skypechan.audio.audiosocket import DIGITS
 from skypechan.call import events
@@ -78,9 +79,9 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LegDoors:
-    """What a leg needs of the world. `gateway` is the name of this very process."""
+    """What a leg needs of the world; `gateway` is who takes it."""
 
-    gateway: str
+    gateway: Callable[[], Presence]
     link: AmiLink
     server: AudioSocketServer
     clock: Clock
@@ -173,7 +174,7 @@ class PbxLeg:
                 self._end(HangupCause.NETWORK_OUT_OF_ORDER, reason)
                 raise CallError(HangupCause.NETWORK_OUT_OF_ORDER, reason)
             seconds = self.ring_seconds or _UNSAID_RING_S
-            await self._guarded(self._waiting.take(seconds, self._gateway))
+            await self._guarded(self._waiting.take(seconds, self._gateway()))
 
     async def ring(self) -> None:
         """Let the caller hear ringing, and no longer the line."""
@@ -192,8 +193,7 @@ class PbxLeg:
             if self.phase is not Phase.WAITING:
                 return
             self._server.expect(self._early.uuid, OPEN_S, self.connected)
-            socket = self._server.advertised
-            heard = await self._early.open(socket, self._rate_hz)
+            heard = await self._early.open(self._server.advertised, self._rate_hz)
             if self.phase is not Phase.WAITING:
                 return
             if not heard:

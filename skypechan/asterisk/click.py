@@ -87,6 +87,7 @@ class ClickToCall:
         place = f"DIALPLAN_EXISTS({phone.context},{phone.extension},1)"
         if (await self._link.send(Getvar(place))).value != "1":
             raise CommandError(f"Asterisk has no extension {phone}")
+        line = f"{self._link.username}{dialplan.OF_LOGIN}{click.line}"
         ids = (f"skypechan-{uuid4()}-1", f"skypechan-{uuid4()}-2")
         originate = Originate(
             channel=f"Local/{phone}",
@@ -97,7 +98,7 @@ class ClickToCall:
             unique_ids=ids,
             variables=(
                 (dialplan.LEASE, str(dialplan.LEASE_S)),
-                ("SKYPECHAN_CLICK", f"{click.line}/{addresses.encode(click.address)}"),
+                ("SKYPECHAN_CLICK", f"{line}/{addresses.encode(click.address)}"),
                 ("SKYPECHAN_CLICK_FROM", dialplan.encode(phone.extension)),
                 ("SKYPECHAN_CLICK_SECONDS", str(round(click.ring_seconds))),
             ),

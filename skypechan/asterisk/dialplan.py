@@ -46,6 +46,7 @@ SOCKET = "SKYPECHAN_SOCKET"
 WIDEBAND = "SKYPECHAN_WIDEBAND"
 SECONDS = "SKYPECHAN_SECONDS"
 AMI_USER, GATEWAY = "SKYPECHAN_AMI_USER", "SKYPECHAN_GATEWAY"
+OF_LOGIN = ":"  # between the login of a gateway and one of its lines
 TAKEN_BY = "SKYPECHAN_TAKEN_BY"
 STEP = "SKYPECHAN_STEP"
 UUID_OF_CALL = "SKYPECHAN_UUID"
@@ -73,11 +74,13 @@ _SAFE = "+._:@-"
 class Wanted:
     """What a dialplan asks for in `CALL_EVENT`.
 
-    `line` is a name or ANY, RR, LRU; several `addresses` are a conference;
-    `ring_seconds` is None where the dialplan says nothing.
+    `login` is that of the gateway that is meant, empty where that is not said; `line`
+    is a name or ANY, RR, LRU; several `addresses` are a conference; `ring_seconds` is
+    None where the dialplan says nothing.
     """
 
     uuid: UUID
+    login: str
     line: str
     addresses: tuple[str, ...]
     ring_seconds: float | None
@@ -91,9 +94,11 @@ def parse_wanted(event: UserEvent) -> Wanted:
     line, slash, address = unquote(fields.get("to", "")).partition("/")
     if not slash or not line:
         raise RemoteWireError(f"{fields.get('to')!r} is not LINE/ADDRESS")
+    login, _, line = line.rpartition(OF_LOGIN)
     seconds = fields.get("seconds", "")
     return Wanted(
         uuid=parse_uuid(fields.get("uuid", "")),
+        login=login,
         line=line,
         addresses=addresses.decode_all(address),
         ring_seconds=float(seconds)
@@ -155,13 +160,16 @@ class Origination:
     ring_seconds: float
 
 
-def variables_of(origination: Origination, uuid: UUID) -> tuple[tuple[str, str], ...]:
-    """Return the variables of an inbound call.
+def variables_of(
+    origination: Origination, uuid: UUID, socket: str
+) -> tuple[tuple[str, str], ...]:
+    """Return the variables of an inbound call whose audio is taken at `socket`.
 
     Two underscores before a name let every channel of the call inherit it.
     """
     return (
         (LEASE, str(LEASE_S)),
+        (SOCKET, socket),
         ("__SKYPECHAN_UUID", str(uuid)),
         ("__SKYPECHAN_CALL", encode(origination.call)),
         ("__SKYPECHAN_LINE", encode(origination.line)),

@@ -29,7 +29,6 @@ from skypechan.asterisk.ami.messages import (
     DigitEnded,
     Event,
     Getvar,
-    Hangup,
     HoldChanged,
     Originate,
     Originated,
@@ -43,6 +42,8 @@ from skypechan.asterisk.channel import LegDoors, PbxLeg, Phase
 from skypechan.asterisk.click import ClickToCall
 from skypechan.asterisk.contacts import Contact, ContactCall, ContactDoor
 from skypechan.asterisk.dialplan import Origination
+from skypechan.asterisk.introduction import Presence
+from skypechan.asterisk.leaving import Leaving
 from skypechan.asterisk.register import LegRegister
 from skypechan.asterisk.versions import Version
 from skypechan.call.causes import HangupCause
@@ -59,7 +60,6 @@ from skypechan.errors import (
 _log = logging.getLogger(__name__)
 
 _SET_UP_AGAIN_S = 1.0
-_LEAVING_S = 0.3
 # The gateway's own ring timer comes first; this one ends a call that it forgot.
 _ORIGINATE_GRACE_S = 5.0
 
@@ -105,10 +105,11 @@ class PbxRequest:
 
 
 class Pbx:
-    """Asterisk, as the gateway sees it.
+    """An Asterisk, as the gateway sees it; `name` tells it from others, if there are.
 
     `on_request` gets each request for a line; `on_state` is told of each change of
-    state. Both must return at once.
+    state. Both must return at once. Where the gateway is not `alone` at this Asterisk,
+    `has_line` tells the requests that it hears of from those that are for others.
     """
 
     def __init__(
@@ -117,24 +118,30 @@ class Pbx:
         server: AudioSocketServer,
         clock: Clock,
         contacts: Mapping[str, Contact] | None = None,
+        *,
+        name: str = "",
+        alone: bool = True,
     ) -> None:
+        self.name = name
         self.state = PbxState.LINK_DOWN
         self.reason = link.reason
         self.since: datetime = clock.wall()
         self.version = Version("")
         self.on_request: Callable[[PbxRequest], None] | None = None
         self.on_state: Callable[[], None] | None = None
+        self.has_line: Callable[[str], bool] = lambda _: True
+        self._alone = alone
         self._link = link
         self._server = server
         self._clock = clock
-        self._name = uuid4().hex  # a caller who waits for another one gives up
-        self._doors = LegDoors(self._name, link, server, clock, self._spawn)
+        self._process = uuid4().hex
+        self._doors = LegDoors(self._presence, link, server, clock, self._spawn)
         self._contacts = dict(contacts or {})
         self._contact_door = ContactDoor(self._contact_called)
         self.clicks = ClickToCall(link, clock)
         self.details = CallDetails(link, self._spawn)
         self._register = LegRegister()
-        self._leaving: set[str] = set()
+        self._leaving = Leaving(link, clock)
         self._link_changed = asyncio.Event()
         self._set_ups = 0
         self._tasks: asyncio.TaskGroup | None = None
@@ -184,7 +191,9 @@ class Pbx:
                     codecs=self._best_format,
                     timeout_ms=round(wait_s * 1000),
                     unique_ids=ids,
-                    variables=dialplan.variables_of(origination, uuid),
+                    variables=dialplan.variables_of(
+                        origination, uuid, str(self._server.advertised)
+                    ),
                 )
             )
         except CommandError as error:
@@ -235,7 +244,7 @@ class Pbx:
                 self._contact_door.channel_seen(channel)
                 self._channel_began(event, channel)
             case ChannelEnded(channel):
-                self._leaving.discard(channel.uniqueid)
+                self._leaving.ended(channel)
                 self._contact_door.channel_ended(channel)
                 self._tell(event, channel.uniqueid, channel.linkedid)
             case ChannelLeaving(channel):
@@ -276,28 +285,8 @@ class Pbx:
 
     def _channel_leaving(self, channel: Channel) -> None:
         if self._register.of(channel.uniqueid):
-            self._leaving.add(channel.uniqueid)
-            self._spawn(self._make_sure_of_end(channel))
-
-    async def _make_sure_of_end(self, channel: Channel) -> None:
-        """Hang up a channel whose far end has gone and which waits all the same.
-
-        Asterisk forgets a hangup that meets a Redirect (seen with 22): the channel
-        would wait in our dialplan until its time is over. One that is elsewhere, in
-        an `h` for instance, is left in peace.
-        """
-        await self._clock.sleep(_LEAVING_S)
-        if channel.uniqueid not in self._leaving:
-            return
-        self._leaving.discard(channel.uniqueid)
-        place = [
-            (await self._link.send(Getvar(name, channel.uniqueid))).value
-            for name in ("CONTEXT", "EXTEN")
-        ]
-        if tuple(place) in dialplan.WAITING_PLACES:
-            _log.info("! %s is still there after its hangup", channel.name)
-            cause = int(HangupCause.NORMAL_CLEARING)
-            await self._link.send(Hangup(channel.uniqueid, cause))
+            self._leaving.began(channel)
+            self._spawn(self._leaving.make_sure_of_end(channel))
 
     def _line_wanted(self, event: UserEvent) -> None:
         channel = event.channel
@@ -306,13 +295,17 @@ class Pbx:
         except RemoteWireError as error:
             _log.warning("! %s from %s: %s", event.name, channel.name, error)
             return
-        leg = self._begin(uuid, Phase.WAITING, channel)
         try:
             wanted = dialplan.parse_wanted(event)
         except RemoteWireError as error:
             _log.warning("! %s from %s: %s", event.name, channel.name, error)
-            self._refuse(leg, HangupCause.INVALID_NUMBER, str(error))
+            if self._alone:
+                leg = self._begin(uuid, Phase.WAITING, channel)
+                self._refuse(leg, HangupCause.INVALID_NUMBER, str(error))
             return
+        if not self._is_meant(wanted):
+            return
+        leg = self._begin(uuid, Phase.WAITING, channel)
         leg.agree_rate(wanted.rate_hz)
         leg.ring_seconds = wanted.ring_seconds
         self._request(
@@ -329,6 +322,11 @@ class Pbx:
                 contact=False,
             )
         )
+
+    def _is_meant(self, wanted: dialplan.Wanted) -> bool:
+        if wanted.login:
+            return wanted.login == self._link.username
+        return self._alone or self.has_line(wanted.line)
 
     def _request(self, request: PbxRequest) -> None:
         if self.on_request is None:
@@ -437,12 +435,12 @@ class Pbx:
             dialplan.CONTACT + name: str(contact.uuid)
             for name, contact in self._contacts.items()
         }
-        return contacts | {
-            dialplan.SOCKET: str(self._server.advertised),
-            dialplan.WIDEBAND: self._best_format,
-            dialplan.AMI_USER: self._link.username,
-            dialplan.GATEWAY: self._name,
-        }
+        best = {dialplan.WIDEBAND: self._best_format}
+        return contacts | self._presence().of_all() | best
+
+    def _presence(self) -> Presence:
+        socket = str(self._server.advertised)
+        return Presence(self._process, self._link.username, socket)
 
     async def _compare_legs(self) -> None:
         """End the legs whose channels went away while we could not see it."""
@@ -465,7 +463,7 @@ class Pbx:
         """Let go of a caller whose dialplan has given us up in the meantime."""
         with suppress(CommandError):  # it has just ended: that is told
             taken_by = Getvar(dialplan.TAKEN_BY, leg.channel.uniqueid)
-            if (await self._link.send(taken_by)).value != self._name:
+            if (await self._link.send(taken_by)).value != self._process:
                 leg.lose("the dialplan went on while there was no link to Asterisk")
 
     def _set_state(self, state: PbxState, reason: str) -> None:
@@ -474,7 +472,8 @@ class Pbx:
         if state is not self.state:
             self.since = self._clock.wall()
         self.state, self.reason = state, reason
-        _log.info("= Asterisk %s%s", state.value, reason and f": {reason}")
+        name = f"Asterisk {self.name}".strip()
+        _log.info("= %s %s%s", name, state.value, reason and f": {reason}")
         if self.on_state is not None:
             self.on_state()
 

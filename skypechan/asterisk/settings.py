@@ -30,6 +30,11 @@ class AsteriskSettings:
     ami_secret: str = setting(
         "", "its secret; better in a file", secret=True, form=one_line
     )
+    alone: bool = setting(
+        True,
+        "false where other gateways serve this Asterisk too, each with a login and "
+        "lines of its own: what asks for a line that is not here is theirs",
+    )
     audiosocket_listen: str = setting(
         "127.0.0.1:9092",
         "where audio is taken, HOST:PORT; port 0 picks a free one",

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from skypechan.asterisk import dialplan
 from skypechan.asterisk.ami.link import AmiLink
 from skypechan.asterisk.ami.messages import Action, Getvar, Redirect, Setvar
+from skypechan.asterisk.introduction import Presence
 from skypechan.call.causes import DialStatus, HangupCause, meaning
 from skypechan.clock import Clock
 from skypechan.errors import CallError, CommandError, LinkDownError, LinkError
@@ -71,15 +72,10 @@ class WaitingChannel:
         self._moved_s = -_REST_S
         self._extension = ""
 
-    async def take(self, ring_seconds: float, gateway: str) -> None:
-        """Let it wait on, for the gateway of that name."""
-        await self._move(
-            dialplan.TAKEN,
-            {
-                dialplan.SECONDS: str(round(ring_seconds) or 1),
-                dialplan.TAKEN_BY: gateway,
-            },
-        )
+    async def take(self, ring_seconds: float, gateway: Presence) -> None:
+        """Let it wait on, for this gateway."""
+        seconds = {dialplan.SECONDS: str(round(ring_seconds) or 1)}
+        await self._move(dialplan.TAKEN, seconds | gateway.of_channel())
 
     async def ring(self) -> None:
         """Let it hear ringing, and no longer what the audio channel plays."""

@@ -6,6 +6,7 @@ All is measured by harmless actions that the gateway's own rights allow.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from skypechan.asterisk.ami.messages import (
     Action,
@@ -50,9 +51,18 @@ _PLACES = (
 
 
 async def asterisk(subject: Subject) -> AsyncIterator[Finding]:
-    """Find out whether Asterisk is as the gateway needs it."""
-    settings = subject.asterisk
-    async with logged_in(settings, subject.clock) as session:
+    """Find out whether each Asterisk is as the gateway needs it."""
+    for name, settings in {"": subject.asterisk, **subject.asterisks}.items():
+        lines = tuple(x for x in subject.lines if x.line.asterisk == name)
+        targets = () if name else subject.targets
+        one = replace(subject, asterisk=settings, lines=lines, targets=targets)
+        async for finding in _asterisk(one, is_first=not name):
+            check = finding.check + (name and f" of {name}")
+            yield replace(finding, check=check)
+
+
+async def _asterisk(subject: Subject, *, is_first: bool) -> AsyncIterator[Finding]:
+    async with logged_in(subject.asterisk, subject.clock) as session:
         yield _login(session)
         if not session.is_up:
             yield skipped("asterisk", "nothing more to see without a login")
@@ -80,7 +90,8 @@ async def asterisk(subject: Subject) -> AsyncIterator[Finding]:
             return
         for finding in await modules(session, version):
             yield finding
-        yield await audio.audio(subject, session)
+        if is_first or subject.running is None:  # the self-test is for the first one
+            yield await audio.audio(subject, session)
 
 
 def _stands_against(finding: Finding, check: str) -> bool:
@@ -201,24 +212,25 @@ async def _lamps(session: Session) -> Finding:
 
 
 async def _socket(subject: Subject, session: Session) -> Finding:
-    value = await session.value_of(SOCKET)
     settings = subject.asterisk
+    name = SOCKET if settings.alone else f"{SOCKET}_{settings.ami_username}"
+    value = await session.value_of(name)
     meant = settings.audiosocket_advertise or str(settings.listen_endpoint())
     if subject.running is None:
         return ok("socket", "the gateway tells Asterisk when it starts", value)
     if not value:
         return failed(
             "socket",
-            f"the global variable {SOCKET} is gone",
+            f"the global variable {name} is gone",
             "empty, though the gateway runs",
             "set clearglobalvars = no in extensions.conf and restart the gateway",
         )
     if value != meant and not meant.endswith(":0"):
         return failed(
             "socket",
-            f"{SOCKET} names another gateway",
+            f"{name} names another gateway",
             f"{value} instead of {meant}",
-            "let only one gateway use this Asterisk, set the variable nowhere else,"
-            " and restart the gateway",
+            "set alone = false where several gateways use this Asterisk, each with a"
+            " login of its own; set the variable nowhere else; restart the gateway",
         )
-    return ok("socket", f"{SOCKET} is {value}")
+    return ok("socket", f"{name} is {value}")

@@ -58,6 +58,7 @@ class Running:
 class Subject:
     """Everything that the checks look at.
 
+    `asterisks` are those beside the first, by their names.
     `secret_files` are files that hold secrets in clear; `targets` the places of the
     dialplan that the routes name, by what names them; `records` the folder of the call
     records, None where there shall be none.
@@ -73,3 +74,4 @@ class Subject:
     warnings: tuple[str, ...] = ()
     records: Path | None = None
     running: Running | None = None
+    asterisks: Mapping[str, AsteriskSettings] = field(default_factory=dict)

@@ -25,9 +25,10 @@ from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.call.routes import CALL_KINDS, Route, Target
 from skypechan.config import skypiax
+from skypechan.config.environment import PREFIX, override
 from skypechan.config.legacy import OldFile
 from skypechan.config.tables import TableReader
-from skypechan.config.values import Untyped, did_you_mean
+from skypechan.config.values import did_you_mean
 from skypechan.desktop.settings import ClientSettings
 from skypechan.errors import ConfigError
 from skypechan.gateway.lines import SELECTORS
@@ -38,7 +39,6 @@ from skypechan.media.settings import EngineSettings
 from skypechan.web.settings import ControlSettings, WebSettings
 
 DEFAULT_FILES = (Path("skypechan.toml"), Path("/etc/skypechan/skypechan.toml"))
-ENVIRONMENT_PREFIX = "SKYPECHAN_"
 
 SECTIONS: dict[str, type] = {
     "asterisk": AsteriskSettings,
@@ -52,6 +52,9 @@ SECTIONS: dict[str, type] = {
 
 BACKENDS: dict[str, type | None] = {"skype": SkypeSettings, "echo": None}
 """The settings that a kind of client adds to those of every line."""
+
+ASTERISKS = "asterisks"
+"""The table of the tables of further Asterisks, each as `[asterisk]`."""
 
 CLIENT = "client"
 """The table in a line's table that has the settings of its client."""
@@ -93,6 +96,7 @@ class Config:
     lines: tuple[LineConfig, ...]
     routes: tuple[Route, ...] = ()
     contacts: Mapping[str, Contact] = field(default_factory=dict)
+    asterisks: Mapping[str, AsteriskSettings] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -181,16 +185,18 @@ def _parse(
     old_files = list(_old_files(reader, tables, old, environment))
     for one in old_files:
         _add_old(reader, tables, one)
-    _override(reader, tables, environment)
+    override(reader, tables, environment)
     if old:
         _check_login(reader, tables, Path(old.source))
     for name in tables:
-        known = [*SECTIONS, "lines", "routes", "contacts"]
+        known = [*SECTIONS, ASTERISKS, "lines", "routes", "contacts"]
         if name not in known:
             hint = did_you_mean(name, known)
             reader.fault(name, "", f"there is no section [{name}]{hint}")
     sections = {name: _section(reader, tables, name) for name in SECTIONS}
+    asterisks = dict(_asterisks(reader, _table(reader, tables, ASTERISKS)))
     lines = tuple(_lines(reader, _table(reader, tables, "lines")))
+    _check_asterisks(reader, lines, asterisks)
     if not lines and not old_files:
         reader.fault("", "", "there is no line: write at least one [lines.NAME]")
     names = {line.name for line in lines}
@@ -203,6 +209,7 @@ def _parse(
         lines=lines,
         routes=routes,
         contacts=contacts,
+        asterisks=asterisks,
         warnings=tuple(reader.warnings),
         **sections,
     )
@@ -217,7 +224,7 @@ def _check_login(reader: TableReader, tables: Mapping[str, Any], path: Path) -> 
     reader.faults.append(
         f"{path} holds no login for Asterisk's manager interface: write [asterisk] "
         f"with ami_username and ami_secret_file into {places}, "
-        f"or set {ENVIRONMENT_PREFIX}ASTERISK__AMI_SECRET"
+        f"or set {PREFIX}ASTERISK__AMI_SECRET"
     )
 
 
@@ -232,7 +239,7 @@ def _old_files(
         yield named
     table = tables.get("asterisk")
     written = table.get("lines_from", "") if isinstance(table, dict) else ""
-    path = environment.get(f"{ENVIRONMENT_PREFIX}ASTERISK__LINES_FROM", written)
+    path = environment.get(f"{PREFIX}ASTERISK__LINES_FROM", written)
     if not path or not isinstance(path, str):
         return
     whole = reader.source.parent / path
@@ -265,10 +272,40 @@ def _add_old(reader: TableReader, tables: dict[str, Any], old: OldFile) -> None:
 
 
 def _section(reader: TableReader, tables: Mapping[str, Any], name: str) -> Any:
-    settings, values = SECTIONS[name], dict(_table(reader, tables, name))
-    _read_secrets(reader, name, values, settings)
-    reader.check_names(name, values, settings)
-    return reader.read(settings, name, values)
+    return _settings(reader, name, _table(reader, tables, name), SECTIONS[name])
+
+
+def _settings(
+    reader: TableReader, table: str, values: Mapping[str, Any], settings: type
+) -> Any:
+    """Return what a table sets, secrets from files too."""
+    own = dict(values)
+    _read_secrets(reader, table, own, settings)
+    reader.check_names(table, own, settings)
+    return reader.read(settings, table, own)
+
+
+def _asterisks(
+    reader: TableReader, tables: Mapping[str, Any]
+) -> Iterator[tuple[str, AsteriskSettings]]:
+    for name, values in tables.items():
+        table = f"{ASTERISKS}.{name}"
+        if not _LINE_NAME.match(name) or not isinstance(values, dict):
+            text = "an Asterisk is a table [asterisks.NAME]: letters, digits, . _ -"
+            reader.fault(ASTERISKS, name, text)
+        else:
+            yield name, _settings(reader, table, values, AsteriskSettings)
+
+
+def _check_asterisks(
+    reader: TableReader, lines: tuple[LineConfig, ...], asterisks: Mapping[str, Any]
+) -> None:
+    for line in lines:
+        name = line.line.asterisk
+        if name and name not in asterisks:
+            hint = did_you_mean(name, sorted(asterisks))
+            text = f"asterisk: there is no [{ASTERISKS}.{name}]{hint}"
+            reader.fault(f"lines.{line.name}", "asterisk", text)
 
 
 def _table(reader: TableReader, tables: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -314,10 +351,8 @@ def _client(
             line_table, CLIENT, f"client must be a table, [{line_table}.client]"
         )
         values = {}
-    table, own = f"{line_table}.{CLIENT}", dict(values)
-    _read_secrets(reader, table, own, ClientSettings)
-    reader.check_names(table, own, ClientSettings)
-    client: ClientSettings = reader.read(ClientSettings, table, own)
+    table = f"{line_table}.{CLIENT}"
+    client: ClientSettings = _settings(reader, table, values, ClientSettings)
     return client
 
 
@@ -448,29 +483,3 @@ def _read_secrets(
                 table, path_key, f"{path_key}: everybody can read {path}: chmod 640 it"
             )
         values[declared.name] = secret
-
-
-def _override(
-    reader: TableReader, tables: dict[str, Any], environment: Mapping[str, str]
-) -> None:
-    """Apply `SKYPECHAN_SECTION__KEY`, for lines `SKYPECHAN_LINES__NAME__KEY`."""
-    for name, value in environment.items():
-        if not name.startswith(ENVIRONMENT_PREFIX) or "__" not in name:
-            continue
-        *path, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-        table: Any = tables
-        for step in path:
-            table = _step_into(table, step)
-        if not isinstance(table, dict):
-            reader.faults.append(f"{name}: there is no such setting")
-            continue
-        table.pop(f"{key}_file", None)
-        table[key] = Untyped(value)
-
-
-def _step_into(table: Any, step: str) -> Any:
-    """Return a table by its name in lower case, made if it is not there."""
-    if not isinstance(table, dict):
-        return None
-    names = {name.lower(): name for name in table}
-    return table.setdefault(names.get(step, step), {})

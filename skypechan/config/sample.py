@@ -21,6 +21,14 @@ _HEAD = """\
 _LINE_NAME = "skypeclient"
 _LINE_VALUES = {"account": "skypet123", "extension": "600"}
 
+_ASTERISKS = """\
+# Further Asterisks, one table each with the keys of [asterisk]: ami_username and secret
+# are those of its own manager.conf, and audiosocket_listen needs a port of its own.
+# [asterisks.branch]
+# ami = "10.0.0.2:5038"
+# audiosocket_listen = "10.0.0.1:9093"
+# audiosocket_allow = ["10.0.0.2/32"]
+"""
 _ROUTES = """
 # Where calls from a line go; the first rule that matches wins, else the line's own
 # extension and context. `line`, `account` and `caller` are shell-style patterns, `type`
@@ -61,6 +69,8 @@ def _lines() -> Iterator[str]:
         yield f"[{name}]"
         yield from _keys(settings, {})
         yield ""
+        if name == "asterisk":
+            yield _ASTERISKS
     yield "# One table for each line; its name is what the dialplan dials."
     yield f"[lines.{_LINE_NAME}]"
     yield from _keys(LineSettings, _LINE_VALUES)

@@ -88,6 +88,7 @@ def _subject(config: Config, running: Running | None) -> Subject:
         warnings=config.warnings,
         records=config.records.path_from(config.source.parent),
         running=running,
+        asterisks=config.asterisks,
     )
 
 

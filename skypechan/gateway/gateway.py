@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from skypechan.asterisk.click import Click, Clicked
-from skypechan.asterisk.devices import Devices
-from skypechan.asterisk.pbx import Pbx, PbxState
+from skypechan.asterisk.pbx import PbxState
 from skypechan.audio.gain import check_gain
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import HangupRequested, HoldRequested, ResumeRequested
@@ -20,6 +21,7 @@ from skypechan.clock import Clock
 from skypechan.errors import CallError, CommandError
 from skypechan.gateway import snapshot
 from skypechan.gateway.admission import Admission, Doors
+from skypechan.gateway.exchanges import Exchange, Exchanges
 from skypechan.gateway.feed import Feed
 from skypechan.gateway.lamps import device_state
 from skypechan.gateway.lines import Line, Lines
@@ -44,24 +46,25 @@ class Gateway:
     def __init__(
         self,
         lines: Lines,
-        pbx: Pbx,
+        exchanges: Sequence[Exchange],
         engine: Engine,
         routes: Sequence[Route],
         clock: Clock,
         records: RecordBook,
-        devices: Devices,
     ) -> None:
         self.feed = Feed(clock)
         self.people = People(lines, self.feed, clock)
         self.stop_wanted = asyncio.Event()
         self._lines = lines
-        self._pbx = pbx
+        self._exchanges = Exchanges(exchanges)
         self._clock = clock
         self._records = records
-        self._devices = devices
-        self._calls = LiveCalls(engine, clock, records, pbx.details, self.feed)
-        self._requests = Requests(lines, self._calls, clock)
-        self._offers = Offers(pbx, routes, self._calls, clock)
+        self._calls = LiveCalls(engine, clock, records, self._exchanges, self.feed)
+        self._requests = {
+            one.pbx: Requests(lines, partial(self._belongs, one), self._calls, clock)
+            for one in self._exchanges
+        }
+        self._offers = Offers(self._exchanges, routes, self._calls, clock)
         doors = Doors(
             self._offers.take,
             self._offers.turn_away,
@@ -73,18 +76,24 @@ class Gateway:
 
     async def run(self) -> None:
         """Serve until cancelled; then end every call and both kinds of leg."""
-        self._pbx.on_request = self._requests.take
-        self._pbx.on_state = self._pbx_changed
+        for pbx, requests in self._requests.items():
+            pbx.on_request = requests.take
+            pbx.has_line = requests.has_line
         self._calls.on_change = self._call_changed
         self._calls.on_end = self._admission.ended
         for line in self._lines:
             self._take_in(line)
         async with self._records.kept(), asyncio.TaskGroup() as tasks:
             self._calls.run_in(tasks)
-            tasks.create_task(self._pbx.run(), name="pbx")
-            tasks.create_task(self._devices.run(), name="device states")
+            for one in self._exchanges:
+                one.pbx.on_state = partial(self._pbx_changed, one)
+                tasks.create_task(one.pbx.run(), name="pbx")
+                tasks.create_task(one.devices.run(), name="device states")
             for line in self._lines:
                 tasks.create_task(line.serve(), name=f"line {line.name}")
+
+    def _belongs(self, exchange: Exchange, line: Line) -> bool:
+        return self._exchanges.of(line) is exchange
 
     def _take_in(self, line: Line) -> None:
         line.on_offer = self._admission.offered
@@ -103,12 +112,13 @@ class Gateway:
         """Let Asterisk's lamps show a line as it is now."""
         if self._lines.get(line.name) is line:  # that of the self-test is not
             call = self._calls.get(line.call_id or "")
-            self._devices.show(line.name, device_state(line, call))
+            devices = self._exchanges.of(line).devices
+            devices.show(line.name, device_state(line, call))
 
-    def _pbx_changed(self) -> None:
-        self.feed.link_changed(snapshot.of_pbx(self._pbx))
-        if self._pbx.state is PbxState.READY:
-            self._devices.show_again()
+    def _pbx_changed(self, exchange: Exchange) -> None:
+        self.feed.link_changed(snapshot.of_pbx(exchange.pbx))
+        if exchange.pbx.state is PbxState.READY:
+            exchange.devices.show_again()
 
     async def drain(self, within_s: float) -> int:
         """Let no new call in, wait for the ends of the others, and want to stop.
@@ -125,13 +135,17 @@ class Gateway:
         self._close(reason)
         for call in self._calls:
             call.post(HangupRequested(HangupCause.NORMAL_CLEARING, reason))
-        await self._pbx.clicks.end_all()
+        for pbx in self._requests:
+            await pbx.clicks.end_all()
         await self._last_call_ended(within_s)
-        await self._devices.all_told(_DEVICES_TOLD_S)
+        told = (one.devices.all_told(_DEVICES_TOLD_S) for one in self._exchanges)
+        await asyncio.gather(*told)
 
     def _close(self, reason: str) -> None:
         """Let no new call in."""
-        self._admission.closing = self._requests.closing = reason
+        self._admission.closing = reason
+        for requests in self._requests.values():
+            requests.closing = reason
         for line in self._lines:
             line.stop(reason)
 
@@ -268,25 +282,34 @@ class Gateway:
         return GatewaySnapshot(
             lines=tuple(snapshot.of_line(line) for line in self._lines),
             calls=tuple(snapshot.of_call(call) for call in self._calls),
-            links=(snapshot.of_pbx(self._pbx),),
+            links=tuple(snapshot.of_pbx(pbx) for pbx in self._requests),
             calls_total=self._calls.totals.calls(),
             media_ended=self._calls.totals.media(self._calls),
-            refused_sockets=dict(self._pbx.refused_sockets),
+            refused_sockets=self._refused_sockets(),
             records=snapshot.of_records(self._records),
         )
+
+    def _refused_sockets(self) -> dict[str, int]:
+        refused: Counter[str] = Counter()
+        for pbx in self._requests:
+            refused.update(pbx.refused_sockets)
+        return dict(refused)
 
     async def click(self, selector: str, address: str, phone: Target | None) -> Clicked:
         """Ring `phone` and, when it answers, call an address on a line for it.
 
-        Without `phone` the line's own target is rung. Raises CallError when no line
-        can take the call, LinkError without Asterisk, CommandError when it refuses.
+        Without `phone` the line's own target is rung. ANY, RR and LRU are lines of the
+        first Asterisk. Raises CallError when no line can take the call, LinkError
+        without Asterisk, CommandError when it refuses.
         """
-        line = self._requests.select(selector, address)
+        named = self._lines.get(selector)
+        exchange = self._exchanges.of(named) if named else self._exchanges.first
+        line = self._requests[exchange.pbx].select(selector, address)
         settings = line.settings
         click = Click(
             phone or settings.target, selector, address, settings.ring_seconds
         )
-        return await self._pbx.clicks.ring(click)
+        return await exchange.pbx.clicks.ring(click)
 
     @property
     def last_self_test(self) -> Verdict | None:

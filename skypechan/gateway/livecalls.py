@@ -11,13 +11,13 @@ import logging
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
-from skypechan.asterisk.cdr import CallDetails
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import Event
 from skypechan.call.machine import CallState
 from skypechan.call.record import CallRecord, Side
 from skypechan.clock import Clock
 from skypechan.errors import CallError
+from skypechan.gateway.exchanges import Exchanges
 from skypechan.gateway.feed import Feed
 from skypechan.gateway.lines import Line
 from skypechan.gateway.records import RecordBook
@@ -50,7 +50,7 @@ class LiveCalls:
         engine: Engine,
         clock: Clock,
         records: RecordBook,
-        details: CallDetails,
+        exchanges: Exchanges,
         feed: Feed,
     ) -> None:
         self.totals = Totals()
@@ -59,7 +59,7 @@ class LiveCalls:
         self._engine = engine
         self._clock = clock
         self._records = records
-        self._details = details
+        self._exchanges = exchanges
         self._feed = feed
         self._calls: dict[str, CallRunner] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -122,7 +122,8 @@ class LiveCalls:
         self._feed.call_changed(call)
         self._records.update()
         if call.pbx_leg is not None and call.state in _DETAILED:
-            self._details.write(call.pbx_leg.channels, call.record)
+            details = self._exchanges.of(call.line).pbx.details
+            details.write(call.pbx_leg.channels, call.record)
         if self.on_change is not None:
             self.on_change(call)
 

@@ -5,28 +5,33 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
+from skypechan.asterisk.cdr import CallDetails
 from skypechan.asterisk.channel import PbxLeg
 from skypechan.asterisk.dialplan import Origination
-from skypechan.asterisk.pbx import Pbx
 from skypechan.backends.base import Offer
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import LineOffered
 from skypechan.call.record import MOST_NAME, CallRecord, Direction, Side
 from skypechan.call.routes import Incoming, Route, Target, find
 from skypechan.clock import Clock
+from skypechan.gateway.exchanges import Exchanges
 from skypechan.gateway.lines import Line
 from skypechan.gateway.livecalls import LiveCalls
 from skypechan.gateway.runner import CallRunner
 
 
 class Offers:
-    """Takes offers in, on their way to where the routes say, or turns them away."""
+    """Takes offers in, on their way to where `routes` say, or turns them away."""
 
     def __init__(
-        self, pbx: Pbx, routes: Sequence[Route], calls: LiveCalls, clock: Clock
+        self,
+        exchanges: Exchanges,
+        routes: Sequence[Route],
+        calls: LiveCalls,
+        clock: Clock,
     ) -> None:
-        self._pbx = pbx
-        self._routes = routes
+        self._exchanges = exchanges
+        self.routes = routes
         self._calls = calls
         self._clock = clock
 
@@ -39,7 +44,7 @@ class Offers:
     def take(self, line: Line, offer: Offer) -> CallRunner:
         """Take an offer; the call goes where a route says, else where the line does."""
         facts = Incoming(line.name, line.account, offer.caller, offer.kind)
-        target = find(self._routes, facts, line.settings.target)
+        target = find(self.routes, facts, line.settings.target)
         return self.bring(line, offer, target)
 
     def bring(self, line: Line, offer: Offer, target: Target) -> CallRunner:
@@ -51,10 +56,12 @@ class Offers:
 
         async def originate() -> PbxLeg:
             origination = _origination(record, line, offer, target)
-            leg = await self._pbx.originate(origination, call.post)
+            pbx = self._exchanges.of(line).pbx
+            leg = await pbx.originate(origination, call.post)
             channel = leg.channel
             record.uniqueid, record.linkedid = channel.uniqueid, channel.linkedid
-            self._calls.spawn(self._detail_when_born(leg, record), record.call)
+            detailing = _detail_when_born(pbx.details, leg, record)
+            self._calls.spawn(detailing, record.call)
             return leg
 
         call.originate = originate
@@ -72,9 +79,12 @@ class Offers:
             placed=self._clock.wall(),
         )
 
-    async def _detail_when_born(self, leg: PbxLeg, record: CallRecord) -> None:
-        await leg.wait_for_birth()
-        self._pbx.details.write(leg.channels, record)
+
+async def _detail_when_born(
+    details: CallDetails, leg: PbxLeg, record: CallRecord
+) -> None:
+    await leg.wait_for_birth()
+    details.write(leg.channels, record)
 
 
 def _origination(

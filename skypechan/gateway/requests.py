@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -20,12 +21,20 @@ from skypechan.gateway.runner import CallRunner
 class Requests:
     """Gives each request a line, or says why not.
 
+    `belongs` tells which lines are those of the Asterisk whose requests come here;
     `closing` says why there is none any more.
     """
 
-    def __init__(self, lines: Lines, calls: LiveCalls, clock: Clock) -> None:
+    def __init__(
+        self,
+        lines: Lines,
+        belongs: Callable[[Line], bool],
+        calls: LiveCalls,
+        clock: Clock,
+    ) -> None:
         self.closing = ""
         self._lines = lines
+        self._belongs = belongs
         self._calls = calls
         self._clock = clock
 
@@ -54,11 +63,21 @@ class Requests:
         request.leg.report_to(call.post)
         self._calls.start(call, PbxOffered())
 
+    def has_line(self, name: str) -> bool:
+        """Tell whether a line of this name is here."""
+        line = self._lines.get(name)
+        return line is not None and self._belongs(line)
+
     def select(self, selector: str, address: str) -> Line:
         """Return the line for a call. Raises CallError with the cause if none is."""
         if self.closing:
             raise CallError(HangupCause.NETWORK_OUT_OF_ORDER, self.closing)
-        return self._lines.select(selector, address)
+        if selector not in SELECTORS and not self.has_line(selector):
+            raise CallError(HangupCause.NO_ROUTE, f"there is no line {selector!r}")
+        return self._lines.select(selector, address, self._elsewhere())
+
+    def _elsewhere(self) -> set[Line]:
+        return {line for line in self._lines if not self._belongs(line)}
 
     def _record_of(self, request: PbxRequest) -> CallRecord:
         return CallRecord(
@@ -88,7 +107,8 @@ class Requests:
         if error.cause != HangupCause.CONGESTION:
             return None
         try:
-            line = self._lines.select(selector, call.record.address, tried)
+            besides = tried | self._elsewhere()
+            line = self._lines.select(selector, call.record.address, besides)
         except CallError:
             return None
         call.line.free(call.record.call)

@@ -14,6 +14,9 @@ class LineSettings:
     """What the gateway must know of a line, whatever its backend."""
 
     backend: str = setting("skype", "the kind of client", choices=("skype", "echo"))
+    asterisk: str = setting(
+        "", "the Asterisk of the line: NAME of [asterisks.NAME]; empty: of [asterisk]"
+    )
     context: str = setting(
         "from-skypechan", "where incoming calls go: the context", form=plain_word
     )

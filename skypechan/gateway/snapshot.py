@@ -91,7 +91,7 @@ class GatewaySnapshot:
 
     @property
     def is_ready(self) -> bool:
-        """Tell whether a call could be made now: Asterisk and one line are up."""
+        """Tell whether a call could be made now: every Asterisk and one line are up."""
         links_up = all(link.state == "up" for link in self.links)
         return links_up and any(line.state == "ready" for line in self.lines)
 
@@ -151,7 +151,8 @@ def of_call(call: CallRunner) -> CallSnapshot:
 def of_pbx(pbx: Pbx) -> LinkSnapshot:
     """Return the connection to Asterisk as it is now."""
     state = "up" if pbx.state is PbxState.READY else pbx.state.value
-    return LinkSnapshot("asterisk", state, pbx.reason, pbx.since)
+    name = f"asterisk {pbx.name}".strip()
+    return LinkSnapshot(name, state, pbx.reason, pbx.since)
 
 
 def of_records(book: RecordBook) -> RecordsSnapshot:

@@ -62,7 +62,7 @@ class PbxDriver:
         self.clock = clock = clock or SystemClock()
         self.link = AmiLink(settings, clock)
         self.server = AudioSocketServer(settings, clock)
-        self.pbx = Pbx(self.link, self.server, clock, contacts)
+        self.pbx = Pbx(self.link, self.server, clock, contacts, alone=settings.alone)
         self.pbx.on_request = self._requested
         self.pbx.on_state = self._state_changed
         self._requests: asyncio.Queue[tuple[PbxRequest, LegLog]] = asyncio.Queue()

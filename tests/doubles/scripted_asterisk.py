@@ -32,12 +32,17 @@ def knows(version: str, dialplan: str = "1") -> AmiServer:
 
 @contextlib.asynccontextmanager
 async def driving(
-    server: AmiServer, clock: FakeClock, contacts: dict[str, Contact] | None = None
+    server: AmiServer,
+    clock: FakeClock,
+    contacts: dict[str, Contact] | None = None,
+    *,
+    alone: bool = True,
 ) -> AsyncIterator[PbxDriver]:
     settings = AsteriskSettings(
         ami=f"127.0.0.1:{server.port}",
         audiosocket_listen="127.0.0.1:0",
         action_seconds=1.0,
+        alone=alone,
     )
     driver = PbxDriver(settings, contacts, clock)
     task = asyncio.create_task(driver.pbx.run())

@@ -37,7 +37,7 @@ def wanted(**fields: str) -> Wanted:
 
 
 def test_a_request_of_the_dialplan_is_read() -> None:
-    assert wanted() == Wanted(CALL, "skypeclient", ("echo123",), 30.0, 8_000, "a@b")
+    assert wanted() == Wanted(CALL, "", "skypeclient", ("echo123",), 30.0, 8_000, "a@b")
     assert wanted(seconds="").ring_seconds is None
     assert wanted(format="slin16").rate_hz == 16_000
 
@@ -101,7 +101,7 @@ def test_an_encoded_name_is_decoded_as_it_was(name: str) -> None:
 @given(st.text(), st.text())
 def test_any_caller_fits_the_lines_of_ami(caller: str, name: str) -> None:
     call = origination(caller=caller, caller_name=name)
-    variables = dialplan.variables_of(call, CALL)
+    variables = dialplan.variables_of(call, CALL, "127.0.0.1:9092")
     action = Originate("Local/x@y", "a", "s", "slin", 1, ("1", "2"), variables)
     lines = [f"{key}: {value}".encode() for key, value in headers_of(action, "1")]
     assert max(map(len, lines)) <= MOST_LINE_BYTES

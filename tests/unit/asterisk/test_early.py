@@ -197,7 +197,7 @@ async def test_a_caller_who_hears_the_line_is_followed_over_a_gap_in_the_events(
     asterisk: AmiServer, ready: PbxDriver, audio: Audio
 ) -> None:
     leg, log = await heard(asterisk, ready, audio)
-    by = ("Value", globals_of(asterisk)["SKYPECHAN_GATEWAY"])
+    by = ("Value", globals_of(asterisk)["SKYPECHAN_GATEWAY_skypechan"])
     taken_by = ("Variable", "SKYPECHAN_TAKEN_BY")
     asterisk.actions.append([("Action", "Setvar"), ("Channel", "1.1"), taken_by, by])
     asterisk.answers["Status"] = lists(CALLER, early_channel(asterisk, ready))

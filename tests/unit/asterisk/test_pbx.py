@@ -39,11 +39,11 @@ async def test_asterisk_is_told_where_we_are(
     asterisk: AmiServer, ready: PbxDriver
 ) -> None:
     told = globals_of(asterisk)
-    assert len(told.pop("SKYPECHAN_GATEWAY")) == 32
+    assert len(told.pop("SKYPECHAN_GATEWAY_skypechan")) == 32
     assert told == {
         "SKYPECHAN_SOCKET": str(ready.server.listening),
+        "SKYPECHAN_SOCKET_skypechan": str(ready.server.listening),
         "SKYPECHAN_WIDEBAND": "slin16",
-        "SKYPECHAN_AMI_USER": "skypechan",
     }
 
 

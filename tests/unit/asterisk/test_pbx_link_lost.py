@@ -45,10 +45,10 @@ async def test_a_caller_is_told_which_gateway_took_the_call(
     request, _ = await requested(ready, asterisk)
     await request.leg.take()
     by = variables_of(asterisk, "1.1")["SKYPECHAN_TAKEN_BY"]
-    assert by == globals_of(asterisk)["SKYPECHAN_GATEWAY"]
+    assert by == globals_of(asterisk)["SKYPECHAN_GATEWAY_skypechan"]
     async with knows("22.10.1") as server, driving(server, clock) as other:
         await other.state(PbxState.READY)
-        assert globals_of(server)["SKYPECHAN_GATEWAY"] != by
+        assert globals_of(server)["SKYPECHAN_GATEWAY_skypechan"] != by
 
 
 async def test_a_lost_link_is_set_up_again(
@@ -266,7 +266,9 @@ async def test_an_answer_of_asterisk_that_is_lost_ends_no_other_call(
     del asterisk.answers["Redirect"]
     await other.leg.ring()
     assert (taken_by(asterisk, "1.1") == "") is waits_on
-    assert taken_by(asterisk, "2.1") == globals_of(asterisk)["SKYPECHAN_GATEWAY"]
+    assert (
+        taken_by(asterisk, "2.1") == globals_of(asterisk)["SKYPECHAN_GATEWAY_skypechan"]
+    )
     assert other_log.events == []
 
 

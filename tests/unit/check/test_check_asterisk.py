@@ -106,7 +106,7 @@ async def test_rights_are_measured_by_what_changes_nothing() -> None:
     [
         ("127.0.0.1:9092", Status.OK, "is 127.0.0.1:9092"),
         ("", Status.FAILED, "clearglobalvars"),
-        ("10.0.0.9:9092", Status.FAILED, "only one gateway"),
+        ("10.0.0.9:9092", Status.FAILED, "alone = false"),
     ],
 )
 async def test_the_global_must_name_the_gateway_that_runs(

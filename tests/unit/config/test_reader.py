@@ -183,3 +183,40 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     broken.write_bytes(b"# \xff\n")
     with pytest.raises(ConfigError, match="is not UTF-8"):
         load(broken, {})
+
+
+def test_further_asterisks_have_a_table_each_and_lines_name_theirs(
+    tmp_path: Path,
+) -> None:
+    secret = tmp_path / "secret"
+    secret.touch(mode=0o600)
+    secret.write_text("s3cret\n")
+    config = read(
+        f"""
+[asterisks.branch]
+ami = "10.0.0.2:5038"
+ami_secret_file = "{secret}"
+audiosocket_listen = "10.0.0.1:9093"
+
+[lines.here]
+[lines.there]
+asterisk = "branch"
+""",
+        {"SKYPECHAN_ASTERISKS__BRANCH__AMI_USERNAME": "west"},
+    )
+    (branch,) = config.asterisks.values()
+    assert (branch.ami_username, branch.ami_secret) == ("west", "s3cret")
+    assert config.asterisk.ami_username == "skypechan"
+    assert [line.line.asterisk for line in config.lines] == ["", "branch"]
+
+
+def test_an_asterisk_that_is_nowhere_is_a_fault_of_the_line_that_names_it() -> None:
+    (fault,) = faults('[asterisks.branch]\n[lines.one]\nasterisk = "brunch"\n')
+    assert "there is no [asterisks.brunch]" in fault
+    assert "branch" in fault
+
+
+@pytest.mark.parametrize("text", ["[asterisks]\nbranch = 1", "[asterisks.'two words']"])
+def test_an_asterisk_is_a_table_with_a_name(text: str) -> None:
+    (fault,) = faults(f"[lines.one]\n{text}")
+    assert "an Asterisk is a table [asterisks.NAME]" in fault

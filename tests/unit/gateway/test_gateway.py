@@ -21,6 +21,7 @@ from skypechan.call.record import Direction
 from skypechan.call.routes import Route, Target
 from skypechan.clock import SystemClock
 from skypechan.errors import CallError, CommandError, LinkDownError
+from skypechan.gateway.exchanges import Exchange
 from skypechan.gateway.gateway import Gateway
 from skypechan.gateway.lines import Line, Lines
 from skypechan.gateway.records import RecordBook, RecordSettings
@@ -63,12 +64,11 @@ class House:
         records = RecordBook(RecordSettings(), Path(), clock)
         self.gateway = Gateway(
             self.lines,
-            self.pbx,
+            [Exchange(self.pbx, Devices(link, clock))],
             self.engine,
             routes,
             clock,
             records,
-            Devices(link, clock),
         )
 
 

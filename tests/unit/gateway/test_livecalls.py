@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from skypechan.asterisk.ami.link import AmiLink
-from skypechan.asterisk.cdr import CallDetails
+from skypechan.asterisk.audiosocket.server import AudioSocketServer
+from skypechan.asterisk.devices import Devices
+from skypechan.asterisk.pbx import Pbx
 from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.call.causes import HangupCause
 from skypechan.call.record import CallRecord, Direction, Side
+from skypechan.gateway.exchanges import Exchange, Exchanges
 from skypechan.gateway.feed import Feed
 from skypechan.gateway.livecalls import LiveCalls
 from skypechan.gateway.records import RecordBook, RecordSettings
@@ -28,8 +31,11 @@ async def test_what_a_caller_is_called_moves_no_cursor_of_who_reads_the_log(
     clock, name = FakeClock(), "The\x9b2J\u202eBöss"
     engine = Engine(asyncio.get_running_loop(), EngineSettings(most_calls=1))
     records = RecordBook(RecordSettings(), Path(), clock)
-    details = CallDetails(AmiLink(AsteriskSettings(), clock), lambda work: work.close())
-    calls = LiveCalls(engine, clock, records, details, Feed(clock))
+    settings = AsteriskSettings()
+    link = AmiLink(settings, clock)
+    pbx = Pbx(link, AudioSocketServer(settings, clock), clock)
+    exchanges = Exchanges([Exchange(pbx, Devices(link, clock))])
+    calls = LiveCalls(engine, clock, records, exchanges, Feed(clock))
     record = CallRecord("c1", Direction.TO_PBX, caller_name=name)
     calls.turn_away(record, Side.LINE, HangupCause.NORMAL_CLEARING, "")
     (line,) = caplog.messages
