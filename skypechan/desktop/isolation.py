@@ -12,6 +12,7 @@ none       nothing
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import sys
@@ -23,7 +24,7 @@ from pathlib import Path
 import skypechan
 from skypechan.desktop import sandbox
 from skypechan.desktop.process import Process, Program
-from skypechan.desktop.users import User, unprivileged_user
+from skypechan.desktop.users import User, can_read, unprivileged_user
 from skypechan.errors import LinkDownError
 
 _PROCESSES = 64  # Xvfb and dbus-daemon have some threads
@@ -126,9 +127,10 @@ async def isolate(
             return Isolation(Level.NAMESPACE, as_whom, reads=(*_installation(), *reads))
         reasons.append(f"no namespaces: {refused}")
     if wanted in {"auto", Level.USER}:
-        if user is not None:
+        refused = await asyncio.to_thread(_refusal_as, user, folder)
+        if not refused:
             return Isolation(Level.USER, user, "; ".join(reasons))
-        reasons.append("no `user` of its own is set")
+        reasons.append(refused)
     if wanted in {"auto", Level.NONE}:
         return Isolation(Level.NONE, why="; ".join(reasons))
     raise LinkDownError(f'isolation = "{wanted}" is not possible: {reasons[0]}')
@@ -161,6 +163,15 @@ async def _refusal(user: User | None, folder: Path) -> str:
         status = await probe.wait()
         said = [line for line in probe.lines if line.strip()]
     return "" if status == 0 else " / ".join(said[-1:]) or f"status {status}"
+
+
+def _refusal_as(user: User | None, folder: Path) -> str:
+    if user is None:
+        return "no user of its own: `user` is not set"
+    folder.chmod(0o711)  # its HOME is below
+    if can_read(user, folder):
+        return ""
+    return f"{user.name} cannot enter {folder}"
 
 
 def _installation() -> tuple[Path, ...]:

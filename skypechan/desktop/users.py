@@ -38,10 +38,11 @@ def unprivileged_user(*needed: Path) -> User | None:
         return None
     entry = pwd.getpwnam(_UNPRIVILEGED)
     user = User(entry.pw_name, entry.pw_uid, entry.pw_gid)
-    return user if all(_can_read(user, path) for path in needed) else None
+    return user if all(can_read(user, path) for path in needed) else None
 
 
-def _can_read(user: User, path: Path) -> bool:
+def can_read(user: User, path: Path) -> bool:
+    """Tell whether a user gets as far as a path: reads a file, enters a folder."""
     reach = "-x" if path.is_dir() else "-r"
     command = ["setpriv", *user.switch(), "test", reach, str(path.absolute())]
     return subprocess.run(command, check=False).returncode == 0
