@@ -8,6 +8,8 @@ bit by bit.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -69,6 +71,8 @@ class Gain:
         busy = self._busy[rows]
         if not busy.any():
             return None
+        if busy.all():
+            return self._apply(rows, samples)
         chosen = np.flatnonzero(busy)
         limited = np.zeros(len(rows), np.intp)
         louder = samples[chosen]
@@ -78,11 +82,14 @@ class Gain:
 
     def _apply(self, rows: Rows, samples: Float32) -> npt.NDArray[np.intp]:
         current, target = self._current[rows], self._target[rows]
-        ramp = np.linspace(current, target, samples.shape[1] + 1, axis=1)[:, 1:]
-        samples *= ramp.astype(np.float32)
+        if (current == target).all():  # a ramp of ones costs ten times as much
+            samples *= target[:, None]
+        else:
+            change = (target - current)[:, None] * _ramp(samples.shape[1])
+            samples *= current[:, None] + change
+            self._current[rows] = target
         boosted = np.maximum(current, target) > 1
         limited = self._limit(rows, samples, boosted)
-        self._current[rows] = target
         self._busy[rows] = (target != 1) | (self._reduction[rows] > 0)
         return limited
 
@@ -91,6 +98,9 @@ class Gain:
     ) -> npt.NDArray[np.intp]:
         """Turn down what is too loud; only boosted rows start, all may release."""
         count, length = samples.shape
+        loudest = max(samples.max(), -samples.min())
+        if loudest <= CEILING and not self._reduction[rows].any():
+            return np.zeros(count, np.intp)  # the usual case
         blocks = -(-length // self._block)
         padded = np.zeros((count, blocks * self._block), np.float32)
         np.abs(samples, out=padded[:, :length])
@@ -122,6 +132,12 @@ class Gain:
         bend(samples)
         acting: npt.NDArray[np.intp] = np.count_nonzero(reduction > _ACTING, axis=1)
         return acting
+
+
+@functools.cache
+def _ramp(length: int) -> Float32:
+    """From just above 0 to 1 within `length` samples."""
+    return np.arange(1, length + 1, dtype=np.float32) / np.float32(length)
 
 
 def _released(before: Float32, wanted: Float32) -> Float32:

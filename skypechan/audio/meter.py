@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,7 @@ class Meter:
         """Take `[k, n]` of calls `rows`, and what the limiter said of them."""
         length = samples.shape[1]
         energy = np.einsum("ij,ij->i", samples, samples)
-        share = 1 - np.exp(-length / (self._rate_hz * _BALLISTICS_S))
+        share = 1 - math.exp(-length / (self._rate_hz * _BALLISTICS_S))
         power = self._power[rows]
         self._power[rows] = power + (energy / length - power) * share
         self._energy[rows] += energy

@@ -19,11 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from skypechan.audio.pcm import Float32, Rows
+from skypechan.audio.resampler import overlapping
 
 Float64 = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.intp]
 
 MOST_PPM = 2_000.0
+_LEAST_RATIO, _MOST_RATIO = 1 - MOST_PPM * 1e-6, 1 + MOST_PPM * 1e-6
 TAPS = 48
 PHASES = 128
 _ATTENUATION_DB = 100.0
@@ -102,7 +104,7 @@ class RateMatcher:
         work[:, : TAPS - 1] = self._history[rows]
         work[:, TAPS - 1 : TAPS - 1 + length] = samples
         self._history[rows] = work[:, length : length + TAPS - 1]
-        step = 1 / np.clip(ratio, 1 - MOST_PPM * 1e-6, 1 + MOST_PPM * 1e-6)
+        step = 1 / np.minimum(np.maximum(ratio, _LEAST_RATIO), _MOST_RATIO)
         first, begin, counts = self._plan(rows, step, blocks, length)
         produced = _interpolate(work, blocks, first, step)
         return _gathered(produced, begin, counts), counts
@@ -123,11 +125,7 @@ class RateMatcher:
 
 def _interpolate(work: Float32, blocks: int, first: Float64, step: Float64) -> Float32:
     """`[k, blocks, columns]`: each block from its first place on, a sample a column."""
-    windows = np.lib.stride_tricks.as_strided(
-        work,
-        (len(work), blocks, TAPS - 1 + _BLOCK),
-        (work.strides[0], _BLOCK * work.itemsize, work.itemsize),
-    )
+    windows = overlapping(work, blocks, TAPS - 1 + _BLOCK, _BLOCK)
     flat = windows.reshape(len(work) * blocks, TAPS - 1 + _BLOCK)
     powers = (flat @ _matrix()).reshape(-1, _ORDER + 1, _COLUMNS)
     slide = (step - 1).astype(np.float32)[:, None, None] * _EVERY_COLUMN

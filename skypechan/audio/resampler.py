@@ -147,12 +147,8 @@ class BlockFilter:
         work[:, : self._memory] = self._history[rows]
         work[:, self._memory : self._memory + length] = samples
         self._history[rows] = work[:, length : length + self._memory]
-        windows = np.lib.stride_tricks.as_strided(
-            work,
-            (count, blocks, self._matrix.shape[0]),
-            (work.strides[0], self._hop * work.itemsize, work.itemsize),
-        )
         # BLAS cannot read rows that overlap; the copy costs less than going without.
+        windows = overlapping(work, blocks, self._matrix.shape[0], self._hop)
         flat = windows.reshape(count * blocks, self._matrix.shape[0])
         produced = (flat @ self._matrix).reshape(count, blocks * self._produced)
         return produced[:, : length * self._produced // self._hop]
@@ -160,3 +156,13 @@ class BlockFilter:
     def reset(self, row: int) -> None:
         """Forget what call `row` has heard."""
         self._history[row] = 0
+
+
+def overlapping(work: Float32, blocks: int, length: int, hop: int) -> Float32:
+    """`[k, blocks, length]` of `[k, n]`, each block `hop` behind the one before.
+
+    A view, as of numpy's `as_strided`, whose own work takes as long as a filter.
+    """
+    size = work.itemsize
+    shape, strides = (len(work), blocks, length), (work.strides[0], hop * size, size)
+    return np.ndarray(shape, work.dtype, work.data, 0, strides)
