@@ -1,0 +1,47 @@
+"""A client's dialog is answered on its screen, over the API and on the page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from skypechan.demo.parts.asterisk import LocalAsterisk
+from tests.doubles import browser
+from tests.system import permission
+from tests.system.permission import Office, allow, has_dialog, on_page
+
+
+@pytest.fixture
+async def office(asterisk: LocalAsterisk) -> AsyncIterator[Office]:
+    async with permission.office(asterisk) as running:
+        yield running
+
+
+async def test_two_accounts_are_allowed_by_pointer_and_carry_a_call(
+    office: Office,
+) -> None:
+    async def allow_over_the_api(name: str) -> None:
+        async def point(x: int, y: int) -> object:
+            return await office.post(name, "click", {"x": x, "y": y})
+
+        await office.waits(name)
+        assert has_dialog(await office.alarm(name))
+        await allow(office, name, point)
+
+    await asyncio.gather(*map(allow_over_the_api, ("alice", "bob")))
+    noted = [line for line in office.gateway.process.lines if "clicks at" in line]
+    assert len(noted) == 4
+    await permission.prove_remembered(office)
+    await permission.prove_call(office)
+
+
+@pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.MISSING)
+async def test_the_page_shows_the_screen_and_passes_the_pointer_on(
+    office: Office, tmp_path: Path
+) -> None:
+    async with browser.page(tmp_path, f"{office.gateway.url}/") as page:
+        await allow(office, "bob", await on_page(page, "bob"))
+        assert page.trouble == []
