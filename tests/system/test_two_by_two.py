@@ -1,0 +1,400 @@
+"""Two gateways and two Asterisks: each gateway has a line at each of both.
+
+Lines, sockets and events stay apart, and the end of one program is nobody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from skypechan.asterisk.dialplan import audio_uuid
+from skypechan.audio.probe import measured_tone
+from skypechan.demo.parts import emulated
+from skypechan.demo.parts.asterisk import LocalAsterisk, installation
+from skypechan.demo.parts.emulated import Emulator
+from skypechan.demo.parts.gateway import Gateway, gateway
+from skypechan.demo.parts.ports import HOST, free_port
+from skypechan.desktop.bus import PrivateBus
+from skypechan.desktop.users import private_folder
+from tests.doubles.loop_thread import LoopThread
+from tests.doubles.rtp import sound_of
+from tests.doubles.sip_agent import SipAgent
+from tests.doubles.sip_call import Call
+from tests.doubles.sip_messages import Credentials, reasons_of
+from tests.system.mortal_parts import Mortal
+from tests.system.parts import CHECKOUT, eventually
+
+SAMPLE = CHECKOUT / "asterisk-conf"
+WEST, EAST = "west", "east"
+HEAD, BRANCH = "head", "branch"
+# Of each line: its gateway, its Asterisk, and the tone of its client's `marker`.
+LINES = {
+    "west-head": (WEST, HEAD, 500),
+    "west-branch": (WEST, BRANCH, 700),
+    "east-head": (EAST, HEAD, 900),
+    "east-branch": (EAST, BRANCH, 1100),
+}
+LOGIN = """
+[{name}]
+secret = @AMI_SECRET@
+read = call,user,dtmf
+write = call,originate
+"""
+DIALPLAN = """
+[from-sipphone](+)
+exten => _to_.,1,Gosub(skypechan,dial,1(${CUT(EXTEN,_,2)}/${CUT(EXTEN,_,3)},30))
+ same => n,Hangup(${SKYPECHAN_CAUSE})
+exten => _all_.,1,Gosub(skypechan,dial,1(${CUT(EXTEN,_,2)}:ANY/${CUT(EXTEN,_,3)},30))
+ same => n,Hangup(${SKYPECHAN_CAUSE})
+"""
+CONFIG = """\
+[web]
+listen = "127.0.0.1:{web_port}"
+
+[asterisk]
+{head}
+
+[asterisks.branch]
+{branch}
+"""
+ASTERISK = """\
+ami = "127.0.0.1:{port}"
+ami_username = "{login}"
+ami_secret = "{secret}"
+alone = false
+audiosocket_listen = "127.0.0.1:0"
+"""
+LINE = """
+[lines.{name}]
+asterisk = "{asterisk}"
+account = "{name}"
+dbus_address = "{bus}"
+extension = "600"
+"""
+
+_Part = TypeVar("_Part", Mortal[Gateway], LocalAsterisk)
+
+
+@dataclass(slots=True)
+class Town:
+    """Everything, by name: clients by their lines. All of it lives in `house`."""
+
+    house: LoopThread
+    asterisks: dict[str, LocalAsterisk]
+    gateways: dict[str, Mortal[Gateway]]
+    clients: dict[str, Emulator]
+
+    async def ready(self) -> None:
+        """Return once every link and every line is."""
+        for one in self.gateways.values():
+            await _all_up(one.now)
+
+    async def kill(self, part: Mortal[Gateway] | LocalAsterisk) -> None:
+        """End a program as a crash would."""
+        process = part.process if isinstance(part, LocalAsterisk) else part.now.process
+        process.kill()
+        await self.house.wait(process.wait())
+
+    def start(self, part: _Part) -> _Part:
+        """Start it again, and return once every link and every line is up."""
+        self.house.run(part.stop())
+        self.house.run(_start(part))
+        self.house.run(self.ready())
+        return part
+
+    async def audio_of(self, name: str) -> set[str]:
+        """The UUIDs of the audio channels of an Asterisk."""
+        shown = await self.asterisks[name].cli("core show channels concise")
+        names = [line.partition("!")[0] for line in shown.splitlines()]
+        return {str(uuid) for one in names if (uuid := audio_uuid(one))}
+
+    async def record(self, line: str) -> Any:
+        """The newest record of a line, from the gateway that has it."""
+        return await self.gateways[LINES[line][0]].now.record(line=line)
+
+    async def nothing_left(self) -> None:
+        """Return once no call lives anywhere."""
+        for one in self.gateways.values():
+            await one.now.idle()
+        for asterisk in self.asterisks.values():
+
+            async def empty(of: LocalAsterisk = asterisk) -> bool:
+                return "0 active channels" in await of.cli("core show channels")
+
+            await eventually(empty, 5, "empty Asterisk")
+
+
+async def _start(part: Mortal[Gateway] | LocalAsterisk) -> None:
+    await part.start()  # of two kinds, and so not of one coroutine type
+
+
+async def _all_up(gateway: Gateway) -> None:
+    seen: list[object] = []
+
+    async def up() -> bool:
+        status = await gateway.get("/api/status")
+        seen[:] = [status["links"], status["lines"]]
+        return all(link["state"] == "up" for link in status["links"]) and all(
+            line["state"] == "ready" for line in status["lines"]
+        )
+
+    await gateway.ready()
+    await eventually(up, 10, lambda: f"gateway with all that it serves: {seen}")
+
+
+def _asterisk(folder: Path) -> LocalAsterisk:
+    logins = "".join(LOGIN.format(name=name) for name in (WEST, EAST))
+    files = {
+        "manager.conf": (SAMPLE / "manager.conf.in").read_text() + logins,
+        "extensions.conf": (SAMPLE / "extensions.conf").read_text() + DIALPLAN,
+    }
+    found = installation(CHECKOUT, os.environ)
+    return LocalAsterisk(found, folder, SAMPLE, files=files)
+
+
+async def _client(stack: AsyncExitStack, folder: Path, line: str, bus: str) -> Emulator:
+    people = [{"handle": "marker", "voice": f"tone:{LINES[line][2]}", "answer_s": 0.1}]
+    script = private_folder(folder) / f"{line}.json"
+    script.write_text(json.dumps({"contacts": people}))
+    options = ("-c", str(script), "--account", line, "--dbus", bus)
+    return await stack.enter_async_context(emulated.emulator(folder / line, options))
+
+
+def _config(
+    name: str,
+    web_port: int,
+    asterisks: dict[str, LocalAsterisk],
+    buses: dict[str, PrivateBus],
+) -> str:
+    tables = {
+        where: ASTERISK.format(
+            port=one.settings.ami_port, secret=one.settings.ami_secret, login=name
+        )
+        for where, one in asterisks.items()
+    }
+    config = CONFIG.format(web_port=web_port, **tables)
+    for line, (owner, where, _) in LINES.items():
+        if owner == name:
+            at = where if where == BRANCH else ""
+            config += LINE.format(name=line, asterisk=at, bus=buses[line].address)
+    return config
+
+
+@asynccontextmanager
+async def _running(house: LoopThread, folder: Path) -> AsyncIterator[Town]:
+    private_folder(folder)
+    async with AsyncExitStack() as stack:
+        asterisks = {name: _asterisk(folder / name) for name in (HEAD, BRANCH)}
+        buses = {line: PrivateBus(folder / f"bus-{line}") for line in LINES}
+        async with asyncio.TaskGroup() as starting:
+            for part in (*asterisks.values(), *buses.values()):
+                starting.create_task(stack.enter_async_context(part))
+        async with asyncio.TaskGroup() as starting:
+            clients = {
+                line: starting.create_task(
+                    _client(stack, folder / "clients", line, bus.address)
+                )
+                for line, bus in buses.items()
+            }
+        ready = {line: one.result() for line, one in clients.items()}
+        town = Town(house, asterisks, {}, ready)
+        for name in (WEST, EAST):  # east comes last
+            web_port = free_port()
+            config = _config(name, web_port, asterisks, buses)
+
+            def make(
+                config: str = config, web_port: int = web_port, name: str = name
+            ) -> AbstractAsyncContextManager[Gateway]:
+                return gateway(config, web_port, folder / name)
+
+            town.gateways[name] = Mortal(make)
+            stack.push_async_callback(town.gateways[name].stop)
+            await town.gateways[name].start()
+            await _all_up(town.gateways[name].now)
+        yield town
+
+
+@pytest.fixture(scope="module")
+def town(house: LoopThread, place: Path) -> Iterator[Town]:
+    with house.sub() as stack:
+        yield stack.enter(_running(house, place / "town"))
+
+
+@pytest.fixture(scope="module")
+def east_again(town: Town) -> Gateway:
+    """The gateway in the east, started after it was killed."""
+    return town.start(town.gateways[EAST]).now
+
+
+@pytest.fixture(scope="module")
+def branch_again(east_again: Gateway, town: Town) -> LocalAsterisk:
+    """The Asterisk of the branch, started after it was killed."""
+    return town.start(town.asterisks[BRANCH])
+
+
+@pytest.fixture
+async def head_phone(town: Town) -> AsyncIterator[SipAgent]:
+    """The phone at the first Asterisk."""
+    async with _phone(town.asterisks[HEAD]) as agent:
+        yield agent
+
+
+@pytest.fixture
+async def phones(
+    head_phone: SipAgent, town: Town
+) -> AsyncIterator[dict[str, SipAgent]]:
+    """A phone at each Asterisk."""
+    async with _phone(town.asterisks[BRANCH]) as agent:
+        yield {HEAD: head_phone, BRANCH: agent}
+
+
+@asynccontextmanager
+async def _phone(asterisk: LocalAsterisk) -> AsyncIterator[SipAgent]:
+    settings = asterisk.settings
+    credentials = Credentials("sipphone", settings.sip_secret)
+    async with SipAgent(HOST, (HOST, settings.sip_port), credentials) as agent:
+        await agent.register()
+        yield agent
+
+
+async def _heard_hz(call: Call) -> float:
+    """What the phone hears, once what was on its way has passed."""
+    await call.rtp.wait_for_audio(30, 10)
+    return measured_tone(sound_of(call.rtp.received[-15:]).samples).frequency_hz
+
+
+async def _call_all_lines(
+    town: Town, phones: dict[str, SipAgent], outward: list[str]
+) -> tuple[dict[str, Call], dict[str, int]]:
+    """Call on all lines at once, outward or inward; return when all talk."""
+    calls = {line: phones[LINES[line][1]].call(f"to_{line}_marker") for line in outward}
+    rung = {
+        line: await client.ring("carol", voice="tone:1000")
+        for line, client in town.clients.items()
+        if line not in outward
+    }
+    for call in calls.values():
+        await call.answered(15)
+    for line, number in rung.items():
+        await town.clients[line].call(number, "INPROGRESS", 15)
+    return calls, rung
+
+
+@pytest.mark.parametrize(
+    "outward",
+    [["west-head", "east-branch"], ["east-head", "west-branch"], sorted(LINES)],
+    ids=["crosswise", "the-other-way", "all-outward"],
+)
+async def test_calls_on_all_lines_at_once_are_each_at_the_right_place(
+    town: Town, phones: dict[str, SipAgent], outward: list[str]
+) -> None:
+    calls, rung = await _call_all_lines(town, phones, outward)
+    for line, call in calls.items():
+        assert await _heard_hz(call) == pytest.approx(LINES[line][2], abs=5)
+    for line, number in rung.items():
+        await town.clients[line].heard(number, 16_000)  # of its own echo
+    audio = {name: await town.audio_of(name) for name in (HEAD, BRANCH)}
+    for call in calls.values():
+        await call.hang_up()
+    for line, number in rung.items():
+        await town.clients[line].hang_up(number)
+    await town.nothing_left()
+    records = {line: await town.record(line) for line in LINES}
+    assert {record["status"] for record in records.values()} == {"ANSWER"}
+    for name in (HEAD, BRANCH):
+        of_lines = {records[x]["uuid"] for x, (_, at, _) in LINES.items() if at == name}
+        assert audio[name] == of_lines
+
+
+async def test_any_line_is_asked_of_one_gateway(
+    town: Town, phones: dict[str, SipAgent]
+) -> None:
+    calls = {
+        line: phones[at].call(f"all_{owner}_marker")
+        for line, (owner, at, _) in LINES.items()
+    }
+    for line, call in calls.items():
+        await call.answered(15)
+        assert await _heard_hz(call) == pytest.approx(LINES[line][2], abs=5)
+        await call.hang_up()
+
+
+async def test_the_end_of_a_gateway_is_not_that_of_the_calls_of_another(
+    town: Town, phones: dict[str, SipAgent]
+) -> None:
+    talking = phones[BRANCH].call("to_west-branch_marker")
+    waiting = phones[HEAD].call("to_west-head_noanswer")
+    lost = phones[HEAD].call("to_east-head_marker")
+    await waiting.response(180, 15)
+    await talking.answered(15)
+    await lost.answered(15)
+    await town.kill(town.gateways[EAST])
+    await lost.ended(10)
+    refused = await phones[BRANCH].call("to_east-branch_marker").final_response(10)
+    assert [reason.cause for reason in reasons_of(refused.message)] == [38]
+    await talking.rtp.wait_for_audio(50, 10)
+    assert await _heard_hz(talking) == pytest.approx(700, abs=5)
+    # By now its dialplan has looked twice whether its gateway lives.
+    assert waiting.final is None
+    await waiting.cancel()
+    await talking.hang_up()
+
+
+async def test_a_gateway_that_came_again_has_the_calls_of_its_lines(
+    east_again: Gateway, town: Town, phones: dict[str, SipAgent]
+) -> None:
+    for line in ("east-head", "east-branch"):
+        call = phones[LINES[line][1]].call(f"to_{line}_marker")
+        await call.answered(15)
+        assert await _heard_hz(call) == pytest.approx(LINES[line][2], abs=5)
+        assert [one["line"] for one in await east_again.calls()] == [line]
+        await call.hang_up()
+        await east_again.idle()
+
+
+async def test_the_end_of_an_asterisk_is_not_that_of_the_calls_at_another(
+    east_again: Gateway, town: Town, head_phone: SipAgent
+) -> None:
+    talking = {
+        line: head_phone.call(f"to_{line}_marker")
+        for line in ("west-head", "east-head")
+    }
+    client = town.clients["west-branch"]
+    rung = await client.ring("carol")
+    await client.call(rung, "INPROGRESS", 15)
+    for call in talking.values():
+        await call.answered(15)
+    await town.kill(town.asterisks[BRANCH])
+    await client.call(rung, "FINISHED", 10)
+    for line, call in talking.items():
+        assert await _heard_hz(call) == pytest.approx(LINES[line][2], abs=5)
+        await call.hang_up()
+    for one in (town.gateways[WEST].now, east_again):
+        await one.idle()
+        links = (await one.get("/api/status"))["links"]
+        assert {link["name"]: link["state"] for link in links} == {
+            "asterisk": "up",
+            "asterisk branch": "link_down",
+        }
+
+
+async def test_an_asterisk_that_came_again_has_the_calls_of_both_gateways(
+    branch_again: LocalAsterisk, town: Town
+) -> None:
+    clients = [town.clients[line] for line in ("west-branch", "east-branch")]
+    rung = [(client, await client.ring("carol")) for client in clients]
+    for client, number in rung:
+        await client.call(number, "INPROGRESS", 15)
+    assert len(await town.audio_of(BRANCH)) == 2
+    for client, number in rung:
+        await client.hang_up(number)
+    await town.nothing_left()
