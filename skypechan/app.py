@@ -21,6 +21,7 @@ from skypechan.asterisk.pbx import Pbx
 from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.backends.base import Backend
 from skypechan.backends.echo.backend import EchoBackend
+from skypechan.backends.skype import profile
 from skypechan.backends.skype.backend import SkypeBackend
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.backends.skype.transport import Transport
@@ -54,7 +55,9 @@ def make_line(line: LineConfig, clock: Clock, base: Path) -> Line:
     if not line.client.is_ours:
         return Line(line.name, line.line, _backend(line, clock), clock)
     folder = line.client.folder_from(base, line.name)
-    supervisor = Supervisor(line.name, line.client, folder, clock)
+    client = line.client
+    seeds = profile.seeds(client.command, line.backend.account, client.login)
+    supervisor = Supervisor(line.name, client, folder, clock, seeds)
     backend = _backend(line, clock, supervisor)
     return Line(line.name, line.line, backend, clock, supervisor)
 

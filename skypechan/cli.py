@@ -147,6 +147,7 @@ def _client(options: argparse.Namespace) -> int:
     import asyncio
 
     from skypechan import log
+    from skypechan.backends.skype import profile
     from skypechan.clock import SystemClock
     from skypechan.config import reader
     from skypechan.desktop import apart
@@ -158,7 +159,9 @@ def _client(options: argparse.Namespace) -> int:
         raise ConfigError(f"{config.source}: no [lines.{options.line}.client] command")
     log.set_up(config.log)
     folder = line.client.folder_from(state_folder(config.source, os.environ), line.name)
-    asyncio.run(apart.run(line.name, line.client, folder, SystemClock()))
+    client = line.client
+    seeds = profile.seeds(client.command, line.backend.account, client.login)
+    asyncio.run(apart.run(line.name, client, folder, SystemClock(), seeds))
     return EXIT_OK
 
 

@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 from skypechan.clock import Clock
@@ -21,15 +22,21 @@ _GROUP = 0o750
 """Who is in the client's group, as the gateway may be, gets as far as its bus."""
 
 
-async def run(line: str, settings: ClientSettings, folder: Path, clock: Clock) -> None:
-    """Keep the client running until SIGTERM or SIGINT.
+async def run(
+    line: str,
+    settings: ClientSettings,
+    folder: Path,
+    clock: Clock,
+    seeds: Mapping[str, str],
+) -> None:
+    """Keep the client running until SIGTERM or SIGINT; `seeds` as of `Supervisor`.
 
     The service manager hears that all is ready when the client has been started, and
     in its status line what became of it.
     """
     (folder / "bus").mkdir(_GROUP, parents=True, exist_ok=True)
     unwalled = dataclasses.replace(settings, isolation="none")
-    supervisor = Supervisor(line, unwalled, folder, clock)
+    supervisor = Supervisor(line, unwalled, folder, clock, seeds)
     manager = ServiceManager.of(os.environ)
 
     def tell(text: str) -> None:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from skypechan.desktop.loopback import Loopback
 from skypechan.desktop.process import Process, Program
 from skypechan.desktop.restarts import Restarts
 from skypechan.desktop.settings import ClientSettings
-from skypechan.desktop.users import private_folder
+from skypechan.desktop.users import furnish, private_folder
 from skypechan.desktop.view import View
 from skypechan.errors import LinkDownError, LinkError
 from skypechan.log import legible
@@ -41,16 +41,23 @@ _RESTARTED = "restarted by the operator"
 class Supervisor:
     """The desktop and the client of one line. Implements `ClientSupervisor`.
 
-    Display and bus outlive the client; when one of them ends, all start anew.
+    Display and bus outlive the client; when one of them ends, all start anew. `seeds`
+    are files that a HOME has when it is new.
     """
 
     def __init__(
-        self, line: str, settings: ClientSettings, folder: Path, clock: Clock
+        self,
+        line: str,
+        settings: ClientSettings,
+        folder: Path,
+        clock: Clock,
+        seeds: Mapping[str, str] | None = None,
     ) -> None:
         self._line = line
         self._settings = settings
         self._folder = folder
         self._clock = clock
+        self._seeds = seeds or {}
         self._restarts = Restarts(settings, clock)
         self._tell: Callable[[str], None] = _untold
         self._reason = "the desktop of the client starts"
@@ -204,6 +211,7 @@ class Supervisor:
     def _program(self, desktop: Desktop, isolation: Isolation, sounds: int) -> Program:
         settings = self._settings
         home = private_folder(self._folder / "home", isolation.user)
+        furnish(home, self._seeds, isolation.user)
         python = (sys.executable, "-I", "-S", warden.__file__)
         limits = settings.limits
         if isolation.level is Level.USER:

@@ -7,10 +7,10 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 _UNPRIVILEGED = "nobody"
 
@@ -67,6 +67,20 @@ def write_anew(path: Path, content: bytes, user: User | None) -> None:
     with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
         file.write(content)
     give(path, user)
+
+
+def furnish(home: Path, files: Mapping[str, str], user: User | None) -> None:
+    """Lay files into a HOME that is new; their names are paths in it.
+
+    Only into one that is empty: who has lived there may have laid links that lead
+    elsewhere.
+    """
+    if any(home.iterdir()):
+        return
+    for name, text in files.items():
+        for folder in list(PurePath(name).parents)[-2::-1]:
+            private_folder(home / folder, user)
+        write_anew(home / name, text.encode(), user)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import Final
 from skypechan.clock import Backoff, Clock
 from skypechan.desktop.desktop import Place
 from skypechan.desktop.png import png
+from skypechan.desktop.users import write_anew
 from skypechan.errors import LinkDownError, LinkError, LocalWireError
 from skypechan.links.x11.keyboard import KEYS, keysym_of
 from skypechan.links.x11.link import X11Link
@@ -161,8 +162,7 @@ class View:
         picture = await self.picture()
         shown = f"its client shows {', '.join(map(repr, titles))}"
         try:
-            self._alarm_path.touch(mode=0o600)
-            self._alarm_path.write_bytes(picture)
+            write_anew(self._alarm_path, picture, None)
             shown += f", as in {self._alarm_path}"
         except OSError as error:
             shown += f"; its picture is not kept: {error}"
