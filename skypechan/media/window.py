@@ -1,4 +1,4 @@
-"""How long audio is gathered before the next pass: 0, 1, 2 or 4 ms, by the load.
+"""How long audio is gathered before the next pass: up to 4 ms, by the load.
 
 A pass costs some 0.4 ms, however few frames it finds, and 0.02 ms for each frame; so
 frames that come one by one saturate a core with some sixty calls, and the same frames
@@ -17,12 +17,13 @@ _MOST_DRAINED = 16  # passes at once: what 8192 bytes hold, and no flood for eve
 
 _STEPS = (
     # window; a busier engine takes the next one, a less busy one the one before
-    (0.000, 0.45, 0.00),
-    (0.001, 0.60, 0.12),
-    (0.002, 0.70, 0.28),
-    (0.004, 1.01, 0.35),
+    (0.0000, 0.45, 0.00),
+    (0.0005, 0.78, 0.12),
+    (0.0010, 0.75, 0.36),
+    (0.0020, 0.75, 0.45),
+    (0.0040, 1.01, 0.55),
 )
-"""Half the window costs at most twice the time: 0.28 is safe from going to and fro."""
+"""Far enough apart that none goes to and fro: half of a window W adds 0.4 ms / W."""
 
 
 class Window:
