@@ -106,6 +106,11 @@ class Office:
         said = rf"line {name}: its client shows '{TITLE}', as in (\S+)"
         return private_png(Path((await self.gateway.process.line(said))[1]))
 
+    def profile(self) -> str:
+        """What the first line's client keeps of its settings."""
+        home = self.folder / "clients" / "alice" / "home"
+        return (home / "profile" / "alice" / "config.xml").read_text()
+
     def started(self) -> list[dict[str, Any]]:
         """What the client of the first line has said each time it was started."""
         log = (self.folder / "clients/alice/client.log").read_text()
@@ -176,7 +181,7 @@ async def allow(office: Office, name: str, point: Point) -> None:
 
 
 async def prove_remembered(office: Office) -> None:
-    """A client that is started again asks nobody any more."""
+    """A client that is started again asks nobody any more, and keeps its settings."""
     assert len(office.started()) == 1
     await office.post("alice", "restart")
 
@@ -186,6 +191,9 @@ async def prove_remembered(office: Office) -> None:
     await eventually(is_there_again, READY_S, "client that was started again")
     await office.ready("alice")
     assert not has_dialog(await office.picture("alice"))
+    kept = office.profile()
+    assert "<Authorizations>skypechan</Authorizations>" in kept
+    assert "<AutoUpdate>0</AutoUpdate>" in kept
 
 
 async def prove_call(office: Office) -> None:
