@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -28,11 +28,13 @@ from skypechan.backends.skype.transport import Transport
 from skypechan.backends.skype.transports import transport_factory
 from skypechan.clock import Clock, SystemClock
 from skypechan.config.reader import Config, LineConfig
+from skypechan.config.reload import Reload
 from skypechan.desktop.supervisor import Supervisor
-from skypechan.errors import ConfigError
+from skypechan.errors import CommandError, ConfigError
 from skypechan.gateway.exchanges import Exchange
 from skypechan.gateway.gateway import Gateway
 from skypechan.gateway.lines import Line, Lines
+from skypechan.gateway.paused import PausedLines
 from skypechan.gateway.records import RecordBook
 from skypechan.gateway.reporting import reporting
 from skypechan.links.systemd import ServiceManager
@@ -103,9 +105,11 @@ def make_exchange(
 async def run(config: Config) -> None:
     """Run the gateway until SIGTERM or SIGINT, then end its calls and leave.
 
-    Raises ConfigError for what only shows when it is tried, such as a taken port.
+    SIGHUP has it read the configuration again. Raises ConfigError for what only shows
+    when it is tried, such as a taken port.
     """
-    clock = SystemClock()
+    clock, hung_up = SystemClock(), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
     engine = Engine(asyncio.get_running_loop(), settings=config.media)
     asterisks = {"": config.asterisk, **config.asterisks}
     servers = [AudioSocketServer(settings, clock) for settings in asterisks.values()]
@@ -116,7 +120,10 @@ async def run(config: Config) -> None:
     base = state_folder(config.source, os.environ)
     lines = Lines(make_line(line, clock, base) for line in config.lines)
     records = RecordBook(config.records, base, clock)
-    gateway = Gateway(lines, exchanges, engine, config.routes, clock, records)
+    paused = PausedLines(config.state.path_from(base, os.environ), clock)
+    gateway = Gateway(lines, exchanges, engine, config.routes, clock, records, paused)
+    new_line = partial(make_line, clock=clock, base=base)
+    gateway.on_reload = Reload(config, gateway, new_line).reload
     manager = ServiceManager.of(os.environ)
     with closing(engine), ExitStack() as sockets, gateway.feed.following_the_log():
         for server in servers:
@@ -130,20 +137,44 @@ async def run(config: Config) -> None:
             gc.collect()
             gc.freeze()
             async with reporting(manager, gateway.snapshot, engine.is_alive, clock):
-                await _serve_calls(gateway, manager)
+                reloading = _reload_for_ever(gateway, hung_up, manager, clock)
+                await _serve_calls(gateway, manager, reloading)
 
 
-async def _serve_calls(gateway: Gateway, manager: ServiceManager) -> None:
+async def _serve_calls(
+    gateway: Gateway, manager: ServiceManager, reloading: Coroutine[None, None, None]
+) -> None:
     serving = asyncio.create_task(gateway.run(), name="gateway")
+    listening = asyncio.create_task(reloading, name="reload")
     manager.ready()
     await _stop_requested(serving, gateway.stop_wanted)
     manager.stopping()
+    listening.cancel()
     await gateway.release_all("the gateway stops", _DRAIN_S)
     serving.cancel()
-    await asyncio.wait([serving])
+    await asyncio.wait([serving, listening])
     if not serving.cancelled() and (error := serving.exception()) is not None:
         raise _config_error_in(error) or error
     _log.info("stopped")
+
+
+async def _reload_for_ever(
+    gateway: Gateway, wanted: asyncio.Event, manager: ServiceManager, clock: Clock
+) -> None:
+    """Read the configuration again whenever that is wanted; the log tells of it."""
+    while True:
+        await wanted.wait()
+        wanted.clear()
+        manager.reloading(clock.monotonic_s())
+        try:
+            await gateway.reload()
+        except ConfigError:
+            pass  # each of its faults is in the log
+        except CommandError as error:
+            _log.warning("! not reloaded: %s", error)
+        except Exception:  # noqa: BLE001 - a fault of ours costs no call
+            _log.exception("! not reloaded")
+        manager.ready()
 
 
 def _config_error_in(error: BaseException) -> ConfigError | None:

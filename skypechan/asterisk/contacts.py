@@ -13,12 +13,17 @@ import asyncio
 import logging
 import socket
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from skypechan.asterisk import dialplan
 from skypechan.asterisk.ami.messages import Channel
-from skypechan.asterisk.audiosocket.server import Connection
+from skypechan.asterisk.audiosocket.server import (
+    AudioSocketServer,
+    Connection,
+    OnConnected,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +48,43 @@ class ContactCall:
     channel: Channel
     caller: Channel
     connection: Connection
+
+
+class Contacts:
+    """Whom the plain form may dial, by name; they may become others at any time.
+
+    Who is none any more is still known by the UUID: the calls that live go on.
+    """
+
+    def __init__(self, server: AudioSocketServer, take: OnConnected) -> None:
+        self.named: Mapping[str, Contact] = {}
+        self._server = server
+        self._take = take
+        self._known: dict[UUID, Contact] = {}
+        self._names: set[str] = set()
+
+    def set(self, named: Mapping[str, Contact]) -> None:
+        """Let in the audio of calls to these, and to no others."""
+        for contact in self.named.values():
+            self._server.forget(contact.uuid)
+        self.named = dict(named)
+        self._names.update(named)
+        for contact in named.values():
+            self._known[contact.uuid] = contact
+            self._server.expect_always(contact.uuid, self._take)
+
+    def of(self, uuid: UUID | None) -> Contact | None:
+        """Return whose UUID this is, or was."""
+        return self._known.get(uuid) if uuid else None
+
+    def variables(self) -> dict[str, str]:
+        """Return their UUIDs as global variables, empty of who is none any more."""
+        return {
+            dialplan.CONTACT + name: str(self.named[name].uuid)
+            if name in self.named
+            else ""
+            for name in sorted(self._names)
+        }
 
 
 class ContactDoor:

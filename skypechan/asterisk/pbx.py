@@ -40,7 +40,7 @@ from skypechan.asterisk.audiosocket.server import AudioSocketServer
 from skypechan.asterisk.cdr import CallDetails
 from skypechan.asterisk.channel import LegDoors, PbxLeg, Phase
 from skypechan.asterisk.click import ClickToCall
-from skypechan.asterisk.contacts import Contact, ContactCall, ContactDoor
+from skypechan.asterisk.contacts import Contact, ContactCall, ContactDoor, Contacts
 from skypechan.asterisk.dialplan import Origination
 from skypechan.asterisk.introduction import Presence
 from skypechan.asterisk.leaving import Leaving
@@ -136,8 +136,9 @@ class Pbx:
         self._clock = clock
         self._process = uuid4().hex
         self._doors = LegDoors(self._presence, link, server, clock, self._spawn)
-        self._contacts = dict(contacts or {})
         self._contact_door = ContactDoor(self._contact_called)
+        self._contacts = Contacts(server, self._contact_door.connected)
+        self._contacts.set(contacts or {})
         self.clicks = ClickToCall(link, clock)
         self.details = CallDetails(link, self._spawn)
         self._register = LegRegister()
@@ -160,8 +161,6 @@ class Pbx:
 
     async def run(self) -> None:
         """Keep everything towards Asterisk alive until cancelled."""
-        for contact in self._contacts.values():
-            self._server.expect_always(contact.uuid, self._contact_door.connected)
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(self._server.run(), name="AudioSocket server")
@@ -230,7 +229,7 @@ class Pbx:
     def _drop(self, leg: PbxLeg) -> None:
         self._register.drop(leg)
         for uuid in leg.audio_uuids:
-            if self._contact_of(uuid) is None:
+            if self._contacts.of(uuid) is None:
                 self._server.forget(uuid)
 
     def handle(self, event: Event) -> None:
@@ -265,7 +264,7 @@ class Pbx:
 
     def _channel_began(self, event: ChannelBegan, channel: Channel) -> None:
         uuid = dialplan.audio_uuid(channel.name)
-        contact = self._contact_of(uuid)
+        contact = self._contacts.of(uuid)
         if contact is not None:
             self._contact_door.channel_began(contact, channel)
             return
@@ -279,7 +278,7 @@ class Pbx:
     def _bridge_entered(self, event: BridgeEntered, channel: Channel) -> None:
         """Follow an audio channel that another bridge has taken over."""
         uuid = dialplan.audio_uuid(channel.name)
-        if uuid is not None and self._contact_of(uuid) is None:
+        if uuid is not None and self._contacts.of(uuid) is None:
             self._audio_seen(channel, uuid)
             self._tell(event, channel.uniqueid)
 
@@ -349,11 +348,11 @@ class Pbx:
 
     # Contacts: the plain form.
 
-    def _contact_of(self, uuid: UUID | None) -> Contact | None:
-        for contact in self._contacts.values():
-            if contact.uuid == uuid:
-                return contact
-        return None
+    def know(self, contacts: Mapping[str, Contact]) -> None:
+        """Have other contacts from now on; calls that live go on."""
+        if contacts != self._contacts.named:
+            self._contacts.set(contacts)
+            self._spawn(introduction.tell(self._link, self._contacts.variables()))
 
     def _contact_called(self, call: ContactCall) -> None:
         channel, contact, caller = call.channel, call.contact, call.caller
@@ -431,10 +430,7 @@ class Pbx:
 
     def _globals(self) -> dict[str, str]:
         """Return what every dialplan must know of us."""
-        contacts = {
-            dialplan.CONTACT + name: str(contact.uuid)
-            for name, contact in self._contacts.items()
-        }
+        contacts = self._contacts.variables()
         best = {dialplan.WIDEBAND: self._best_format}
         return contacts | self._presence().of_all() | best
 

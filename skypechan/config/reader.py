@@ -32,6 +32,7 @@ from skypechan.config.values import did_you_mean
 from skypechan.desktop.settings import ClientSettings
 from skypechan.errors import ConfigError
 from skypechan.gateway.lines import SELECTORS
+from skypechan.gateway.paused import StateSettings
 from skypechan.gateway.records import RecordSettings
 from skypechan.gateway.settings import LineSettings
 from skypechan.log import LogSettings
@@ -46,6 +47,7 @@ SECTIONS: dict[str, type] = {
     "control": ControlSettings,
     "log": LogSettings,
     "records": RecordSettings,
+    "state": StateSettings,
     "media": EngineSettings,
 }
 """The tables that stand once, and what their keys set."""
@@ -92,6 +94,7 @@ class Config:
     control: ControlSettings
     log: LogSettings
     records: RecordSettings
+    state: StateSettings
     media: EngineSettings
     lines: tuple[LineConfig, ...]
     routes: tuple[Route, ...] = ()

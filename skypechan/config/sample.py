@@ -53,6 +53,7 @@ _SECTION_COMMENTS = {
     "control": "The operator's commands.",
     "log": "What is written to standard error.",
     "records": "What is written down of each call.",
+    "state": "What the gateway remembers when it starts again.",
     "media": "How silence, lateness, clocks and receivers that lag are dealt with.",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _SEARCH_S = 20.0
 _STOPPING_S = 10.0
 _A_DAY_S = 86_400.0
+_RELOAD_S = 60.0
 
 
 def add_commands(
@@ -49,6 +51,7 @@ def add_commands(
         default=3_600.0,
         help="end what is left after so many seconds; default: 3600",
     )
+    _add(commands, "reload", reload)
     _add_line(commands)
 
 
@@ -178,6 +181,15 @@ def _drained_text(ended: int) -> str:
     return f"the gateway {how}, and stops"
 
 
+def reload(options: argparse.Namespace) -> int:
+    """Let the gateway read its configuration again; show what became of it."""
+    from skypechan.gateway.reloaded import Reloaded
+
+    answer = gateway_of(options).ask("POST", "/api/reload", timeout_s=_RELOAD_S)
+    told = Reloaded.of_json(answer).told()
+    return show(options, answer, lambda: "\n".join(map(legible, told)))
+
+
 def _wait_s(text: str) -> float:
     if not 0 <= (wait_s := float(text)) <= _A_DAY_S:
         raise argparse.ArgumentTypeError(f"from 0 to {_A_DAY_S:g} seconds, not {text}")
@@ -190,7 +202,25 @@ def _wait_s(text: str) -> float:
 def change(options: argparse.Namespace) -> int:
     """Pause, resume or restart a line."""
     now = getattr(options, "now", False)
-    return _show_line(options, {"when_idle": False} if now else {})
+    answer = _on_line(options, {"when_idle": False} if now else {})
+
+    def text() -> str:
+        return "\n".join([_line_text(answer), *_what_follows(options.action, answer)])
+
+    return show(options, answer, text)
+
+
+def _what_follows(action: str, line: dict[str, Any]) -> Iterator[str]:
+    """Say what a restart is: that depends on who has started the client."""
+    if action != "restart":
+        return
+    if line["client_is_ours"]:
+        yield "the gateway starts its client anew"
+    else:
+        yield (
+            "its client was started elsewhere and goes on: the gateway attaches to it"
+            " anew"
+        )
 
 
 def gain(options: argparse.Namespace) -> int:

@@ -138,7 +138,7 @@ def _events(lines: Iterable[bytes]) -> Iterator[Any]:
 def _refusal(status: int, sentence: str) -> SkypechanError:
     """Return the error that an HTTP status means: usage, or a refusal."""
     if status == HTTPStatus.BAD_REQUEST:
-        return ConfigError(sentence)
+        return ConfigError(*sentence.split("\n"))
     return CommandError(sentence, status)
 
 

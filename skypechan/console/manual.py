@@ -174,7 +174,7 @@ of a line, gains, limits and targets, hold at once, as do routes, contacts and t
 What needs a restart of the gateway is named and stays as it is. A configuration with a
 fault changes nothing. SIGHUP does the same; the log says what became of it.""",
         ("reload", "reload --json"),
-        "0 done; 1 the gateway refused, or none runs; 2 the configuration cannot be used",
+        "0 done; 1 the gateway refused, or none runs; 2 a faulty configuration",
     ),
     "tap": Page(
         "record a call to a WAV file",

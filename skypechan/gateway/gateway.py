@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from skypechan.asterisk.click import Click, Clicked
+from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.pbx import PbxState
 from skypechan.audio.gain import check_gain
 from skypechan.call.causes import HangupCause
-from skypechan.call.events import HangupRequested, HoldRequested, ResumeRequested
+from skypechan.call.events import (
+    Event,
+    HangupRequested,
+    HoldRequested,
+    ResumeRequested,
+)
 from skypechan.call.record import CallRecord
 from skypechan.call.routes import Route, Target
 from skypechan.clock import Clock
@@ -27,13 +33,16 @@ from skypechan.gateway.lamps import device_state
 from skypechan.gateway.lines import Line, Lines
 from skypechan.gateway.livecalls import LiveCalls
 from skypechan.gateway.offers import Offers
+from skypechan.gateway.paused import PausedLines
 from skypechan.gateway.people import People
 from skypechan.gateway.records import RecordBook
+from skypechan.gateway.reloaded import Reloaded
 from skypechan.gateway.requests import Requests
 from skypechan.gateway.runner import CallRunner
 from skypechan.gateway.screens import Screen
 from skypechan.gateway.selftest import SelfTest, Verdict
 from skypechan.gateway.snapshot import GatewaySnapshot
+from skypechan.gateway.turnover import Turnover
 from skypechan.media.engine import Engine
 
 _DEVICES_TOLD_S = 0.5
@@ -41,7 +50,10 @@ _LOOK_S = 0.02
 
 
 class Gateway:
-    """Every line and every live call, and what can be done to them."""
+    """Every line and every live call, and what can be done to them.
+
+    `on_reload` reads the configuration again, where there is one.
+    """
 
     def __init__(
         self,
@@ -51,14 +63,18 @@ class Gateway:
         routes: Sequence[Route],
         clock: Clock,
         records: RecordBook,
+        paused: PausedLines,
     ) -> None:
         self.feed = Feed(clock)
         self.people = People(lines, self.feed, clock)
         self.stop_wanted = asyncio.Event()
+        self.on_reload: Callable[[], Awaitable[Reloaded]] | None = None
+        self.turnover = Turnover(lines, self._take_in, self._gone)
         self._lines = lines
         self._exchanges = Exchanges(exchanges)
         self._clock = clock
         self._records = records
+        self._paused = paused
         self._calls = LiveCalls(engine, clock, records, self._exchanges, self.feed)
         self._requests = {
             one.pbx: Requests(lines, partial(self._belongs, one), self._calls, clock)
@@ -81,16 +97,20 @@ class Gateway:
             pbx.has_line = requests.has_line
         self._calls.on_change = self._call_changed
         self._calls.on_end = self._admission.ended
-        for line in self._lines:
-            self._take_in(line)
-        async with self._records.kept(), asyncio.TaskGroup() as tasks:
+        for name in self._paused.read():
+            if (line := self._lines.get(name)) is not None:
+                line.pause()
+        async with (
+            self._records.kept(),
+            self._paused.kept(),
+            asyncio.TaskGroup() as tasks,
+        ):
             self._calls.run_in(tasks)
             for one in self._exchanges:
                 one.pbx.on_state = partial(self._pbx_changed, one)
                 tasks.create_task(one.pbx.run(), name="pbx")
                 tasks.create_task(one.devices.run(), name="device states")
-            for line in self._lines:
-                tasks.create_task(line.serve(), name=f"line {line.name}")
+            self.turnover.run_in(tasks)
 
     def _belongs(self, exchange: Exchange, line: Line) -> bool:
         return self._exchanges.of(line) is exchange
@@ -100,10 +120,19 @@ class Gateway:
         line.on_change = self._line_changed
         self._show(line)
         self.people.listen(line)
+        if self._admission.closing:
+            line.stop(self._admission.closing)
 
     def _line_changed(self, line: Line) -> None:
         self.feed.line_changed(line)
         self._show(line)
+        self._keep_paused()
+
+    def _gone(self, _: Line) -> None:
+        self._keep_paused()
+
+    def _keep_paused(self) -> None:
+        self._paused.keep(line.name for line in self._lines if line.is_paused)
 
     def _call_changed(self, call: CallRunner) -> None:
         self._show(call.line)
@@ -218,10 +247,44 @@ class Gateway:
         except ValueError as error:
             raise CommandError(str(error)) from error
         line.playback_db, line.capture_db = wanted
+        self._set_gain_of_call(line)
+        return True
+
+    def _set_gain_of_call(self, line: Line) -> None:
         call = self._calls.of_line(line)
         if call is not None and call.media is not None:
-            call.media.set_gain(*wanted)
-        return True
+            call.media.set_gain(line.playback_db, line.capture_db)
+
+    # Another configuration.
+
+    async def reload(self) -> Reloaded:
+        """Read the configuration again and be as it says; calls go on untouched.
+
+        Raises ConfigError, and then nothing has changed; CommandError for a gateway
+        that has not begun to serve, or is about to stop.
+        """
+        if self.on_reload is None or not self.turnover.runs:
+            raise CommandError("not now: the gateway starts")
+        if self._admission.closing:
+            raise CommandError(f"not now: {self._admission.closing}")
+        return await self.on_reload()
+
+    def set_line(self, new: Line) -> None:
+        """Give a line the settings of a new one, gains at once, for its call too."""
+        self.turnover.set(new)
+        self._set_gain_of_call(self._lines[new.name])
+
+    def set_places(
+        self,
+        lines: Sequence[str],
+        routes: Sequence[Route],
+        contacts: Mapping[str, Contact],
+    ) -> None:
+        """Have another order of lines, other routes and other contacts."""
+        self._lines.arrange(lines)
+        self._offers.routes = routes
+        for exchange in self._exchanges:
+            exchange.pbx.know(contacts)
 
     def screen(self, name: str) -> Screen:
         """Return the screen of a line's client.
@@ -238,18 +301,17 @@ class Gateway:
 
     def hold_call(self, call_id: str) -> bool:
         """Ask a call's line leg to rest; False if there is no call that could."""
-        call = self._calls.get(call_id)
-        if call is None or not call.can_hold:
-            return False
-        call.post(HoldRequested())
-        return True
+        return self._hold(call_id, HoldRequested())
 
     def resume_call(self, call_id: str) -> bool:
         """Ask a call's line leg to go on; False if there is no call that could."""
+        return self._hold(call_id, ResumeRequested())
+
+    def _hold(self, call_id: str, wish: Event) -> bool:
         call = self._calls.get(call_id)
         if call is None or not call.can_hold:
             return False
-        call.post(ResumeRequested())
+        call.post(wish)
         return True
 
     def audio_text(self, call_id: str) -> str | None:

@@ -20,6 +20,7 @@ class LineSnapshot:
 
     `playback_db` is its gain towards the line, `capture_db` that from it.
     `screen` tells whether its client's screen can be seen and worked.
+    `client_is_ours` tells that the gateway itself starts its client.
     """
 
     name: str
@@ -33,6 +34,7 @@ class LineSnapshot:
     playback_db: float = 0.0
     capture_db: float = 0.0
     screen: bool = False
+    client_is_ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ def of_line(line: Line) -> LineSnapshot:
         playback_db=line.playback_db,
         capture_db=line.capture_db,
         screen=line.screen is not None,
+        client_is_ours=line.client_is_ours,
     )
 
 

@@ -42,6 +42,11 @@ class Turnover:
         self._next: dict[str, _Next] = {}
         self._parted: dict[str, asyncio.Event] = {}
 
+    @property
+    def runs(self) -> bool:
+        """Tell whether lines are served and can come and go."""
+        return self._tasks is not None
+
     def run_in(self, tasks: asyncio.TaskGroup) -> None:
         """Serve the lines in this group from now on."""
         self._tasks = tasks

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from skypechan.call import address as addresses
 from skypechan.call.routes import Target
+from skypechan.gateway.reloaded import Reloaded
 from skypechan.gateway.selftest import Verdict
 from skypechan.gateway.snapshot import LineSnapshot, as_json
 from skypechan.web.audit import note
@@ -149,6 +150,7 @@ class Acts:
         yield Operation(post, f"{call}/tap", self._tap, TheCall, body=_TAP)
         yield Operation(post, "/api/self-test", self._self_test, Verdict)
         yield Operation(post, "/api/drain", self._drain, Drained, body=(_DRAIN,))
+        yield Operation(post, "/api/reload", self._reload, Reloaded)
 
     def _of_lines(self) -> Iterator[Operation]:
         text = Field("text", Kind.TEXT, "what to write", needed=True)
@@ -248,6 +250,15 @@ class Acts:
         self._note(asked, "drains the gateway")
         left = await self._view.drain(asked.get("timeout_s", _USUAL_DRAIN_S))
         return json_response(as_json(Drained(left)))
+
+    async def _reload(self, asked: Asked) -> web.Response:
+        """Read the configuration again and be as it says, without touching calls.
+
+        Lines come, go and change; those in use when their calls have ended. One with a
+        fault changes nothing.
+        """
+        self._note(asked, "reloads the configuration")
+        return json_response(as_json(await self._view.reload()))
 
     # Lines.
 

@@ -12,6 +12,7 @@ from skypechan.call.record import CallRecord
 from skypechan.call.routes import Target
 from skypechan.gateway.feed import Feed
 from skypechan.gateway.people import People
+from skypechan.gateway.reloaded import Reloaded
 from skypechan.gateway.screens import Screen
 from skypechan.gateway.selftest import Verdict
 from skypechan.gateway.snapshot import GatewaySnapshot
@@ -87,6 +88,12 @@ class GatewayView(Protocol):
         """Let no new call in, and stop when the last has ended or the time is up.
 
         Returns how many calls the stop has to end.
+        """
+
+    async def reload(self) -> Reloaded:
+        """Read the configuration again and be as it says, without touching calls.
+
+        Raises ConfigError, and then nothing has changed; CommandError when it stops.
         """
 
     async def self_test(self) -> Verdict:

@@ -7,6 +7,7 @@ import json
 import shlex
 import tomllib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from skypechan.backends.base import ContactRequest, Message
 from skypechan.cli import _parser, main
 from skypechan.console import manual
 from skypechan.console.commands import KINDS
-from skypechan.errors import CommandError
+from skypechan.errors import CommandError, ConfigError
 from skypechan.gateway.feed import Kind
 from skypechan.web.control import serve_control
 from skypechan.web.settings import ControlSettings
@@ -140,6 +141,47 @@ def test_what_is_no_command_is_usage(words: str) -> None:
     with pytest.raises(SystemExit) as caught:
         main(words.split())
     assert caught.value.code == 2
+
+
+async def test_a_reload_says_what_became_of_each_line(
+    gateway: FixedGateway, shell: Shell
+) -> None:
+    assert (await shell.run("reload")).splitlines() == [
+        "line skypeclient is replaced when the call in its way has ended (display)",
+        "line dumb is as it was",
+        "[web] listen stays as it is: it needs a restart of the gateway",
+        "warning: line 3 is odd",
+    ]
+    told = await shell.json("reload")
+    assert [one["change"] for one in told["lines"]] == ["replace", "keep"]
+    assert gateway.acts == [("reload",), ("reload",)]
+
+
+async def test_a_reload_of_a_faulty_configuration_says_each_fault(
+    gateway: FixedGateway, shell: Shell
+) -> None:
+    gateway.refusal = ConfigError("a.toml:1: is bad", "a.toml:2: is worse")
+    said = await shell.run("reload", 2)
+    assert said.splitlines() == [
+        "skypechan: a.toml:1: is bad",
+        "skypechan: a.toml:2: is worse",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "said"),
+    [
+        (True, "the gateway starts its client anew"),
+        (False, "its client was started elsewhere and goes on: the gateway attaches"),
+    ],
+)
+async def test_a_restart_says_what_becomes_of_the_client(
+    gateway: FixedGateway, shell: Shell, ours: bool, said: str
+) -> None:
+    lines = (replace(line("skypeclient"), client_is_ours=ours),)
+    gateway.now = gateway_of(lines)
+    _, told = (await shell.run("line restart skypeclient")).splitlines()
+    assert told.startswith(said)
 
 
 async def test_a_drain_says_whether_calls_had_to_be_ended(

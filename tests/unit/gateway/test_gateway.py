@@ -24,6 +24,7 @@ from skypechan.errors import CallError, CommandError, LinkDownError
 from skypechan.gateway.exchanges import Exchange
 from skypechan.gateway.gateway import Gateway
 from skypechan.gateway.lines import Line, Lines
+from skypechan.gateway.paused import PausedLines
 from skypechan.gateway.records import RecordBook, RecordSettings
 from skypechan.gateway.settings import LineSettings
 from skypechan.media.engine import Engine, EngineSettings
@@ -69,6 +70,7 @@ class House:
             routes,
             clock,
             records,
+            PausedLines(None, clock),
         )
 
 

@@ -16,6 +16,7 @@ from skypechan.errors import CallError, CommandError, SkypechanError
 from skypechan.gateway.feed import Feed
 from skypechan.gateway.lines import Line, Lines, LineSettings
 from skypechan.gateway.people import People
+from skypechan.gateway.reloaded import Change, LineOutcome, Reloaded
 from skypechan.gateway.selftest import Verdict
 from skypechan.gateway.snapshot import (
     CallSnapshot,
@@ -265,6 +266,17 @@ class FixedGateway:
     async def drain(self, within_s: float) -> int:
         self.acts.append(("drain", within_s))
         return len(self.now.calls)
+
+    async def reload(self) -> Reloaded:
+        if self.refusal:
+            raise self.refusal
+        self.acts.append(("reload",))
+        replaced = LineOutcome("skypeclient", Change.REPLACE, ("display",), True)
+        return Reloaded(
+            (replaced, LineOutcome("dumb", Change.KEEP)),
+            restart=("[web] listen",),
+            warnings=("line 3 is odd",),
+        )
 
     async def self_test(self) -> Verdict:
         if self.refusal:

@@ -126,6 +126,7 @@ async def test_a_line_is_shown_with_state_reason_and_since() -> None:
                 "playback_db": 0.0,
                 "capture_db": 0.0,
                 "screen": False,
+                "client_is_ours": False,
             }
         ]
 

@@ -131,6 +131,7 @@ def faults(schema: Any, value: Any, where: str = "") -> Iterator[str]:
         ("get", "/api/contact-requests", "", None),
         ("post", "/api/self-test", "", {}),
         ("post", "/api/drain", "", {}),
+        ("post", "/api/reload", "", {}),
         ("post", "/api/calls", "", {"line": "ANY", "address": "echo"}),
         ("post", "/api/calls/{id}/hold", "/api/calls/c1/hold", {}),
         ("post", "/api/lines/{name}/pause", "/api/lines/skypeclient/pause", {}),
