@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,7 +25,7 @@ from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.http import ask
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.desktop.bus import PrivateBus
-from skypechan.desktop.process import Process, Program
+from skypechan.desktop.process import Process
 from skypechan.desktop.screen import PrivateScreen
 from skypechan.desktop.users import private_folder
 from tests.doubles.pbx_driver import settings_for
@@ -37,9 +35,10 @@ from tests.doubles.sip_call import Call
 from tests.doubles.sip_messages import Credentials
 from tests.doubles.waiting import Changes
 from tests.drill.rounds import LINES, PHONES
+from tests.drill.usage import Use, use_of, watched_gateway
 from tests.system import exchange
 from tests.system.mortal_parts import Mortal
-from tests.system.parts import CHECKOUT, CONTACT_UUID, eventually
+from tests.system.parts import CONTACT_UUID, eventually
 
 _TOKEN = {"Authorization": "Bearer tests"}
 _REGISTERED_S = 7_200
@@ -127,17 +126,6 @@ class Stand:
         if what == "desktop":
             await self.desktop.start()
         await self.client.start()
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """What the gateway uses while no call lives."""
-
-    pid: int
-    tasks: int
-    descriptors: int
-    objects: int
-    memory_kb: int
 
 
 class Watch:
@@ -239,20 +227,7 @@ class Arena:
 
     async def use(self) -> Use:
         """What the gateway uses."""
-        process = self.gateway.now.process
-        mark = process.line_count
-        process.signal(signal.SIGUSR2)
-        told = await process.line(r"^figures (\{.*\})", since=mark, within_s=5)
-        figures = json.loads(told[1])
-        proc = Path(f"/proc/{process.pid}")
-        pages = int((proc / "statm").read_text().split()[1])
-        return Use(
-            pid=process.pid,
-            tasks=figures["tasks"],
-            descriptors=len(os.listdir(proc / "fd")),
-            objects=figures["objects"],
-            memory_kb=pages * os.sysconf("SC_PAGE_SIZE") // 1024,
-        )
+        return await use_of(self.gateway.now.process)
 
     def log(self) -> list[str]:
         """What every gateway has said, as far as it is kept."""
@@ -357,16 +332,7 @@ def _gateway(
         config += _LINE.format(name=name, account=stand.account, transport=transport)
     for caller, target in _ROUTES.items():
         config += f'\n[[routes]]\ncaller = "{caller}*"\nto = "{target}"\n'
-    path = private_folder(folder) / "skypechan.toml"
-    path.touch(mode=0o600)
-    path.write_text(config)
-    module = (sys.executable, "-m", "tests.drill.watched_gateway")
-    program = Program(
-        "gateway",
-        (*module, "run", "-c", str(path)),
-        folder,
-        environment={"PYTHONPATH": str(CHECKOUT)},
-    )
+    program = watched_gateway(folder, config)
 
     @asynccontextmanager
     async def start() -> AsyncIterator[Gateway]:

@@ -21,9 +21,10 @@ import pytest
 from skypechan.desktop.users import workspace
 from skypechan.errors import SkypechanError
 from tests.drill.acts import BEHAVIOURS, hang_up, take
-from tests.drill.arena import Arena, Use, arena
+from tests.drill.arena import Arena, arena
 from tests.drill.ledger import Attempts, Ledger, add_up
 from tests.drill.rounds import GATEWAY_ROUNDS, Round, Step
+from tests.drill.usage import Use
 from tests.system.parts import CONTACT_UUID, eventually
 
 FULL = "SKYPECHAN_DRILL_MINUTES" in os.environ

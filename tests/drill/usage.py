@@ -1,0 +1,56 @@
+"""What a gateway uses, told by `watched_gateway` and the kernel."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from skypechan.desktop.process import Process, Program
+from skypechan.desktop.users import private_folder
+from tests.system.parts import CHECKOUT
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What the gateway uses at a moment."""
+
+    pid: int
+    tasks: int
+    descriptors: int
+    objects: int
+    memory_kb: int
+
+
+async def use_of(process: Process) -> Use:
+    """Return what a watched gateway uses."""
+    mark = process.line_count
+    process.signal(signal.SIGUSR2)
+    told = await process.line(r"^figures (\{.*\})", since=mark)
+    figures = json.loads(told[1])
+    proc = Path(f"/proc/{process.pid}")
+    pages = int((proc / "statm").read_text().split()[1])
+    return Use(
+        pid=process.pid,
+        tasks=figures["tasks"],
+        descriptors=len(os.listdir(proc / "fd")),
+        objects=figures["objects"],
+        memory_kb=pages * os.sysconf("SC_PAGE_SIZE") // 1024,
+    )
+
+
+def watched_gateway(folder: Path, config: str) -> Program:
+    """Return the gateway as a program that can be asked what it uses."""
+    path = private_folder(folder) / "skypechan.toml"
+    path.touch(mode=0o600)
+    path.write_text(config)
+    module = (sys.executable, "-m", "tests.drill.watched_gateway")
+    return Program(
+        "gateway",
+        (*module, "run", "-c", str(path)),
+        folder,
+        environment={"PYTHONPATH": str(CHECKOUT)},
+    )
