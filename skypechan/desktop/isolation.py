@@ -122,7 +122,7 @@ async def isolate(
     reasons = []
     if wanted in {"auto", Level.NAMESPACE}:
         as_whom = user or unprivileged_user()
-        refused = await _refusal(as_whom, folder)
+        refused = await refusal(as_whom, folder)
         if not refused:
             return Isolation(Level.NAMESPACE, as_whom, reads=(*_installation(), *reads))
         reasons.append(f"no namespaces: {refused}")
@@ -156,7 +156,7 @@ def _sandbox(user: User | None) -> tuple[str, ...]:
     return (sys.executable, "-I", "-S", str(sandbox.__file__), f"{uid}:{gid}")
 
 
-async def _refusal(user: User | None, folder: Path) -> str:
+async def refusal(user: User | None, folder: Path) -> str:
     """Try the walls with a program that does nothing; return what is in the way."""
     command = (*_sandbox(user), "--", "true")
     async with await Process.start(Program("sandbox", command, folder)) as probe:

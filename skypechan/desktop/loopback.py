@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 
 
 class Loopback:
@@ -20,6 +21,10 @@ class Loopback:
         """The descriptor for the sandbox to inherit, until it is `handed_over`."""
         return self._theirs.fileno()
 
+    def fileno(self) -> int:
+        """The descriptor that can be read from once there is a socket."""
+        return self._ours.fileno()
+
     def handed_over(self) -> None:
         """Take note that the sandbox has its end."""
         self._theirs.close()
@@ -29,9 +34,9 @@ class Loopback:
         got, handles, _, _ = socket.recv_fds(self._ours, 1, 1, socket.MSG_CMSG_CLOEXEC)
         if not got:
             raise ConnectionResetError("the sandbox is gone")
-        made = socket.socket(fileno=handles[0])
-        self._ours.send(b".")
-        return made
+        with suppress(OSError):  # the next one will not be there
+            self._ours.send(b".")
+        return socket.socket(fileno=handles[0])
 
     def close(self) -> None:
         """End it; sockets taken from it go on."""

@@ -116,7 +116,17 @@ class PrivateScreen(Part):
                     link.unlink()
 
     def _program(self, directory: Path) -> Program:
-        options = ("-screen", "0", self._screen, self._tcp, "tcp", "-noreset")
+        options: tuple[str, ...] = (
+            "-screen",
+            "0",
+            self._screen,
+            self._tcp,
+            "tcp",
+            "-noreset",
+        )
+        # Who has shared memory of his own cannot share it with the server.
+        if self._isolation.is_walled:
+            options = (*options, "-extension", "MIT-SHM")
         access = ("-auth", str(self.xauthority), "-displayfd", "1")
         sockets = self.sockets if self._isolation.is_walled else None
         room = Room(writes=(directory,), sockets=sockets)
