@@ -7,7 +7,7 @@ the lines nor of routes, contacts and log stays as it is until the next start.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -96,7 +96,7 @@ def with_sections_of(new: Config, old: Config) -> Config:
     return replace(new, asterisks=old.asterisks, **kept)
 
 
-def needs(line: LineConfig) -> frozenset[tuple[str, str]]:
+def _needs(line: LineConfig) -> frozenset[tuple[str, str]]:
     """Return what a line must have for itself: its client, the ports of its sound."""
     settings = line.backend
     if not isinstance(settings, SkypeSettings):
@@ -111,6 +111,6 @@ def needs(line: LineConfig) -> frozenset[tuple[str, str]]:
     return frozenset({client, *(("port", str(port)) for port in ports if port)})
 
 
-def clash(line: LineConfig, others: Collection[LineConfig]) -> bool:
-    """Tell whether a line needs something that one of others has."""
-    return any(needs(line) & needs(other) for other in others)
+def clash(line: LineConfig, other: LineConfig) -> bool:
+    """Tell whether two lines need the same client or the same port."""
+    return bool(_needs(line) & _needs(other))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from skypechan import log
@@ -55,7 +55,7 @@ class Reload:
         self._make_line = make_line
         self._environment = environment
         self._one_at_a_time = asyncio.Lock()
-        self._leaving: list[tuple[LineConfig, asyncio.Event]] = []
+        self._leaving: list[tuple[LineConfig, Line]] = []
 
     async def reload(self) -> Reloaded:
         """Read the file and let the gateway be as it says.
@@ -108,12 +108,12 @@ class Reload:
 
     def _note_leaving(self, read: _Read) -> None:
         """Take note of the lines that have to let go of what others may need."""
-        self._leaving = [one for one in self._leaving if not one[1].is_set()]
+        self._leaving = [one for one in self._leaving if not one[1].has_parted]
         before = {line.name: line for line in self._config.lines}
         for one in read.changes:
             if one.change in (Change.REMOVE, Change.REPLACE):
-                parted = self._gateway.turnover.parted(one.line)
-                self._leaving.append((before[one.line], parted))
+                line = self._gateway.turnover.served(one.line)
+                self._leaving.append((before[one.line], line))
 
     def _change(
         self, one: LineOutcome, wanted: LineConfig | None, made: Line | None
@@ -121,13 +121,18 @@ class Reload:
         if one.change is Change.LIVE and made is not None:
             self._gateway.set_line(made)
         elif one.change is not Change.KEEP:
-            behind = self._that_have_what(wanted) if wanted else ()
+            behind = self._in_the_way_of(wanted) if wanted else ()
             waits = self._gateway.turnover.turn(one.line, made, behind)
             return replace(one, when_idle=waits)
         return one
 
-    def _that_have_what(self, line: LineConfig) -> Collection[asyncio.Event]:
-        return [event for config, event in self._leaving if clash(line, [config])]
+    def _in_the_way_of(self, new: LineConfig) -> list[Line]:
+        """Return the lines that leave and have what a new one needs."""
+        return [
+            line
+            for old, line in self._leaving
+            if line.name != new.name and clash(old, new)
+        ]
 
 
 def _unknown_asterisks(old: Config, new: Config) -> Iterator[str]:

@@ -108,6 +108,7 @@ class Line:
         self._stopped = ""
         self._due: set[Due] = set()
         self._left = False
+        self._parted = asyncio.Event()
         self._interrupt = asyncio.Event()
 
     @property
@@ -245,25 +246,34 @@ class Line:
 
     # The client.
 
-    async def serve(self, behind: Collection[asyncio.Event] = ()) -> None:
+    async def serve(self, behind: Collection[Line] = ()) -> None:
         """Keep the client, where it is ours, and the backend running.
 
-        Until cancelled, or until the line has left. It begins when all of `behind` are
-        set: then other lines have let go of what it needs. A fault of ours in the
-        backend costs this line only.
+        Until cancelled, or until the line has left. It begins when all of `behind` have
+        let go of what they have: the line needs it. A fault of ours in the backend
+        costs this line only.
         """
         await self._come_behind(behind)
-        if self._left:
-            return
-        keeper = self._supervisor
-        async with keeper.supervising(self._absent) if keeper else nullcontext():
-            await self._keep_attached()
+        if not self._left:
+            keeper = self._supervisor
+            async with keeper.supervising(self._absent) if keeper else nullcontext():
+                await self._keep_attached()
+        self._parted.set()
 
-    async def _come_behind(self, others: Collection[asyncio.Event]) -> None:
-        while not self._left and not all(one.is_set() for one in others):
+    @property
+    def has_parted(self) -> bool:
+        """Tell whether the line has left and let go of its client."""
+        return self._parted.is_set()
+
+    async def parted(self) -> None:
+        """Return when the line has left and let go of its client."""
+        await self._parted.wait()
+
+    async def _come_behind(self, others: Collection[Line]) -> None:
+        while not self._left and not all(one.has_parted for one in others):
             self._interrupt.clear()
             self.line_changed(LineState.STARTING, _BEHIND, "")
-            await self._beside_interrupt(_all_set(others))
+            await self._beside_interrupt(_all_parted(others))
 
     async def _keep_attached(self) -> None:
         backoff = Backoff()
@@ -476,6 +486,6 @@ def _that_may_call(lines: list[Line], address: str) -> list[Line]:
     return allowed
 
 
-async def _all_set(events: Collection[asyncio.Event]) -> None:
-    for event in events:
-        await event.wait()
+async def _all_parted(lines: Collection[Line]) -> None:
+    for line in lines:
+        await line.parted()

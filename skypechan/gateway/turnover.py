@@ -19,7 +19,7 @@ class _Next:
     """Who comes next, and what has to be let go of before."""
 
     line: Line
-    behind: Collection[asyncio.Event]
+    behind: Collection[Line]
 
 
 class Turnover:
@@ -40,7 +40,6 @@ class Turnover:
         self._on_gone = on_gone
         self._tasks: asyncio.TaskGroup | None = None
         self._next: dict[str, _Next] = {}
-        self._parted: dict[str, asyncio.Event] = {}
 
     @property
     def runs(self) -> bool:
@@ -53,26 +52,26 @@ class Turnover:
         for line in self._lines:
             self._begin(tasks, _Next(line, ()))
 
-    def parted(self, name: str) -> asyncio.Event:
-        """Return what is set when the line of this name has let go of its client."""
-        return self._parted[name]
+    def served(self, name: str) -> Line:
+        """Return the line that has the place of this name."""
+        return self._lines[name]
 
-    def turn(
-        self, name: str, new: Line | None, behind: Collection[asyncio.Event] = ()
-    ) -> bool:
-        """Let a new line, or none, take a place; tell whether that waits for a call."""
+    def turn(self, name: str, new: Line | None, behind: Collection[Line] = ()) -> bool:
+        """Let a new line, or none, take a place; tell whether that waits for a call.
+
+        It comes behind others that have to let go of what it needs.
+        """
         old = self._lines.get(name)
         follower = _Next(new, behind) if new is not None else None
-        waits = new is not None and not all(event.is_set() for event in behind)
-        if old is None:
-            if follower is not None and self._tasks is not None:
-                self._begin(self._tasks, follower)
-            return waits
-        self._next.pop(name, None)
-        if follower is not None:
-            self._next[name] = follower
-        old.leave(Due.REPLACE if follower else Due.REMOVE)
-        return waits or old.call_id is not None
+        if old is not None:
+            self._next.pop(name, None)
+            if follower is not None:
+                self._next[name] = follower
+            old.leave(Due.REPLACE if follower else Due.REMOVE)
+        elif follower is not None and self._tasks is not None:
+            self._begin(self._tasks, follower)
+        in_the_way = (*behind, *((old,) if old is not None else ()))
+        return any(line.call_id is not None for line in in_the_way)
 
     def set(self, new: Line) -> None:
         """Give a line, and whoever waits for its place, the settings of a new one."""
@@ -86,7 +85,6 @@ class Turnover:
 
     def _enter(self, line: Line) -> None:
         self._lines.put(line)
-        self._parted[line.name] = asyncio.Event()
         self._take_in(line)
 
     async def _serve(self, first: _Next) -> None:
@@ -94,7 +92,6 @@ class Turnover:
         while served is not None:
             line = served.line
             await line.serve(served.behind)
-            self._parted.pop(line.name).set()
             served = self._next.pop(line.name, None)
             if served is not None:
                 served.line.follow(line)

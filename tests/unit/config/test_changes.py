@@ -169,7 +169,7 @@ def test_two_lines_clash_where_they_need_the_same(
 ) -> None:
     (first,) = config(f"[lines.one]\n{one}").lines
     (second,) = config(f"[lines.other]\n{other}").lines
-    assert clash(first, [second]) is wanted
+    assert clash(first, second) is wanted
 
 
 def test_clients_of_our_own_clash_by_their_folders() -> None:
@@ -177,5 +177,5 @@ def test_clients_of_our_own_clash_by_their_folders() -> None:
     (one,) = config(text.format("one", "here")).lines
     (same,) = config(text.format("same", "here")).lines
     (own,) = config(text.format("own", "")).lines
-    assert clash(one, [same])
-    assert not clash(one, [own])
+    assert clash(one, same)
+    assert not clash(one, own)

@@ -91,11 +91,10 @@ async def test_an_idle_line_goes_at_once_and_lets_go_of_its_client(
     house: House,
 ) -> None:
     old = house.lines["a"]
-    parted = house.turnover.parted("a")
     assert house.turnover.turn("a", None) is False
     assert old.state is LineState.STOPPED
     await settle()
-    assert parted.is_set()
+    assert old.has_parted
     assert not client(old).attached
     assert (house.names, house.gone) == (["b"], ["a"])
 
@@ -169,9 +168,8 @@ async def test_only_the_last_of_those_who_shall_follow_does(house: House) -> Non
 async def test_a_line_whose_client_another_has_waits_for_that(house: House) -> None:
     old, new = house.lines["a"], house.line("c")
     old.seize("call")
-    behind = [house.turnover.parted("a")]
     house.turnover.turn("a", None)
-    assert house.turnover.turn("c", new, behind) is True
+    assert house.turnover.turn("c", new, [old]) is True
     await settle()
     assert client(new).times == 0
     assert (new.state, new.reason) == (
@@ -190,21 +188,21 @@ async def test_a_line_whose_client_another_has_waits_for_that(house: House) -> N
 async def test_two_lines_that_change_clients_do_not_wait_for_ever(
     house: House,
 ) -> None:
-    behind = {name: [house.turnover.parted(name)] for name in ("a", "b")}
+    old, other = house.lines["a"], house.lines["b"]
     first, second = house.line("a"), house.line("b")
-    house.lines["a"].seize("call")
-    house.turnover.turn("a", first, behind["b"])
-    house.turnover.turn("b", second, behind["a"])
+    old.seize("call")
+    house.turnover.turn("a", first, [other])
+    house.turnover.turn("b", second, [old])
     await settle()
     assert not client(second).attached
-    house.lines["a"].free("call")
+    old.free("call")
     await settle()
     assert client(first).attached
     assert client(second).attached
 
 
 async def test_a_line_that_waits_can_be_taken_back(house: House) -> None:
-    never = asyncio.Event()
+    never = house.line("never")
     house.turnover.turn("c", house.line("c"), [never])
     await settle()
     house.turnover.turn("c", None)
@@ -237,3 +235,11 @@ async def test_lines_stand_in_the_order_that_they_are_given(house: House) -> Non
     house.turnover.turn("c", house.line("c"))
     house.lines.arrange(["c", "a"])
     assert house.names == ["c", "a", "b"]
+
+
+async def test_only_a_call_is_said_to_be_in_the_way(house: House) -> None:
+    old = house.lines["a"]
+    assert house.turnover.turn("a", None) is False
+    assert house.turnover.turn("c", house.line("c"), [old]) is False
+    await settle()
+    assert house.lines["c"].is_idle
