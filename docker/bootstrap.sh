@@ -6,6 +6,7 @@
 #     python     the virtual environment .venv, from requirements.lock
 #     system     Debian's packages: Xvfb, D-Bus, the SIP phone and caller, mmdebstrap
 #     asterisk   a private Asterisk below var/ (not with ASTERISK=system)
+#     images     what docker/build.sh and its test need: buildah, mmdebstrap
 #
 # PYTHON   the interpreter to use; default the first of 3.11 or newer that is found
 #
@@ -52,6 +53,12 @@ asterisk_is_there() {
 missing_packages() {
     if wants python && ! python_is_there && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         echo python3-venv
+    fi
+    if wants images; then
+        for pair in buildah:buildah ip:iproute2 mmdebstrap:mmdebstrap; do
+            command -v "${pair%%:*}" >/dev/null || echo "${pair##*:}"
+        done
+        /usr/bin/python3 -c 'import yaml' 2>/dev/null || echo python3-yaml
     fi
     wants system || return 0
     for pair in Xvfb:xvfb dbus-daemon:dbus baresip:baresip-core sipp:sip-tester mmdebstrap:mmdebstrap; do
@@ -113,7 +120,7 @@ make_environment() {
 }
 
 parts=$*
-[ -n "$parts" ] || { echo "usage: bootstrap.sh python|system|asterisk ..." >&2 && exit 2; }
+[ -n "$parts" ] || { echo "usage: bootstrap.sh python|system|asterisk|images ..." >&2 && exit 2; }
 python=
 packages=
 if wants python && ! python_is_there; then
