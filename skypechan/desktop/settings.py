@@ -88,7 +88,8 @@ class ClientSettings:
     )
     home_mb: int = setting(
         1024,
-        "most that it may keep in its HOME; with more it is ended; 0: no limit",
+        "most that it may keep in its HOME; with more, or with more than 100,000 "
+        "files, it is ended; 0: no limit",
         least=0,
     )
     hung_seconds: int = setting(
@@ -126,5 +127,6 @@ class ClientSettings:
     def limits(self) -> tuple[str, ...]:
         """Return the resource limits in the words of the warden; never a core file."""
         memory = (f"AS={self.memory_mb << 20}",) if self.memory_mb else ()
-        file = (f"FSIZE={self.home_mb << 20}",) if self.home_mb else ()
-        return (*memory, *file, f"NOFILE={self.open_files}", "CORE=0")
+        most = self.home_mb << 20
+        disk = (f"FSIZE={most}", f"HOME={most}") if most else ()
+        return (*memory, *disk, f"NOFILE={self.open_files}", "CORE=0")

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,6 @@ _log = logging.getLogger(__name__)
 _COMING = "the client was started and has not appeared yet"
 _MOST_BYTES_PER_S = 1_000_000  # what it writes costs other lines' audio nothing
 _MOST_CHARACTERS = 300
-_LOOK_S = 5.0
-_BLOCK = 512  # stat(2)
 _RESTARTED = "restarted by the operator"
 
 
@@ -188,7 +186,6 @@ class Supervisor:
                     desktop.wait_lost(),
                     self._killed(client),
                     self._is_wanted_anew(),
-                    self._overfull(client),
                 )
                 return how
             finally:
@@ -243,14 +240,6 @@ class Supervisor:
         await self._wanted.wait()
         return _RESTARTED
 
-    async def _overfull(self, client: Process) -> str:
-        """Wait until there is too much in its HOME, and end it."""
-        most = self._settings.home_mb << 20 or sys.maxsize
-        while await asyncio.to_thread(_size, self._folder / "home") <= most:
-            await self._clock.sleep(_LOOK_S)
-        client.signal(signal.SIGQUIT)
-        return f"its HOME has more than home_mb = {self._settings.home_mb}"
-
     async def _rest(self, how: str) -> None:
         """Wait before the next start, but not for the operator."""
         if not self._wanted.is_set():
@@ -287,16 +276,6 @@ def _places(program: str) -> tuple[Path, ...]:
     """Return where a program is, and where the link leads if it is one."""
     found = Path(shutil.which(program) or program).absolute()
     return found, found.resolve()
-
-
-def _size(folder: Path) -> int:
-    """Return how much of the disk the files in a folder take, in bytes."""
-    found = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):  # gone meanwhile
-                found += os.lstat(os.path.join(place, name)).st_blocks * _BLOCK
-    return found
 
 
 def _untold(_: str) -> None:

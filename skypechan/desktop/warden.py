@@ -7,8 +7,9 @@ process that started it, is gone, in whatever way. If the warden itself is kille
 kernel kills the program.
 
 SIGTERM asks the program to end and kills after some seconds; SIGQUIT kills at once.
-LIMIT=N are resource limits by their names in setrlimit(2), such as NOFILE=1024. The
-exit status is the program's.
+LIMIT=N are resource limits by their names in setrlimit(2), such as NOFILE=1024, and
+HOME=N, bytes: a program that keeps more below its HOME, or very many files, is killed.
+The exit status is the program's.
 
 It is a process of its own, so it imports little and nothing of ours.
 """
@@ -28,6 +29,9 @@ from typing import NoReturn
 ORDERLY_S = 4
 """How long the program may take to end when it is asked to."""
 
+_LOOK_S = 2.0
+_MOST_FILES = 100_000
+_BLOCK = 512  # stat(2)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _HEEDED = {signal.SIGTERM, signal.SIGQUIT, signal.SIGALRM, signal.SIGCHLD}
@@ -37,7 +41,9 @@ _NOT_STARTED = 127
 def main(arguments: list[str]) -> int:
     """Run the command until it has ended; return its status as `os.waitpid` does."""
     split = arguments.index("--")
-    starter, *limits = arguments[:split]
+    starter, *words = arguments[:split]
+    limits = {name: int(most) for name, most in (word.split("=") for word in words)}
+    home = limits.pop("HOME", 0)
     _control(_PR_SET_CHILD_SUBREAPER, 1)
     _control(_PR_SET_PDEATHSIG, signal.SIGQUIT)
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
@@ -50,7 +56,7 @@ def main(arguments: list[str]) -> int:
     # A program that reads no more shall be seen to end by who writes.
     os.close(0)
     try:
-        return _attend(program)
+        return _attend(program, home)
     finally:
         _end_everybody()
 
@@ -61,41 +67,62 @@ def _control(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl {option}")
 
 
-def _become(command: list[str], limits: list[str], warden: int) -> NoReturn:
+def _become(command: list[str], limits: dict[str, int], warden: int) -> NoReturn:
     """Be the program, in the child."""
     try:
-        for limit in limits:
-            _limit(*limit.split("="))
+        for name, most in limits.items():
+            _limit(name, most)
         _control(_PR_SET_PDEATHSIG, signal.SIGKILL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
         if os.getppid() == warden:
             os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"{command[0]}: {error}\n")
-        sys.stderr.flush()
+        _say(f"{command[0]}: {error}")
     os._exit(_NOT_STARTED)
 
 
-def _limit(name: str, most: str) -> None:
+def _say(words: str) -> None:
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
+
+
+def _limit(name: str, wanted: int) -> None:
     """Set a limit, or leave it where it is lower."""
-    number, wanted = getattr(resource, f"RLIMIT_{name}"), int(most)
+    number = getattr(resource, f"RLIMIT_{name}")
     hard = resource.getrlimit(number)[1]
     if hard == resource.RLIM_INFINITY or wanted <= hard:
         resource.setrlimit(number, (wanted, wanted))
 
 
-def _attend(program: int) -> int:
+def _attend(program: int, home: int) -> int:
     """Wait for the program's end, or bring it about."""
     while True:
-        match signal.sigwait(_HEEDED):
+        caught = signal.sigtimedwait(_HEEDED, _LOOK_S)
+        match caught.si_signo if caught else None:
             case signal.SIGTERM:
                 os.kill(program, signal.SIGTERM)
                 signal.alarm(ORDERLY_S)
             case signal.SIGQUIT | signal.SIGALRM:
                 os.kill(program, signal.SIGKILL)
+            case None if home and _is_over(os.environ["HOME"], home):
+                _say(f"killed: its HOME has more than {home >> 20} MB, or many files")
+                os.kill(program, signal.SIGKILL)
         for pid, status in _ended():
             if pid == program:
                 return status
+
+
+def _is_over(folder: str, most: int) -> bool:
+    """Tell whether the files below a folder take more of the disk, in bytes."""
+    files = taken = 0
+    for place, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            with suppress(OSError):  # gone meanwhile
+                taken += os.lstat(os.path.join(place, name)).st_blocks * _BLOCK
+            files += 1
+            if taken > most or files > _MOST_FILES:
+                return True
+    return False
 
 
 def _ended() -> Iterator[tuple[int, int]]:

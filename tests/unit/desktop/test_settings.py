@@ -51,6 +51,7 @@ def test_limits_name_what_the_warden_sets() -> None:
     assert ClientSettings(memory_mb=1, home_mb=2).limits == (
         "AS=1048576",
         "FSIZE=2097152",
+        "HOME=2097152",
         "NOFILE=1024",
         "CORE=0",
     )

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -31,9 +32,14 @@ def shell_with_warden(first: str, *limits: str, script: str) -> list[str]:
 
 
 @contextmanager
-def warden_of(script: str, *limits: str) -> Iterator[subprocess.Popen[str]]:
+def warden_of(
+    script: str, *limits: str, home: Path = Path()
+) -> Iterator[subprocess.Popen[str]]:
     args = command(os.getpid(), *limits, script=script)
-    with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as process:
+    environment = {**os.environ, "HOME": str(home)}
+    with subprocess.Popen(
+        args, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         try:
             yield process
         finally:
@@ -76,6 +82,12 @@ def test_limits_are_set_and_never_raised() -> None:
     lower = shell_with_warden("ulimit -n 88;", "NOFILE=99", script="ulimit -n")
     done = subprocess.run(lower, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "88"
+
+
+def test_program_that_fills_the_disk_is_killed(tmp_path: Path) -> None:
+    script = f"cd {tmp_path}; mkdir in; head -c 2000000 /dev/zero > in/it; sleep 1000"
+    with warden_of(script, "HOME=1000000", home=tmp_path) as process:
+        assert process.wait(20) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("last", ["exit 0", "kill -9 $$"])
