@@ -54,8 +54,9 @@ class ClientSettings:
         "what keeps the client and its desktop from everybody else. namespace: files, "
         "processes and a network of their own, with nothing but the sound ports in it; "
         "needs no root, but user namespaces and Linux 5.12. user: they run as `user`, "
-        "who cannot read what is others' but can reach AMI and the page. none. auto: "
-        "the first of these that the machine allows; the log says which",
+        "who cannot read what is others' but has the machine's network, for a client "
+        "that needs the internet. none. auto: the first of these that the machine "
+        "allows; the log says which",
         choices=("auto", "namespace", "user", "none"),
     )
     user: str = setting(
