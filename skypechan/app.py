@@ -33,7 +33,8 @@ from skypechan.desktop.supervisor import Supervisor
 from skypechan.errors import CommandError, ConfigError
 from skypechan.gateway.exchanges import Exchange
 from skypechan.gateway.gateway import Gateway
-from skypechan.gateway.lines import Line, Lines
+from skypechan.gateway.line import Line
+from skypechan.gateway.lines import Lines
 from skypechan.gateway.paused import PausedLines
 from skypechan.gateway.records import RecordBook
 from skypechan.gateway.reporting import reporting

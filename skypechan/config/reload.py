@@ -22,7 +22,7 @@ from skypechan.config.changes import (
 from skypechan.config.reader import Config, LineConfig, load
 from skypechan.errors import ConfigError
 from skypechan.gateway.gateway import Gateway
-from skypechan.gateway.lines import Line
+from skypechan.gateway.line import Line
 from skypechan.gateway.reloaded import Change, LineOutcome, Reloaded
 
 _log = logging.getLogger(__name__)

@@ -24,7 +24,8 @@ from skypechan.call.machine import CallState
 from skypechan.call.record import Direction, Side
 from skypechan.clock import Clock
 from skypechan.errors import SkypechanError
-from skypechan.gateway.lines import Line, Lines, same_account
+from skypechan.gateway.line import Line
+from skypechan.gateway.lines import Lines, same_account
 from skypechan.gateway.permissions import Callers
 from skypechan.gateway.runner import CallRunner
 

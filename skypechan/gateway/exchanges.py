@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from skypechan.asterisk.devices import Devices
 from skypechan.asterisk.pbx import Pbx
-from skypechan.gateway.lines import Line
+from skypechan.gateway.line import Line
 
 
 @dataclass(frozen=True, slots=True)

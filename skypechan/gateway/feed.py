@@ -19,7 +19,7 @@ from itertools import islice
 from skypechan.call.record import CallRecord
 from skypechan.clock import Clock
 from skypechan.errors import CommandError
-from skypechan.gateway.lines import Line
+from skypechan.gateway.line import Line
 from skypechan.gateway.runner import CallRunner
 from skypechan.gateway.snapshot import LinkSnapshot
 from skypechan.log import WIRE

@@ -30,7 +30,8 @@ from skypechan.gateway.admission import Admission, Doors
 from skypechan.gateway.exchanges import Exchange, Exchanges
 from skypechan.gateway.feed import Feed
 from skypechan.gateway.lamps import device_state
-from skypechan.gateway.lines import Line, Lines
+from skypechan.gateway.line import Line
+from skypechan.gateway.lines import Lines
 from skypechan.gateway.livecalls import LiveCalls
 from skypechan.gateway.offers import Offers
 from skypechan.gateway.paused import PausedLines

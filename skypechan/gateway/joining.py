@@ -13,7 +13,7 @@ from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink, LineDigit, PbxDigit
 from skypechan.call.record import CallRecord, Side
 from skypechan.errors import CallError
-from skypechan.gateway.lines import Line
+from skypechan.gateway.line import Line
 from skypechan.media.describe import audio_text
 from skypechan.media.engine import CallMedia, Engine
 from skypechan.media.values import MediaEnd, MediaStart

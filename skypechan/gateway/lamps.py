@@ -6,7 +6,7 @@ from skypechan.asterisk.devices import DeviceState
 from skypechan.backends.base import LineState
 from skypechan.call.machine import CallState
 from skypechan.call.record import Direction
-from skypechan.gateway.lines import Line
+from skypechan.gateway.line import Line
 from skypechan.gateway.runner import CallRunner
 
 _RINGS = (CallState.IDLE, CallState.OFFERED)

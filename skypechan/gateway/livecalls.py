@@ -19,7 +19,7 @@ from skypechan.clock import Clock
 from skypechan.errors import CallError
 from skypechan.gateway.exchanges import Exchanges
 from skypechan.gateway.feed import Feed
-from skypechan.gateway.lines import Line
+from skypechan.gateway.line import Line
 from skypechan.gateway.records import RecordBook
 from skypechan.gateway.runner import CallLimits, CallRunner
 from skypechan.gateway.totals import Totals

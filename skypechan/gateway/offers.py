@@ -15,7 +15,7 @@ from skypechan.call.record import MOST_NAME, CallRecord, Direction, Side
 from skypechan.call.routes import Incoming, Route, Target, find
 from skypechan.clock import Clock
 from skypechan.gateway.exchanges import Exchanges
-from skypechan.gateway.lines import Line
+from skypechan.gateway.line import Line
 from skypechan.gateway.livecalls import LiveCalls
 from skypechan.gateway.runner import CallRunner
 

@@ -29,7 +29,8 @@ from skypechan.call.causes import HangupCause
 from skypechan.clock import Clock
 from skypechan.errors import CallError, CommandError
 from skypechan.gateway.feed import Feed, Kind
-from skypechan.gateway.lines import Line, Lines
+from skypechan.gateway.line import Line
+from skypechan.gateway.lines import Lines
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from skypechan.call.events import PbxOffered
 from skypechan.call.record import MOST_NAME, CallRecord, Direction, Side
 from skypechan.clock import Clock
 from skypechan.errors import CallError, SkypechanError
-from skypechan.gateway.lines import SELECTORS, Line, Lines
+from skypechan.gateway.line import Line
+from skypechan.gateway.lines import SELECTORS, Lines
 from skypechan.gateway.livecalls import LiveCalls
 from skypechan.gateway.runner import CallRunner
 

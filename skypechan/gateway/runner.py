@@ -50,7 +50,7 @@ from skypechan.gateway.endings import (
     failure_of,
 )
 from skypechan.gateway.joining import CallAudio
-from skypechan.gateway.lines import Line
+from skypechan.gateway.line import Line
 from skypechan.log import CallLog
 from skypechan.media.engine import CallMedia, Engine
 from skypechan.media.values import MediaEnd

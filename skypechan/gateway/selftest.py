@@ -28,7 +28,7 @@ from skypechan.call.record import CallRecord, Side
 from skypechan.call.routes import Target
 from skypechan.clock import Clock
 from skypechan.errors import CallError
-from skypechan.gateway.lines import Line
+from skypechan.gateway.line import Line
 from skypechan.gateway.runner import CallRunner
 from skypechan.gateway.settings import LineSettings
 

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from skypechan.asterisk.pbx import Pbx, PbxState
-from skypechan.gateway.lines import Line
+from skypechan.gateway.line import Line
 from skypechan.gateway.records import RecordBook, RecordState
 from skypechan.gateway.runner import CallRunner
 from skypechan.media.values import MediaFigures

@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from skypechan.gateway.lines import Due, Line, Lines
+from skypechan.gateway.line import Due, Line
+from skypechan.gateway.lines import Lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,10 @@ from skypechan.call.events import (
 )
 from skypechan.errors import CallError, CommandError, LinkError
 from skypechan.gateway.feed import Feed
-from skypechan.gateway.lines import Line, Lines, LineSettings
+from skypechan.gateway.line import Line
+from skypechan.gateway.lines import Lines
 from skypechan.gateway.people import People
+from skypechan.gateway.settings import LineSettings
 from tests.doubles.clock import FakeClock
 from tests.doubles.line_observer import DEADLINE_S, Events
 

@@ -14,7 +14,8 @@ from skypechan.call.machine import CallState
 from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.errors import CallError
 from skypechan.gateway.admission import Admission, Doors
-from skypechan.gateway.lines import Line, Lines
+from skypechan.gateway.line import Line
+from skypechan.gateway.lines import Lines
 from skypechan.gateway.runner import CallLimits, CallRunner
 from skypechan.gateway.settings import LineSettings
 from skypechan.media.engine import Engine

@@ -24,7 +24,7 @@ from skypechan.demo.parts.gateway import gateway
 from skypechan.demo.parts.ports import free_port
 from skypechan.desktop.settings import ClientSettings
 from skypechan.desktop.users import workspace
-from skypechan.gateway.lines import Line
+from skypechan.gateway.line import Line
 from skypechan.gateway.settings import LineSettings
 from tests.doubles.waiting import Changes
 from tests.system.parts import eventually

@@ -9,7 +9,7 @@ from skypechan.asterisk.pbx import Pbx
 from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.backends.echo.backend import EchoBackend
 from skypechan.gateway.exchanges import Exchange, Exchanges
-from skypechan.gateway.lines import Line
+from skypechan.gateway.line import Line
 from skypechan.gateway.settings import LineSettings
 from skypechan.gateway.snapshot import of_pbx
 from tests.doubles.clock import FakeClock

@@ -14,7 +14,8 @@ from skypechan.call.causes import HangupCause
 from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.errors import CommandError
 from skypechan.gateway.feed import Entry, Feed, Kind
-from skypechan.gateway.lines import Line, LineSettings
+from skypechan.gateway.line import Line
+from skypechan.gateway.settings import LineSettings
 from skypechan.gateway.snapshot import LinkSnapshot
 from skypechan.log import trace, wire_log
 from tests.doubles.clock import FakeClock, settle

@@ -23,7 +23,8 @@ from skypechan.clock import SystemClock
 from skypechan.errors import CallError, CommandError, LinkDownError
 from skypechan.gateway.exchanges import Exchange
 from skypechan.gateway.gateway import Gateway
-from skypechan.gateway.lines import Line, Lines
+from skypechan.gateway.line import Line
+from skypechan.gateway.lines import Lines
 from skypechan.gateway.paused import PausedLines
 from skypechan.gateway.records import RecordBook, RecordSettings
 from skypechan.gateway.settings import LineSettings

@@ -13,7 +13,7 @@ from skypechan.backends.echo.backend import EchoBackend
 from skypechan.call.machine import CallState
 from skypechan.call.record import CallRecord, Direction
 from skypechan.gateway.lamps import device_state
-from skypechan.gateway.lines import Line
+from skypechan.gateway.line import Line
 from skypechan.gateway.runner import CallLimits, CallRunner
 from skypechan.gateway.settings import LineSettings
 from skypechan.media.engine import Engine, EngineSettings

@@ -12,7 +12,8 @@ from skypechan.backends.echo.backend import EchoBackend
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink
 from skypechan.errors import CallError
-from skypechan.gateway.lines import Line, Lines
+from skypechan.gateway.line import Line
+from skypechan.gateway.lines import Lines
 from skypechan.gateway.settings import LineSettings
 from tests.doubles.clock import FakeClock, settle
 

@@ -10,8 +10,10 @@ from skypechan.backends.base import ContactRequest, Message
 from skypechan.backends.echo.backend import EchoBackend
 from skypechan.errors import CallError, CommandError, LinkDownError
 from skypechan.gateway.feed import Feed, Kind
-from skypechan.gateway.lines import Line, Lines, LineSettings
+from skypechan.gateway.line import Line
+from skypechan.gateway.lines import Lines
 from skypechan.gateway.people import People
+from skypechan.gateway.settings import LineSettings
 from tests.doubles.clock import FakeClock
 from tests.doubles.talkative import TalkativeBackend
 

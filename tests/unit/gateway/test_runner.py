@@ -33,7 +33,7 @@ from skypechan.call.events import (
 from skypechan.call.machine import CallState
 from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.errors import CallError, LinkDownError
-from skypechan.gateway.lines import Line
+from skypechan.gateway.line import Line
 from skypechan.gateway.runner import CallLimits, CallRunner
 from skypechan.gateway.settings import LineSettings
 from skypechan.media.engine import Engine, EngineSettings

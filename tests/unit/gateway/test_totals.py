@@ -6,8 +6,9 @@ import asyncio
 
 from skypechan.call.causes import HangupCause
 from skypechan.call.record import CallRecord, Direction, Side
-from skypechan.gateway.lines import Line, LineSettings
+from skypechan.gateway.line import Line
 from skypechan.gateway.runner import CallLimits, CallRunner
+from skypechan.gateway.settings import LineSettings
 from skypechan.gateway.totals import Totals
 from skypechan.media.engine import Engine, EngineSettings
 from tests.doubles.clock import FakeClock

@@ -11,7 +11,8 @@ import pytest
 from skypechan.backends.base import Capabilities, LineLeg, LineObserver, LineState
 from skypechan.call.events import EventSink
 from skypechan.errors import CallError
-from skypechan.gateway.lines import Line, Lines
+from skypechan.gateway.line import Line
+from skypechan.gateway.lines import Lines
 from skypechan.gateway.settings import LineSettings
 from skypechan.gateway.turnover import Turnover
 from tests.doubles.clock import FakeClock, settle

@@ -14,10 +14,12 @@ from skypechan.call.record import CallRecord, Direction, Side
 from skypechan.call.routes import Target
 from skypechan.errors import CallError, CommandError, SkypechanError
 from skypechan.gateway.feed import Feed
-from skypechan.gateway.lines import Line, Lines, LineSettings
+from skypechan.gateway.line import Line
+from skypechan.gateway.lines import Lines
 from skypechan.gateway.people import People
 from skypechan.gateway.reloaded import Change, LineOutcome, Reloaded
 from skypechan.gateway.selftest import Verdict
+from skypechan.gateway.settings import LineSettings
 from skypechan.gateway.snapshot import (
     CallSnapshot,
     GatewaySnapshot,
