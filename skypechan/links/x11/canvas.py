@@ -56,6 +56,7 @@ class Canvas:
         self._connection = connection
         self._screen = connection.info.roots[connection.default_screen]
         self._keyboard = Keyboard(connection)
+        self._asked: Asked[int] | None = None
         self._pens: dict[int, int] = {}
         self._font = 0
 
@@ -160,6 +161,22 @@ class Canvas:
             y=y,
             items=[{"delta": 0, "string": _latin(text)[:254]}],
         )
+
+    def understands(self, item: Any) -> bool:
+        """Tell whether what came can be taken: not a key while another map is awaited.
+
+        What is written on the keys may change at any time; who has asked for it once
+        has it asked for again here, and has to flush.
+        """
+        if isinstance(item, event.MappingNotify) and self._keyboard.is_known:
+            self._asked = self._keyboard.ask()
+        if self._asked is None or not isinstance(item, event.KeyPress):
+            return True
+        if not self._asked.answered:
+            return False
+        self._asked.answer()
+        self._asked = None
+        return True
 
     def happened(self, item: Any) -> Input | None:
         """What the user did, or None."""

@@ -49,6 +49,11 @@ class Keyboard:
         self._spare: list[int] = []
         self._lent: list[int] = []
 
+    @property
+    def is_known(self) -> bool:
+        """True once it was asked for and answered."""
+        return bool(self._keysyms)
+
     def ask(self) -> Asked[int]:
         """Ask what is written on the keys; the answer is how many there are."""
         info = self._connection.info

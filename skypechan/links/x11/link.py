@@ -311,6 +311,7 @@ class X11Link:
             self._lose("the X server cannot be understood")
         else:
             self._take(happened)
+            self._flush()
 
     def _take(self, happened: tuple[Happening, ...]) -> None:
         for item in happened:

@@ -164,6 +164,7 @@ class Server:
         self._connection: Any = _Connection(way)
         self._connection.set_error_handler(self._on_error)
         self._missing: list[WindowGone] = []
+        self._waiting: list[Any] = []
         self.canvas = Canvas(self._connection)
         self.viewer = Viewer(self._connection)
         info = self._connection.info
@@ -283,7 +284,7 @@ class Server:
         self._connection.pending_events()
         missing, self._missing = self._missing, []
         events, self._connection.event_queue = self._connection.event_queue, []
-        happened = [self._happening(item) for item in events]
+        happened = [self._happening(item) for item in self._understood(events)]
         return (*missing, *(item for item in happened if item is not None))
 
     def close(self) -> None:
@@ -294,6 +295,15 @@ class Server:
         request.ChangeWindowAttributes(
             display=self._connection, window=window, attrs={"event_mask": mask}
         )
+
+    def _understood(self, events: list[Any]) -> list[Any]:
+        """Return what can be taken now; what stands behind it waits."""
+        events, self._waiting = [*self._waiting, *events], []
+        for place, item in enumerate(events):
+            if not self.canvas.understands(item):
+                events, self._waiting = events[:place], events[place:]
+                break
+        return events
 
     def _happening(self, item: Any) -> Happening | None:
         if isinstance(item, event.ClientMessage):
