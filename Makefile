@@ -1,7 +1,7 @@
 # The commands of this checkout. Each installs first what it needs (docker/bootstrap.sh)
 # and says so on standard error; what is there is not touched.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check drill bench lock asterisk
+.PHONY: help demo test check drill bench images lock asterisk
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
@@ -44,6 +44,11 @@ bench: ## every script in benchmarks/, the quick way; results in var/bench
 		name=var/bench/$$(basename "$$script" .py); \
 		$(BIN)/python "$$script" --quick --json "$$name.json" --plot "$$name.png" $(ARGS); \
 	done
+
+images: ## build the container images into var/images and let them make a call
+	$(BOOTSTRAP) python system images
+	@sh docker/build.sh $(ARGS)
+	@SKYPECHAN_IMAGES=1 $(BIN)/pytest tests/drill/test_images.py --timeout 300
 
 lock: ## compute requirements.lock from pyproject.toml anew
 	$(BOOTSTRAP) python

@@ -24,7 +24,7 @@ log=$out/build.log
 . docker/progress.sh
 # shellcheck source=debian.sh
 . docker/debian.sh
-export BUILDAH_ISOLATION=chroot STORAGE_DRIVER="${STORAGE_DRIVER:-vfs}"
+export BUILDAH_ISOLATION=chroot
 
 # What nobody reads in a container.
 lean() {

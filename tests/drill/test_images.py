@@ -225,5 +225,6 @@ def statuses_below(pid: int) -> list[dict[str, str]]:
     """/proc/PID/status of a process and of all that descend from it."""
     text = Path(f"/proc/{pid}/status").read_text()
     found = [dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)]
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")  # whichever thread has them
+    children = [child for task in tasks for child in task.read_text().split()]
     return found + [one for child in children for one in statuses_below(int(child))]
