@@ -86,16 +86,15 @@ class QueueModel:
         standing: npt.NDArray[np.bool_] = self._untaken_s[rows] > 0
         return standing
 
-    def untaken(self, rows: Rows, seconds: Float64) -> None:
-        """So much of all that was written is not taken yet."""
+    def untaken(self, rows: Rows, seconds: Float64, clock_s: Float64) -> None:
+        """So much of all that was written is not taken when they show `clock_s`.
+
+        When they show less than they did, it is what is known by now.
+        """
+        self._played(rows, np.maximum(clock_s, self._clock_s[rows]))
         level_s = self._level_s[rows] + self._untaken_s[rows] - seconds
         self._level_s[rows] = np.maximum(level_s, 0)
         self._untaken_s[rows] = seconds
-
-    def taken(self, rows: Rows, clock_s: Float64) -> None:
-        """All was taken when the receivers' clocks showed `clock_s`."""
-        self._played(rows, np.maximum(clock_s, self._clock_s[rows]))
-        self.untaken(rows, np.zeros(len(rows)))
 
     def least_s(self, rows: Rows) -> Float64:
         """The least that was left before a write in the last seconds, or nothing."""

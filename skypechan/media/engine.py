@@ -143,7 +143,7 @@ class Engine:
     def _keep_time(self, now_s: float) -> None:
         """Steer each call, and four times a second look at the clocks of a quarter."""
         if self.settings.follow_line_clock:
-            self._hot.pbx_timing.steer(self._rows)
+            self._hot.pbx_timing.steer(self._rows, now_s)
         self._ticks += 1
         quarter, left = divmod(self._ticks, _TICKS_A_QUARTER)
         rows = self._rows[self._rows % 4 == quarter % 4]

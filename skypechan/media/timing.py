@@ -203,10 +203,7 @@ class Timing:
         """Take note of what was sent to the receivers of `rows`."""
         self._see_who_goes_on(rows, now_s)
         self.queue.written(rows, seconds, self._receiver.clock_s(rows, now_s))
-        silent = self._receiver.behind_s(rows, now_s) > _SILENT_S
-        if silent.any():
-            sent_s = np.broadcast_to(seconds, len(rows))
-            self._see_who_stands(rows[silent], sent_s[silent], now_s)
+        self._see_who_stands(rows, seconds, now_s)
         self._written_s[rows] = now_s
 
     def _see_who_goes_on(self, rows: Rows, now_s: float) -> None:
@@ -215,18 +212,25 @@ class Timing:
         if standing.size:
             clock = self._receiver
             back = standing[clock.behind_s(standing, now_s) <= _SILENT_S]
-            self.queue.taken(back, clock.clock_s(back, clock.returned_s[back]))
+            back_s = clock.clock_s(back, clock.returned_s[back])
+            self.queue.untaken(back, np.zeros(len(back)), back_s)
 
-    def _see_who_stands(self, rows: Rows, sent_s: Float64, now_s: float) -> None:
+    def _see_who_stands(
+        self, rows: Rows, sent_s: Float64 | float, now_s: float
+    ) -> None:
         """Of silent receivers those who left what was sent before stand still.
 
         Nobody can have taken what has only just been sent.
         """
+        asked = self._receiver.behind_s(rows, now_s) > _SILENT_S
+        if not asked.any():
+            return
         settled = now_s - self._written_s[rows] > _TAKEN_S
-        asked = self.queue.standing(rows) | settled
-        rows, sent_s = rows[asked], sent_s[asked]
+        asked &= settled | self.queue.standing(rows)
+        sent_s, rows = np.broadcast_to(sent_s, len(rows))[asked], rows[asked]
         unread_s = np.array([self._unread_s(row) for row in rows.tolist()])
-        self.queue.untaken(rows, np.where(unread_s > sent_s, unread_s, 0))
+        untaken_s = np.where(unread_s > sent_s, unread_s, 0)
+        self.queue.untaken(rows, untaken_s, self._receiver.clock_s(rows, now_s))
 
     def shorten(
         self, rows: Rows, pcm: Int16, counts: Counts, rate_hz: int, now_s: float
@@ -252,8 +256,9 @@ class Timing:
 
     # Once in a while.
 
-    def steer(self, rows: Rows) -> None:
+    def steer(self, rows: Rows, now_s: float) -> None:
         """Choose the ratio to the receivers' clocks. For each frame's time."""
+        self._see_who_stands(rows, 0.0, now_s)
         self.queue.steer(rows, self._receiver.drift(rows) - self.clock.drift(rows))
 
     def refit(self, rows: Rows, now_s: float) -> None:

@@ -8,6 +8,7 @@ import pytest
 from skypechan.audio.queue import QueueModel
 
 ONE = np.zeros(1, np.intp)
+NOTHING = np.zeros(1)
 FRAME_S = 0.020
 
 
@@ -84,11 +85,11 @@ def test_what_a_receiver_left_while_it_stood_still_is_in_its_queue_afterwards() 
         now_s += FRAME_S
     for turn in range(5):
         model.written(ONE, FRAME_S, np.array([now_s]))
-        model.untaken(ONE, np.array([FRAME_S * (turn + 1)]))
+        model.untaken(ONE, np.array([FRAME_S * (turn + 1)]), np.array([now_s]))
         now_s += FRAME_S
     assert model.standing(ONE)[0]
     assert model.level_s(ONE, np.array([now_s]))[0] == 0
-    model.taken(ONE, np.array([now_s - 0.005]))
+    model.untaken(ONE, NOTHING, np.array([now_s - 0.005]))
     assert not model.standing(ONE)[0]
     assert model.level_s(ONE, np.array([now_s]))[0] == pytest.approx(0.095)
 
@@ -96,9 +97,9 @@ def test_what_a_receiver_left_while_it_stood_still_is_in_its_queue_afterwards() 
 def test_a_receiver_that_has_taken_all_owes_nothing_twice() -> None:
     model = started()
     model.written(ONE, 0.020, np.array([0.0]))
-    model.untaken(ONE, np.array([0.0]))
+    model.untaken(ONE, NOTHING, np.array([0.0]))
     assert model.level_s(ONE, np.array([0.005]))[0] == pytest.approx(0.015)
     model.written(ONE, 0.020, np.array([0.010]))
-    model.untaken(ONE, np.array([0.020]))
-    model.taken(ONE, np.array([0.005]))  # earlier than what is known
+    model.untaken(ONE, np.array([0.020]), np.array([0.010]))
+    model.untaken(ONE, NOTHING, np.array([0.005]))  # earlier than what is known
     assert model.level_s(ONE, np.array([0.010]))[0] == pytest.approx(0.030)

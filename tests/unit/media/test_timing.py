@@ -62,7 +62,7 @@ class Call:
                 self.send(frame[None].copy())
             if self.now_s - self.came_s > SETTINGS.gap_ms / 1000:
                 self.timing.paused(ROW)
-            self.timing.steer(ROW)
+            self.timing.steer(ROW, self.now_s)
             if self.now_s >= self.second_s:
                 self.timing.refit(ROW, self.now_s)
                 self.second_s += 1
