@@ -52,6 +52,8 @@ class ClockFit:
         """The same of 99.9 %."""
         self.arrived_s = np.zeros(capacity)
         """When audio came last."""
+        self.begun_s = np.zeros(capacity)
+        """When a part of a frame came last, if that is told."""
         self.returned_s = np.zeros(capacity)
         """When audio last came behind a silence."""
         self.is_judged = np.zeros(capacity, np.bool_)
@@ -151,6 +153,12 @@ class ClockFit:
         """The sources have paused: what comes next is on time, whenever it comes."""
         self.is_paused[rows] = True
         self._least_late_s[rows] = np.inf
+
+    def silent_s(self, rows: Rows, now_s: float) -> Float64:
+        """How long nothing has come."""
+        heard_s = np.maximum(self.arrived_s[rows], self.begun_s[rows])
+        silent_s: Float64 = now_s - heard_s
+        return silent_s
 
     def behind_s(self, rows: Rows, now_s: float) -> Float64:
         """How long ago the last audio that came was due to come; 0 if it is early."""

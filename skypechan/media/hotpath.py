@@ -69,6 +69,7 @@ class HotPath:
     ) -> None:
         capacity = settings.most_calls
         self._time = time
+        self._begin_s = time()  # of the pass
         self._lose = lose
         self._take_message = take_message
         self._follows = settings.follow_line_clock
@@ -99,7 +100,7 @@ class HotPath:
 
     def run_pass(self) -> None:
         """Take one turn of all that is ready. To be called when `gate` is readable."""
-        begin_s = self._time()
+        begin_s = self._begin_s = self._time()
         for port, events in self.ports.ready():
             try:
                 port.handle(events)
@@ -138,6 +139,8 @@ class HotPath:
         """Read once what the line says."""
         if call.line_inlet.receive():
             self._whole_from_line[call.start.pbx_rate_hz].append(call.row)
+        else:
+            self.line_timing.clock.begun_s[call.row] = self._begin_s
 
     def receive_from_pbx(self, call: Call) -> None:
         """Read once what Asterisk sends."""

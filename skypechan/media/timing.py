@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from skypechan.audio.concealment import crossfaded, spliced
 from skypechan.audio.drift import ClockFit
@@ -25,7 +26,8 @@ from skypechan.media.settings import EngineSettings
 _LATE_S = 0.010
 _DUE_S = 0.0005  # what is due this soon need not wait for a timer of its own
 _MISSED_S = 0.040
-_SILENT_S = 0.021  # behind the last frame of 20 ms, if it does not wait for its time
+_SILENT_S = 0.011  # a client sends each 10 ms
+_BEHIND_S = 0.021  # behind the last frame of 20 ms, when it came late itself
 _TAKEN_S = 0.005  # a receiver that goes has taken by then what it was sent
 _SEAM_S = 0.004
 _MOST_PILED_S = 0.300  # even of what comes in its pace
@@ -206,12 +208,17 @@ class Timing:
         self._see_who_stands(rows, seconds, now_s)
         self._written_s[rows] = now_s
 
+    def _seems_to_stand(self, rows: Rows, now_s: float) -> npt.NDArray[np.bool_]:
+        seems = self._receiver.silent_s(rows, now_s) > _SILENT_S
+        seems |= self._receiver.behind_s(rows, now_s) > _BEHIND_S
+        return seems
+
     def _see_who_goes_on(self, rows: Rows, now_s: float) -> None:
         """Of receivers that stood still, those who speak again have taken all."""
         standing = rows[self.queue.standing(rows)]
         if standing.size:
             clock = self._receiver
-            back = standing[clock.behind_s(standing, now_s) <= _SILENT_S]
+            back = standing[~self._seems_to_stand(standing, now_s)]
             back_s = clock.clock_s(back, clock.returned_s[back])
             self.queue.untaken(back, np.zeros(len(back)), back_s)
 
@@ -222,7 +229,7 @@ class Timing:
 
         Nobody can have taken what has only just been sent.
         """
-        asked = self._receiver.behind_s(rows, now_s) > _SILENT_S
+        asked = self._seems_to_stand(rows, now_s)
         if not asked.any():
             return
         settled = now_s - self._written_s[rows] > _TAKEN_S
