@@ -18,6 +18,8 @@ from skypechan.desktop.process import Process, Program
 
 CHECKOUT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.timeout(180)  # all in all some seconds; many files, though
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
