@@ -33,6 +33,7 @@ from skypechan.desktop.supervisor import Supervisor
 from skypechan.errors import CommandError, ConfigError
 from skypechan.gateway.exchanges import Exchange
 from skypechan.gateway.gateway import Gateway
+from skypechan.gateway.housekeeping import housekeeping
 from skypechan.gateway.line import Line
 from skypechan.gateway.lines import Lines
 from skypechan.gateway.paused import PausedLines
@@ -137,7 +138,11 @@ async def run(config: Config) -> None:
             # What lives now lives for good: no collection has to walk through it.
             gc.collect()
             gc.freeze()
-            async with reporting(manager, gateway.snapshot, engine.is_alive, clock):
+            ready, is_idle = lambda: gateway.lines_ready, lambda: gateway.is_idle
+            async with (
+                reporting(manager, gateway.snapshot, engine.is_alive, clock),
+                housekeeping(clock, ready, is_idle),
+            ):
                 reloading = _reload_for_ever(gateway, hung_up, manager, clock)
                 await _serve_calls(gateway, manager, reloading)
 

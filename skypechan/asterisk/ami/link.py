@@ -63,6 +63,7 @@ _log = logging.getLogger(__name__)
 _MOST_MESSAGE_CHARACTERS = 1 << 20
 _MOST_UNSENT_BYTES = 1 << 20
 _MISSED_PINGS = 2
+_READ_BYTES = 4096  # some eight events: a millisecond of work
 # An Asterisk that starts again is found within a second.
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.25, 1.0
 BRIEF_S = 1.0
@@ -131,6 +132,8 @@ class _Manager(panoramisk.Manager):  # type: ignore[misc]  # panoramisk has no t
         if not f.cancelled() and f.exception() is None:
             super().connection_made(f)
             self.pinger.cancel()
+            # Events come in crowds; between reads the audio of calls has its turn.
+            self.protocol.transport.max_size = _READ_BYTES
 
     def connection_lost(self, exc: object) -> None:
         """Do nothing: the link's owner sees the protocol's `lost`."""
