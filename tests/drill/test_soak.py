@@ -12,24 +12,17 @@ import asyncio
 import os
 import statistics
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 import pytest
 
-from skypechan.asterisk.ami.link import AmiLink, LinkState
-from skypechan.asterisk.ami.messages import ChannelEnded, Event, Hangup, Originate
-from skypechan.clock import SystemClock
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.desktop.process import Process
 from skypechan.desktop.users import workspace
-from skypechan.errors import CommandError
-from tests.doubles.pbx_driver import settings_for
-from tests.doubles.waiting import Changes
+from tests.doubles.caller import DIALPLAN, LOGIN, MODULES, Caller
 from tests.drill.usage import Use, use_of, watched_gateway
 from tests.system.parts import CHECKOUT, eventually
 
@@ -48,20 +41,6 @@ MORE_DELAY_MS = 5.0
 LEAST_FRAMES = 0.999
 
 SAMPLE = CHECKOUT / "asterisk-conf"
-LOGIN = """
-[operator]
-secret = @AMI_SECRET@
-read = call
-write = call,originate
-"""
-DIALPLAN = """
-[soak]
-exten => talk,1,Answer()
- same => n,Milliwatt()
-exten => brief,1,Hangup(16)
-exten => line,1,Gosub(skypechan,dial,1(RR/echo,30))
- same => n,Hangup(${SKYPECHAN_CAUSE})
-"""
 CONFIG = """\
 [asterisk]
 ami = "{host}:{ami_port}"
@@ -77,64 +56,12 @@ backend = "echo"
 """
 
 
-class Operator:
-    """Has Asterisk make calls, and hears of their ends."""
-
-    def __init__(self, asterisk: LocalAsterisk) -> None:
-        settings = settings_for(asterisk, ami_username="operator")
-        self._link = AmiLink(settings, SystemClock())
-        self._changes = Changes()
-        self._numbers = count(1)
-        self._live: set[str] = set()
-        self._link.on_state = self._changes.notify
-        self._link.on_event = self._take
-
-    def _take(self, event: Event) -> None:
-        if isinstance(event, ChannelEnded):
-            self._live.discard(event.channel.uniqueid)
-            self._changes.notify()
-
-    async def call(self, extension: str) -> str:
-        """Call a line; when it answers, `extension` runs. Returns the channel's id."""
-        number = next(self._numbers)
-        ids = (f"soak-{number}-1", f"soak-{number}-2")
-        self._live.update(ids)
-        channel = "Local/line@soak"
-        calling = Originate(channel, "soak", extension, "slin16", 30_000, ids)
-        await self._link.send(calling)
-        return ids[0]
-
-    async def hang_up(self, channel: str) -> None:
-        """End a call; harmless when it has ended."""
-        try:
-            await self._link.send(Hangup(channel, 16))
-        except CommandError:
-            return
-
-    async def all_ended(self, within_s: float) -> None:
-        """Return when no channel of our calls is left."""
-        await self._changes.until(lambda: not self._live, within_s, "end of all calls")
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Be there meanwhile."""
-        task = asyncio.create_task(self._link.run())
-        try:
-            await self._changes.until(
-                lambda: self._link.state is LinkState.UP, 10, "operator's AMI link"
-            )
-            yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-
-
 @dataclass(slots=True)
 class Soak:
     """Gateway, Asterisk, and what the gateway has used so far."""
 
     gateway: Gateway
-    operator: Operator
+    caller: Caller
     uses: list[Use] = field(default_factory=list)
 
     async def measure(self) -> Use:
@@ -163,8 +90,7 @@ async def soak() -> AsyncIterator[Soak]:
         files = {
             "manager.conf": (SAMPLE / "manager.conf.in").read_text() + LOGIN,
             "extensions.conf": (SAMPLE / "extensions.conf").read_text() + DIALPLAN,
-            "modules.conf": (SAMPLE / "modules.conf").read_text()
-            + "load = app_milliwatt.so\n",
+            "modules.conf": (SAMPLE / "modules.conf").read_text() + MODULES,
         }
         found = installation(CHECKOUT, os.environ)
         asterisk = LocalAsterisk(found, folder / "asterisk", SAMPLE, files=files)
@@ -178,16 +104,16 @@ async def soak() -> AsyncIterator[Soak]:
             )
             config += "".join(LINE.format(number=number) for number in range(LINES))
             program = watched_gateway(folder / "gateway", config)
-            operator = Operator(asterisk)
-            async with await Process.start(program) as process, operator.running():
+            caller = Caller(asterisk)
+            async with await Process.start(program) as process, caller.running():
                 gateway = Gateway(process, f"http://{HOST}:{web_port}")
                 await gateway.ready()
-                yield Soak(gateway, operator)
+                yield Soak(gateway, caller)
 
 
 async def _talking(soak: Soak, calls: int) -> list[str]:
     """Make calls, and return their channels when all of them talk."""
-    channels = [await soak.operator.call("talk") for _ in range(calls)]
+    channels = [await soak.caller.talk() for _ in range(calls)]
     live: list[dict[str, Any]] = []
 
     async def joined() -> bool:
@@ -201,8 +127,8 @@ async def _talking(soak: Soak, calls: int) -> list[str]:
 
 async def _end(soak: Soak, channels: list[str]) -> None:
     for channel in channels:
-        await soak.operator.hang_up(channel)
-    await soak.operator.all_ended(30)
+        await soak.caller.hang_up(channel)
+    await soak.caller.all_ended(30)
     await soak.gateway.idle(30)
 
 
@@ -230,6 +156,7 @@ async def test_calls_that_talk_for_long_lose_nothing_and_nothing_grows(
     for _ in range(SAMPLES):
         await asyncio.sleep(seconds / SAMPLES)
         last = await soak.gateway.calls()
+        assert len(last) == CALLS, "\n".join(soak.gateway.process.lines[-40:])
         uses.append(await soak.measure())
         delays_ms.append(_delay_ms(last))
         if FULL:
@@ -275,8 +202,8 @@ async def test_short_calls_one_after_another_leave_their_records_and_nothing_els
     for number in range(1, SHORT_CALLS + 1):
         if FULL and loop.time() - begun_s > drill_s:
             break
-        await soak.operator.call("brief")
-        await soak.operator.all_ended(30)
+        await soak.caller.ring()
+        await soak.caller.all_ended(30)
         made = number
         if number == warm_up:
             await soak.gateway.idle(30)

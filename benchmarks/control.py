@@ -1,0 +1,115 @@
+"""How long the event loop is kept from audio by all that is not audio.
+
+    .venv/bin/python benchmarks/control.py [--quick] [--json FILE] [--plot FILE]
+
+The method is told in benchmarks/README.md. The table goes to standard output, progress
+to standard error. Exit status: 0 measured, 1 something went wrong (one sentence says
+what), 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.parts.control_report import Phase, text, write_plot
+from benchmarks.parts.lines_house import LinesHouse, lines_house
+from benchmarks.parts.machine import Load, machine
+from benchmarks.parts.report import can_plot
+from benchmarks.parts.works import WORKS, busy_with
+from skypechan.demo.report import tell
+from skypechan.errors import SkypechanError
+
+_DBUS, _X11, _CALLS, _SECONDS = 200, 64, 20, 10.0
+_QUICK_DBUS, _QUICK_X11, _QUICK_CALLS, _QUICK_SECONDS = 20, 4, 5, 3.0
+_TALK_S = 60.0
+_INTERRUPTED = 130
+
+
+def arguments() -> argparse.Namespace:
+    """Return what was asked for; exits with 2 for nonsense."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--dbus", type=int, help=f"lines (default {_DBUS})")
+    parser.add_argument("--x11", type=int, help=f"lines (default {_X11})")
+    parser.add_argument("--calls", type=int, help=f"that talk (default {_CALLS})")
+    parser.add_argument("--seconds", type=float, help=f"a part (default {_SECONDS:g})")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw PNG and SVG")
+    parser.add_argument("--quick", action="store_true", help="about half a minute")
+    chosen = parser.parse_args()
+    usual = (_DBUS, _X11, _CALLS, _SECONDS)
+    quick = (_QUICK_DBUS, _QUICK_X11, _QUICK_CALLS, _QUICK_SECONDS)
+    names = ("dbus", "x11", "calls", "seconds")
+    for name, value in zip(names, quick if chosen.quick else usual, strict=True):
+        if getattr(chosen, name) is None:
+            setattr(chosen, name, value)
+    if chosen.dbus + chosen.x11 <= chosen.calls or min(chosen.dbus, chosen.x11) < 0:
+        parser.error("there must be more lines than calls that talk")
+    if chosen.calls < 1 or not 1 <= chosen.seconds <= 600:
+        parser.error("--calls must be 1 or more, --seconds from 1 to 600")
+    for file in (chosen.json, chosen.plot):
+        if file is not None and not file.absolute().parent.is_dir():
+            parser.error(f"there is no folder {file.parent}")
+    return chosen
+
+
+async def measured(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Measure each kind of work. Raises SkypechanError and its like."""
+    before = Load.start()
+    tell(f"control: starting {chosen.dbus} D-Bus and {chosen.x11} X11 lines ...")
+    async with lines_house(chosen.dbus, chosen.x11) as at:
+        await at.slices()
+        phases = [await _phase(at, "no call", "", chosen.seconds)]
+        tell(f"control: {chosen.calls} calls begin to talk ...")
+        for _ in range(chosen.calls):
+            await at.caller.talk()
+        await at.talking(chosen.calls, _TALK_S)
+        await at.slices()
+        for name in WORKS:
+            phases += [await _phase(at, f"calls, {name}", name, chosen.seconds)]
+    return {
+        "benchmark": "control",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "options": {k: getattr(chosen, k) for k in ("dbus", "x11", "calls", "seconds")},
+        "machine": machine(),
+        "load": before.since(),
+        "phases": [phase.as_json() for phase in phases],
+    }
+
+
+async def _phase(at: LinesHouse, title: str, work: str, seconds: float) -> Phase:
+    tell(f"control: {title} ...")
+    done = await busy_with(at, work, seconds)
+    return Phase(title, done, seconds, await at.slices())
+
+
+def main() -> int:
+    """Measure and tell."""
+    chosen = arguments()
+    try:
+        results = asyncio.run(measured(chosen))
+    except KeyboardInterrupt:
+        tell("control: interrupted")
+        return _INTERRUPTED
+    except (SkypechanError, AssertionError, TimeoutError, OSError) as error:
+        tell(f"control: {error or type(error).__name__}")
+        return 1
+    print(text(results))
+    if chosen.json:
+        chosen.json.write_text(json.dumps(results, indent=1) + "\n")
+    if chosen.plot and can_plot():
+        write_plot(results, chosen.plot)
+    elif chosen.plot:
+        tell("control: no plot: matplotlib is not installed (the extra `bench`)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

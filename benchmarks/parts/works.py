@@ -1,0 +1,66 @@
+"""What a gateway has to do beside audio, as often as a bad day has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+
+from benchmarks.parts.lines_house import LinesHouse
+
+Work = Callable[[LinesHouse, aiohttp.ClientSession], Awaitable[None]]
+
+_HAND_S = 0.001
+"""How much earlier than the turn of the clock a wait may end."""
+
+
+async def _nothing(_at: LinesHouse, _session: aiohttp.ClientSession) -> None:
+    return
+
+
+async def _call_set_up(at: LinesHouse, _session: aiohttp.ClientSession) -> None:
+    await at.caller.ring()
+
+
+async def _metrics(at: LinesHouse, session: aiohttp.ClientSession) -> None:
+    await _get(at, session, "/metrics")
+
+
+async def _page(at: LinesHouse, session: aiohttp.ClientSession) -> None:
+    for path in ("/", "/api/status", "/api/lines", "/api/calls", "/api/records"):
+        await _get(at, session, path)
+
+
+async def _get(at: LinesHouse, session: aiohttp.ClientSession, path: str) -> None:
+    async with session.get(at.gateway.url + path) as answer:
+        await answer.read()
+
+
+async def _all(at: LinesHouse, session: aiohttp.ClientSession) -> None:
+    await asyncio.gather(
+        _call_set_up(at, session), _metrics(at, session), _page(at, session)
+    )
+
+
+WORKS: dict[str, tuple[Work, float]] = {
+    "nothing else": (_nothing, 1.0),
+    "5 set-ups a second": (_call_set_up, 5.0),
+    "2 scrapes a second": (_metrics, 2.0),
+    "2 pages a second": (_page, 2.0),
+    "all of it": (_all, 2.0),
+}
+"""Each kind of work, and how often a second."""
+
+
+async def busy_with(at: LinesHouse, name: str, seconds: float) -> int:
+    """Do a work for so long; return how often it was done."""
+    work, a_second = WORKS.get(name, (_nothing, 1.0))
+    loop, done = asyncio.get_running_loop(), 0
+    begun_s = loop.time()
+    async with aiohttp.ClientSession() as session:
+        while loop.time() < begun_s + seconds - _HAND_S:
+            await work(at, session)
+            done += 1
+            await asyncio.sleep(max(0.0, begun_s + done / a_second - loop.time()))
+    return done
