@@ -60,8 +60,7 @@ class ClockFit:
         """Whether enough has come to call a source rough or not."""
         self.is_paused = np.ones(capacity, np.bool_)
         """Whether nothing has come yet, or not since `pause`."""
-        self._started_s = np.zeros(capacity)
-        self._received_s = np.zeros(capacity)
+        self._spoken_s = np.zeros(capacity)  # when what came is over, by our clock
         self._line_s = np.zeros(capacity)  # the line's height at `_fitted_s`
         self._slope = np.zeros(capacity)
         self._fitted_s = np.zeros(capacity)
@@ -78,12 +77,12 @@ class ClockFit:
     def reset(self, row: int, now_s: float) -> None:
         """Start a source of which nothing has come."""
         for table in (
-            *(self.lateness_s, self.outlier_s, self._received_s, self._line_s),
+            *(self.lateness_s, self.outlier_s, self._line_s),
             *(self._slope, self._moved_s, self._landing_s, self._histogram),
             self.is_judged,
         ):
             table[row] = 0
-        self._started_s[row] = self._fitted_s[row] = now_s
+        self._spoken_s[row] = self._fitted_s[row] = now_s
         self.arrived_s[row] = -np.inf
         self._lowest_s[row] = self._least_late_s[row] = np.inf
         self._minima_s[row] = np.nan
@@ -91,27 +90,28 @@ class ClockFit:
 
     def note(self, rows: Rows, seconds: float, now_s: float) -> Float64:
         """Take note that `seconds` of audio came for `rows`; how late it was."""
-        self._received_s[rows] += seconds
-        lag_s = now_s - self._started_s[rows] - self._received_s[rows]
+        spoken_s = self._spoken_s[rows] + seconds
+        self._spoken_s[rows] = spoken_s
+        lag_s = now_s - spoken_s
         line_s = self._line_s[rows]
         line_s += self._slope[rows] * (now_s - self._fitted_s[rows])
         late_s: Float64 = lag_s - line_s
         moving = late_s < 0
         moving |= self.is_paused[rows]
         moving |= self._has_lost(rows, late_s, now_s)
-        if moving.any():
+        if np.count_nonzero(moving):
             chosen = rows[moving]
             move_s = np.minimum(late_s[moving], self._least_late_s[chosen])
             self._move(chosen, move_s, now_s)
             late_s[moving] -= move_s
         lower = lag_s < self._lowest_s[rows]
-        if lower.any():
+        if np.count_nonzero(lower):
             self._lowest_s[rows[lower]] = lag_s[lower]
             self._lowest_at_s[rows[lower]] = now_s
         bins = (late_s * (1 / _BIN_S)).astype(np.intp)
         since_s = now_s - self.arrived_s[rows]
         returned = since_s > seconds + _SILENCE_S
-        if returned.any():
+        if np.count_nonzero(returned):
             self.returned_s[rows[returned]] = now_s
         # What comes at once behind a late arrival is the same event.
         counted = (bins < _BINS) & (since_s > seconds / 2)
@@ -124,10 +124,12 @@ class ClockFit:
     ) -> npt.NDArray[np.bool_]:
         """Which are late for good: what a stall held back comes faster than that."""
         late = late_s > self.lateness_s[rows] + _LOST_S
-        if not late.any() and not np.isfinite(self._least_late_s[rows]).any():
+        least_s = self._least_late_s[rows]
+        known = least_s < np.inf
+        if not np.count_nonzero(late | known):
             return late
-        least_s = np.minimum(self._least_late_s[rows], late_s)
-        first = late & ~np.isfinite(self._least_late_s[rows])
+        least_s = np.minimum(least_s, late_s)
+        first = late & ~known
         self._late_since_s[rows[first]] = now_s
         self._least_late_s[rows] = np.where(late, least_s, np.inf)
         return late & (now_s - self._late_since_s[rows] > _LOST_AFTER_S)
@@ -162,7 +164,7 @@ class ClockFit:
 
     def behind_s(self, rows: Rows, now_s: float) -> Float64:
         """How long ago the last audio that came was due to come; 0 if it is early."""
-        lag_s = now_s - self._started_s[rows] - self._received_s[rows]
+        lag_s = now_s - self._spoken_s[rows]
         line_s = self._line_s[rows]
         line_s += self._slope[rows] * (now_s - self._fitted_s[rows])
         behind_s: Float64 = np.maximum(lag_s - line_s, 0)

@@ -65,31 +65,38 @@ class Gain:
     def process(self, rows: Rows, samples: Float32) -> npt.NDArray[np.intp] | None:
         """Apply to `[k, n]` of calls `rows`, in place.
 
-        Returns how many samples of each row were limited, None where no row was
-        busy: the usual case.
+        Returns how many samples of each row were limited, None where none was: the
+        usual case.
         """
         busy = self._busy[rows]
-        if not busy.any():
+        count = np.count_nonzero(busy)
+        if not count:
             return None
-        if busy.all():
+        if count == len(rows):
             return self._apply(rows, samples)
         chosen = np.flatnonzero(busy)
-        limited = np.zeros(len(rows), np.intp)
         louder = samples[chosen]
-        limited[chosen] = self._apply(rows[chosen], louder)
+        acting = self._apply(rows[chosen], louder)
         samples[chosen] = louder
+        if acting is None:
+            return None
+        limited = np.zeros(len(rows), np.intp)
+        limited[chosen] = acting
         return limited
 
-    def _apply(self, rows: Rows, samples: Float32) -> npt.NDArray[np.intp]:
+    def _apply(self, rows: Rows, samples: Float32) -> npt.NDArray[np.intp] | None:
         current, target = self._current[rows], self._target[rows]
-        if (current == target).all():  # a ramp of ones costs ten times as much
-            samples *= target[:, None]
-        else:
+        if np.count_nonzero(current != target):
             change = (target - current)[:, None] * _ramp(samples.shape[1])
             samples *= current[:, None] + change
             self._current[rows] = target
-        boosted = np.maximum(current, target) > 1
-        limited = self._limit(rows, samples, boosted)
+        else:  # a ramp of one gain takes ten times as long
+            samples *= target[:, None]
+        loudest = max(samples.max(), -samples.min())
+        if loudest <= CEILING and not np.count_nonzero(self._reduction[rows]):
+            self._busy[rows] = target != 1
+            return None
+        limited = self._limit(rows, samples, np.maximum(current, target) > 1)
         self._busy[rows] = (target != 1) | (self._reduction[rows] > 0)
         return limited
 
@@ -98,9 +105,6 @@ class Gain:
     ) -> npt.NDArray[np.intp]:
         """Turn down what is too loud; only boosted rows start, all may release."""
         count, length = samples.shape
-        loudest = max(samples.max(), -samples.min())
-        if loudest <= CEILING and not self._reduction[rows].any():
-            return np.zeros(count, np.intp)  # the usual case
         blocks = -(-length // self._block)
         padded = np.zeros((count, blocks * self._block), np.float32)
         np.abs(samples, out=padded[:, :length])

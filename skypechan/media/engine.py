@@ -76,6 +76,11 @@ class Engine:
         """Tell whether audio is worked on; without a call there is none to work on."""
         return self._ticker.is_alive
 
+    @property
+    def window_s(self) -> float:
+        """How long frames are gathered at present: 0 unless there is much to do."""
+        return self._hot.window.seconds
+
     def _pass(self) -> None:
         self._hot.run_pass()
         self._await_due()

@@ -43,7 +43,7 @@ class Flow:
     def arrived(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
         """Take note of `[k, n]` that came for `rows`; fades in what follows a pause."""
         quiet = self._quiet[rows]
-        if quiet.any():
+        if np.count_nonzero(quiet):
             returning = pcm[quiet]
             fade_in(returning, rate_hz)
             pcm[quiet] = returning

@@ -75,7 +75,7 @@ class HotPath:
         self._follows = settings.follow_line_clock
         self.ports = Ports()
         self.gate = Gate(self.ports.fileno())
-        self._window = Window()
+        self.window = Window()
         self.calls: dict[int, Call] = {}  # by row
         self.pbx_outlets: list[Outlet | None] = [None] * capacity
         self.line_outlets: list[Outlet | None] = [None] * capacity
@@ -129,7 +129,7 @@ class HotPath:
     def _wait(self, begin_s: float) -> None:
         """Let nothing bring the next pass before its time, unless this one was idle."""
         end_s, again = self._time(), self.ports.any_ready_again
-        next_s = self._window.next_s(begin_s, end_s, again=again)
+        next_s = self.window.next_s(begin_s, end_s, again=again)
         if self.ports.any_ready and next_s > end_s:
             self.gate.shut_until(next_s)
         else:

@@ -111,18 +111,23 @@ class Timing:
         seconds = pcm.shape[1] / rate_hz
         arrived_s, begins = self.clock.arrived_s[rows], self.clock.is_paused[rows]
         late_s = self.clock.note(rows, seconds, now_s)
-        self._late[rows] += late_s > _LATE_S
+        late = late_s > _LATE_S
+        if np.count_nonzero(late):
+            self._late[rows] += late
         clock_s = self._receiver.clock_s(rows, now_s)
-        if begins.any():
+        if np.count_nonzero(begins):
             self._began_s[rows[begins]] = now_s
             self.queue.begin(rows[begins], clock_s[begins])
         level_s = self.queue.level_s(rows, clock_s)
-        piled_up = level_s > self._spared_s(rows, now_s) + self.queue.starved_s[rows]
         special = self._special[rows]
+        perhaps = level_s > _FIRST_SHARE * self._backlog_s
+        if not np.count_nonzero(special | perhaps):
+            return rows, pcm  # the usual case
+        piled_up = level_s > self._spared_s(rows, now_s) + self.queue.starved_s[rows]
         at_once = now_s - arrived_s < seconds / 2
         piled_up &= at_once | special | (level_s > _MOST_PILED_S)
         special |= piled_up
-        if not special.any():
+        if not np.count_nonzero(special):
             return rows, pcm
         kept = np.ones(len(rows), np.bool_)
         for i in np.flatnonzero(special).tolist():
