@@ -44,6 +44,18 @@ class Cell:
         return self._median(lambda run: run.gateway_cpu_ms)
 
     @property
+    def kernel_share(self) -> float:
+        """What of it goes into system calls, which no language saves."""
+        return self._median(lambda run: run.gateway_kernel_share)
+
+    @property
+    def window_ms(self) -> float | None:
+        """How long our engine gathered frames at the end of a run."""
+        if not all("window_ms" in run.engine for run in self.runs):
+            return None
+        return self._median(lambda run: run.engine["window_ms"])
+
+    @property
     def load_cpu_ms(self) -> float:
         """What the load itself cost, likewise."""
         return self._median(lambda run: run.load_cpu_ms)
@@ -184,10 +196,11 @@ def _memory_rows(ours: Cells, others: Mapping[str, Cells]) -> list[Row]:
 def text(results: Results) -> str:
     """Return every table, and what a reader must know of the run."""
     head = (
-        "| calls | gateway | CPU, ms/s a call | C relay = 1 | p50, ms | p99, ms "
-        "| lost | late | memory, MB | load's CPU, ms/s a call |"
+        "| calls | gateway | CPU, ms/s a call | C relay = 1 | of it in the kernel "
+        "| window, ms | p50, ms | p99, ms | lost | late | memory, MB "
+        "| load's CPU, ms/s a call |"
     )
-    lines = [head, "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|"]
+    lines = [head, "|---:|---|" + "---:|" * 10]
     lines += [_line(cell, results.of(FLOOR).get(cell.calls)) for cell in results.cells]
     table = as_table(targets(results))
     return "\n".join([table, "", *lines, "", *_notes(results)])
@@ -200,8 +213,10 @@ def _line(cell: Cell, floor: Cell | None) -> str:
     cpu = "-" if cell.is_saturated else f"{cell.cpu_ms:.2f}"
     is_comparable = floor and not cell.is_saturated and not floor.is_saturated
     ratio = f"{cell.cpu_ms / floor.cpu_ms:.2f}" if floor and is_comparable else "-"
+    window = "-" if cell.window_ms is None else f"{cell.window_ms:g}"
     return (
         f"| {cell.calls} | {cell.name}{doubt} | {cpu} | {ratio} "
+        f"| {cell.kernel_share:.0%} | {window} "
         f"| {cell.delay_ms('p50'):.2f} | {cell.delay_ms('p99'):.2f} "
         f"| {cell.lost} | {cell.late} | {cell.memory_kb / 1024:.1f} "
         f"| {cell.load_cpu_ms:.2f} |"

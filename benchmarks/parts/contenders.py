@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -53,13 +52,7 @@ def contenders(folder: Path) -> tuple[list[Contender], list[str]]:
     else:
         found.append(Contender(FLOOR, [str(compiled(compiler, folder))]))
     engine = [sys.executable, "-m", "benchmarks.parts.engine_gateway"]
-    gain = (str(_GAIN_DB),)
-    found.append(Contender(OURS, engine, gain, _GAIN_DB))
-    if importlib.util.find_spec("uvloop") is None:
-        notes.append(f"{OURS} in uvloop: left out, the extra `uvloop` is not installed")
-    else:
-        ours = Contender(f"{OURS}, uvloop", engine, (*gain, "uvloop"), _GAIN_DB)
-        found.append(ours)
+    found.append(Contender(OURS, engine, (str(_GAIN_DB),), _GAIN_DB))
     streams = [sys.executable, "-m", "benchmarks.parts.streams_gateway"]
     found.append(Contender("asyncio streams", streams))
     return found, notes

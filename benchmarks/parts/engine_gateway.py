@@ -1,6 +1,6 @@
 """The media engine alone in a process, for the capacity benchmark.
 
-    python -m benchmarks.parts.engine_gateway CALLS PBX_RATE_HZ GAIN_DB [uvloop]
+    python -m benchmarks.parts.engine_gateway CALLS PBX_RATE_HZ GAIN_DB
 
 Everything is on that a call has by default: gain and limiter, meter, clocks followed,
 lateness watched. At the end it tells, as JSON, what the engine did to the calls.
@@ -12,7 +12,6 @@ import asyncio
 import gc
 import json
 import sys
-from collections.abc import Callable
 
 from benchmarks.parts.accepting import Trio, accept_calls, until_load_ends
 from skypechan.media.callmedia import CallMedia
@@ -41,7 +40,7 @@ async def serve(calls: list[Trio], pbx_rate_hz: int, gain_db: float) -> None:
     gc.collect()
     gc.freeze()
     await until_load_ends()
-    print(json.dumps(told(running)))
+    print(json.dumps(told(running) | {"window_ms": 1000 * engine.window_s}))
     engine.close()
 
 
@@ -66,22 +65,11 @@ def told(running: list[CallMedia]) -> dict[str, float]:
     }
 
 
-def loop_factory(kind: str) -> Callable[[], asyncio.AbstractEventLoop]:
-    """Return what makes the event loop. Raises ImportError without uvloop."""
-    if kind != "uvloop":
-        return asyncio.new_event_loop
-    import uvloop  # type: ignore[import-not-found, unused-ignore]
-
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
-
-
 def main() -> None:
     """Serve the calls that the arguments tell of."""
-    count, rate_hz, gain_db, *kind = sys.argv[1:]
+    count, rate_hz, gain_db = sys.argv[1:]
     calls = accept_calls(int(count))
-    with asyncio.Runner(loop_factory=loop_factory("".join(kind))) as runner:
-        runner.run(serve(calls, int(rate_hz), float(gain_db)))
+    asyncio.run(serve(calls, int(rate_hz), float(gain_db)))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ _DRAIN_FRAMES = 25
 _READ_EVERY_NS = 1_000_000
 _SO_TIMESTAMPNS = 35  # socket(7): arrival as seconds and nanoseconds of CLOCK_REALTIME
 _PERCENTILES = (50, 95, 99)
+_TIMES = slice(11, 13)  # proc(5): utime and stime, counted behind the name
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Outcome:
     to_line: WayOutcome
     gateway_cpu_ms: float
     gateway_share: float
+    gateway_kernel_share: float  # of its CPU, what it spends in system calls
     gateway_memory_kb: int
     load_cpu_ms: float
     load_share: float
@@ -179,6 +181,7 @@ class Load:
             to_line=outcome_of(self.from_pbx, self.to_line, first, end),
             gateway_cpu_ms=used.gateway_ns / used.passed_ns * 1000 / order.calls,
             gateway_share=used.gateway_ns / used.passed_ns,
+            gateway_kernel_share=used.kernel_ticks / max(used.ticks, 1),
             gateway_memory_kb=memory_kb,
             load_cpu_ms=used.own_ns / used.passed_ns * 1000 / order.calls,
             load_share=used.own_ns / used.passed_ns,
@@ -242,13 +245,18 @@ class Usage:
     passed_ns: int
     gateway_ns: int
     own_ns: int
+    ticks: int  # the gateway's, coarser than its nanoseconds
+    kernel_ticks: int
 
     @classmethod
     def of(cls, pid: int) -> Usage:
         """Look now."""
         files = Path(f"/proc/{pid}/task").glob("*/schedstat")
         gateway_ns = sum(int(file.read_text().split()[0]) for file in files)
-        return cls(time.monotonic_ns(), gateway_ns, time.process_time_ns())
+        passed_ns, own_ns = time.monotonic_ns(), time.process_time_ns()
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        user, kernel = (int(field) for field in fields[_TIMES])
+        return cls(passed_ns, gateway_ns, own_ns, user + kernel, kernel)
 
     def since(self, before: Usage) -> Usage:
         """Return the difference."""
@@ -256,6 +264,8 @@ class Usage:
             self.passed_ns - before.passed_ns,
             self.gateway_ns - before.gateway_ns,
             self.own_ns - before.own_ns,
+            self.ticks - before.ticks,
+            self.kernel_ticks - before.kernel_ticks,
         )
 
 

@@ -30,7 +30,7 @@ def outcome(
     *, p99_ms: float = 1.0, lost: int = 0, share: float = 0.5, behind_ms: float = 0.1
 ) -> Outcome:
     way = WayOutcome(1000, lost, 0, 0, {"p50": 0.5, "p95": 0.8, "p99": p99_ms})
-    return Outcome(way, way, 2.0, share, 40_000, 3.0, 0.6, behind_ms)
+    return Outcome(way, way, 2.0, share, 0.6, 40_000, 3.0, 0.6, behind_ms)
 
 
 @pytest.mark.parametrize("gain", [0.5, 1.0, 1.12])
