@@ -150,13 +150,14 @@ async def test_warnings_of_the_log_are_noted_and_what_is_usual_is_not(
     log = logging.getLogger("skypechan.gateway.test")
     with feed.following_the_log():
         log.info("usual")
-        log.warning("! strange", extra={"call_id": "c1"})
+        log.warning("! strange", extra={"call_id": "c1", "line": "alice"})
         other = threading.Thread(target=log.error, args=("! from %s", "elsewhere"))
         other.start()
         other.join()
         first, second = await noted(feed)
     log.warning("nobody follows")
     assert (first.kind, first.text, first.call) == (Kind.LOG, "! strange", "c1")
+    assert (first.line, second.line) == ("alice", "")
     assert second.text == "! from elsewhere"
     assert second.details == {"level": "error"}
     assert len(await noted(feed)) == 2
