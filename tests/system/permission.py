@@ -21,7 +21,15 @@ from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.http import ask
 from skypechan.demo.parts.ports import free_port
 from skypechan.desktop.users import workspace
-from skypechan.emulator.windows import ALLOW, TICK, Box, PermissionWindow
+from skypechan.emulator.windows import (
+    ALLOW,
+    NAME,
+    SIGN_IN,
+    TICK,
+    Box,
+    PermissionWindow,
+    SignInWindow,
+)
 from tests.doubles.browser import Page
 from tests.doubles.pictures import read_png
 from tests.system.parts import eventually
@@ -40,7 +48,8 @@ audiosocket_listen = "127.0.0.1:0"
 [web]
 listen = "127.0.0.1:{web_port}"
 token = "tests"
-
+"""
+TWO_ACCOUNTS = """
 [lines.alice]
 account = "alice"
 
@@ -63,6 +72,14 @@ screen_in_page = true
 [[routes]]
 line = "alice"
 to = "bob*echo@skypechan-lines"
+"""
+NOBODY_SIGNED_IN = """
+[lines.carol]
+account = "carol"
+
+[lines.carol.client]
+command = ["{skype}", "--dbpath=profile", "--authorise", "ask"]
+screen_in_page = true
 """
 
 
@@ -118,10 +135,12 @@ class Office:
 
 
 @asynccontextmanager
-async def office(asterisk: LocalAsterisk) -> AsyncIterator[Office]:
+async def office(
+    asterisk: LocalAsterisk, lines: str = TWO_ACCOUNTS
+) -> AsyncIterator[Office]:
     """Start the gateway in an empty folder; nobody has allowed it anything yet."""
     settings, web_port = asterisk.settings, free_port()
-    config = CONFIG.format(
+    config = (CONFIG + lines).format(
         ami_port=settings.ami_port,
         ami_secret=settings.ami_secret,
         web_port=web_port,
@@ -138,18 +157,27 @@ def private_png(path: Path) -> NDArray[np.uint8]:
     return read_png(path.read_bytes())
 
 
-def place_of(picture: NDArray[np.uint8], box: Box) -> tuple[int, int]:
-    """Where on a screen a part of the dialog is, which stands in its middle."""
+Window = type[PermissionWindow] | type[SignInWindow]
+
+
+def place_of(
+    picture: NDArray[np.uint8], box: Box, window: Window = PermissionWindow
+) -> tuple[int, int]:
+    """Where on a screen a part of a window is, which stands in its middle."""
     rows, columns, _ = picture.shape
-    left = (columns - PermissionWindow.width) // 2 + 1
-    top = (rows - PermissionWindow.height) // 2 + 1
+    left = (columns - window.width) // 2 + 1
+    top = (rows - window.height) // 2 + 1
     across, down = box.middle
     return left + across, top + down
 
 
 def has_dialog(picture: NDArray[np.uint8]) -> bool:
-    x, y = place_of(picture, ALLOW)
-    return bool((picture[y - ALLOW.height // 2 + 2, x] == BLUE).all())
+    return _has_button(picture, ALLOW, PermissionWindow)
+
+
+def _has_button(picture: NDArray[np.uint8], box: Box, window: Window) -> bool:
+    x, y = place_of(picture, box, window)
+    return bool((picture[y - box.height // 2 + 2, x] == BLUE).all())
 
 
 def is_ticked(picture: NDArray[np.uint8]) -> bool:
@@ -167,7 +195,7 @@ async def allow(office: Office, name: str, point: Point) -> None:
         return has_dialog(await office.picture(name))
 
     await office.waits(name)
-    await eventually(is_seen, 5, "picture of the dialog")
+    await eventually(is_seen, READY_S, "picture of the dialog")
     picture = await office.picture(name)
     assert not is_ticked(picture)
     await point(*place_of(picture, TICK))
@@ -175,9 +203,23 @@ async def allow(office: Office, name: str, point: Point) -> None:
     async def ticked() -> bool:
         return is_ticked(await office.picture(name))
 
-    await eventually(ticked, 5, "tick")
+    await eventually(ticked, READY_S, "tick")
     await point(*place_of(picture, ALLOW))
     await office.ready(name)
+
+
+async def sign_in(office: Office, name: str, password: str, page: Page) -> None:
+    """Sign somebody in on the page, at the client's own window."""
+    point = await on_page(page, name)
+
+    async def is_seen() -> bool:
+        return _has_button(await office.picture(name), SIGN_IN, SignInWindow)
+
+    await eventually(is_seen, READY_S, "window to sign in")
+    await point(*place_of(await office.picture(name), NAME, SignInWindow))
+    for key in (*name, "Tab", *password, "Enter"):
+        await page.key(key)
+    await office.waits(name)
 
 
 async def prove_remembered(office: Office) -> None:
@@ -200,15 +242,15 @@ async def prove_call(office: Office) -> None:
     """In on the first line, out on the second, and the far end's echo back."""
     client = Emulator(office.gateway.process, office.started()[-1])
     number = await client.ring("talker")
-    await client.call(number, "INPROGRESS")
-    await client.heard(number, 8_000)
+    await client.call(number, "INPROGRESS", READY_S)
+    await client.heard(number, 8_000, READY_S)
     calls = await office.gateway.calls()
     assert {call["line"]: call["direction"] for call in calls} == {
         "alice": "to_pbx",
         "bob": "to_line",
     }
     await client.hang_up(number)
-    await office.gateway.idle()
+    await office.gateway.idle(READY_S)
 
 
 async def on_page(page: Page, name: str) -> Point:
@@ -218,14 +260,14 @@ async def on_page(page: Page, name: str) -> Point:
     async def is_there() -> bool:
         return bool(await page.value(f"{card} && !{card}.hidden"))
 
-    await eventually(is_there, 10, "line on the page")
+    await eventually(is_there, READY_S, "line on the page")
     await page.value("document.getElementById('token').value = 'tests'")
     await page.value(f"{card}.open = true")
 
     async def is_shown() -> bool:
         return bool(await page.value(f"{card}.querySelector('canvas').width > 320"))
 
-    await eventually(is_shown, 5, "picture on the page")
+    await eventually(is_shown, READY_S, "picture on the page")
 
     async def point(x: int, y: int) -> None:
         scrolled = f"{card}.querySelector('canvas').scrollIntoView({{block: 'center'}})"

@@ -39,9 +39,17 @@ async def test_two_accounts_are_allowed_by_pointer_and_carry_a_call(
 
 
 @pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.MISSING)
-async def test_the_page_shows_the_screen_and_passes_the_pointer_on(
-    office: Office, tmp_path: Path
+async def test_somebody_signs_in_and_allows_us_on_the_page(
+    asterisk: LocalAsterisk, tmp_path: Path
 ) -> None:
-    async with browser.page(tmp_path, f"{office.gateway.url}/") as page:
-        await allow(office, "bob", await on_page(page, "bob"))
+    async with (
+        permission.office(asterisk, permission.NOBODY_SIGNED_IN) as office,
+        browser.page(tmp_path, f"{office.gateway.url}/") as page,
+    ):
+        await permission.sign_in(office, "carol", "Sesame 1", page)
+        await allow(office, "carol", await on_page(page, "carol"))
         assert page.trouble == []
+        said = "\n".join(office.gateway.process.lines)
+    assert "presses a key on the screen of line carol" in said
+    assert "types on the screen of line carol" in said
+    assert "Sesame" not in said
