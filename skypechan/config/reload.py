@@ -71,7 +71,8 @@ class Reload:
                     _log.error("! not reloaded: %s", fault)
                 raise
             done = self._apply(read)
-        for text in done.told():
+        _log.info("= %s is read again", self._config.source)
+        for text in done.told(kept=False):
             _log.info("= reloaded: %s", text)
         return done
 

@@ -66,10 +66,14 @@ class Reloaded:
         rest = (tuple(values[name]) for name in ("changed", "restart", "warnings"))
         return cls(tuple(lines), *rest)
 
-    def told(self) -> Iterator[str]:
-        """Yield it in words, a sentence each, the warnings behind the rest."""
+    def told(self, *, kept: bool = True) -> Iterator[str]:
+        """Yield it in words, a sentence each, the warnings behind the rest.
+
+        With or without the lines that are as they were.
+        """
         for one in self.lines:
-            yield f"line {one.line} {one.words}"
+            if kept or one.change is not Change.KEEP:
+                yield f"line {one.line} {one.words}"
         for name in self.changed:
             yield f"{name}: as the configuration has it now"
         for name in self.restart:
