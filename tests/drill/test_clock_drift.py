@@ -49,7 +49,8 @@ _MINUTE_S = 60.0 if _FULL else _EVERY_S
 _PPM = 200.0 if _FULL else 1000.0
 # Seconds tell little of delay, where each stall of the machine counts.
 _EQUAL_MS = 1.0 if _FULL else 40.0
-_SURE_PPM = 20.0 if _FULL else 250.0
+# A clock that far off is not known after a dozen seconds with stops among them.
+_SURE_PPM = 20.0 if _FULL else 950.0
 _ALONE_SHARE = 0.8
 _PIECE_MS, _FRAME_MS = 10.0, 20.0
 _STOOD_MS = 1.2 * _PIECE_MS
