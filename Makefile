@@ -1,7 +1,7 @@
 # The commands of this checkout. Each installs first what it needs (docker/bootstrap.sh)
 # and says so on standard error; what is there is not touched.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check drill bench images lock asterisk
+.PHONY: help demo test check drill bench images machine lock asterisk
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
@@ -33,6 +33,7 @@ test: ## the whole suite
 drill: ## the long tests in full, for MINUTES=, reproducible by SEED=
 	$(BOOTSTRAP) python system asterisk
 	@$(MAKE) extra
+	@sh docker/bootstrap.sh browser || echo "drill: the page is not tried" >&2
 	@SKYPECHAN_DRILL_SEED="$(SEED)" SKYPECHAN_DRILL_MINUTES="$(MINUTES)" \
 		$(BIN)/pytest tests/drill --timeout 0
 
@@ -49,6 +50,12 @@ images: ## build the container images into var/images and let them make a call
 	$(BOOTSTRAP) python system images
 	@sh docker/build.sh $(ARGS)
 	@SKYPECHAN_IMAGES=1 $(BIN)/pytest tests/drill/test_images.py --timeout 300
+
+machine: ## boot a Debian with systemd in var/images/machine and try the units on it
+	$(BOOTSTRAP) python images
+	@sh docker/build.sh machine
+	@SKYPECHAN_MACHINE=var/images/machine $(BIN)/pytest tests/drill/test_machine.py \
+		--timeout 300
 
 lock: ## compute requirements.lock from pyproject.toml anew
 	$(BOOTSTRAP) python

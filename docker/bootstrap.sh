@@ -6,7 +6,8 @@
 #     python     the virtual environment .venv, from requirements.lock
 #     system     Debian's packages: Xvfb, D-Bus, the SIP phone and caller, mmdebstrap
 #     asterisk   a private Asterisk below var/ (not with ASTERISK=system)
-#     images     what docker/build.sh and its test need: buildah, mmdebstrap
+#     images     what docker/build.sh and its tests need: buildah, mmdebstrap, nspawn
+#     browser    Chromium, in which the page is tried
 #
 # PYTHON   the interpreter to use; default the first of 3.11 or newer that is found
 #
@@ -55,10 +56,14 @@ missing_packages() {
         echo python3-venv
     fi
     if wants images; then
-        for pair in buildah:buildah ip:iproute2 mmdebstrap:mmdebstrap; do
+        for pair in buildah:buildah ip:iproute2 mmdebstrap:mmdebstrap \
+            systemd-nspawn:systemd-container; do
             command -v "${pair%%:*}" >/dev/null || echo "${pair##*:}"
         done
         /usr/bin/python3 -c 'import yaml' 2>/dev/null || echo python3-yaml
+    fi
+    if wants browser && ! command -v chromium >/dev/null; then
+        echo chromium
     fi
     wants system || return 0
     for pair in Xvfb:xvfb dbus-daemon:dbus baresip:baresip-core sipp:sip-tester mmdebstrap:mmdebstrap; do
@@ -120,7 +125,7 @@ make_environment() {
 }
 
 parts=$*
-[ -n "$parts" ] || { echo "usage: bootstrap.sh python|system|asterisk|images ..." >&2 && exit 2; }
+[ -n "$parts" ] || { echo "usage: bootstrap.sh python|system|asterisk|images|browser ..." >&2 && exit 2; }
 python=
 packages=
 if wants python && ! python_is_there; then

@@ -3,9 +3,12 @@
 # container engine: mmdebstrap makes each file system from Debian's packages, buildah the
 # image from that and a Containerfile.
 #
-#   build.sh [gateway] [client] [asterisk]      default: all three
+#   build.sh [gateway] [client] [asterisk] [machine]      default: the first three
 #
-# IMAGE_SUITE      the Debian suite of gateway and client; default trixie
+# A machine is no image but a folder, var/images/machine: a Debian with systemd and
+# skypechan, to be booted by systemd-nspawn.
+#
+# IMAGE_SUITE      the Debian suite, but for Asterisk; default trixie
 # ASTERISK_SUITE   that of Asterisk; default sid
 #
 # They are named skypechan-gateway and so on in buildah's storage, and lie as
@@ -26,10 +29,11 @@ log=$out/build.log
 . docker/debian.sh
 export BUILDAH_ISOLATION=chroot
 
-# What nobody reads in a container.
+# What nobody reads in a container, and the drivers of graphics cards: Xvfb has none.
 lean() {
-    for folder in bash-completion doc info lintian locale man; do
-        echo "path-exclude=/usr/share/$folder/*"
+    for path in share/bash-completion share/doc share/info share/lintian share/locale \
+        share/man 'lib/*/dri' 'lib/*/libgallium' 'lib/*/libLLVM' 'lib/*/libz3'; do
+        echo "path-exclude=/usr/$path*"
     done
 }
 
@@ -39,19 +43,21 @@ explain() {
     fail "$1 could not be built: $(trouble) (log: $log)"
 }
 
-# build NAME SUITE PACKAGES: the file system, the image, the file to load it from.
-build() {
+# file_system NAME SUITE PACKAGES HOOK TARGET
+file_system() {
     say "$1: Debian $2 with $3"
-    context=$work/$1
-    mkdir "$context"
     source_line=$(source_of "$2")
     watched mmdebstrap --variant=essential --include="$3" \
         --aptopt="$work/apt" --aptopt='Acquire::Check-Valid-Until "false"' \
-        --dpkgopt="$work/dpkg" \
-        --customize-hook='echo "skypechan:x:10001:10001::/var/lib/skypechan:/usr/sbin/nologin" >>"$1/etc/passwd"' \
-        --customize-hook='echo "skypechan:x:10001:" >>"$1/etc/group"' \
-        --customize-hook="$here/images/${4:-$1}.sh" \
-        "$2" "$context/root.tar" ${source_line:+"$source_line"} || explain "$1"
+        --dpkgopt="$work/dpkg" --customize-hook="$here/images/$4.sh" \
+        "$2" "$5" ${source_line:+"$source_line"} || explain "$1"
+}
+
+# build NAME SUITE PACKAGES HOOK: the file system, the image, the file to load it from.
+build() {
+    context=$work/$1
+    mkdir "$context"
+    file_system "$@" "$context/root.tar"
     # Docker's form: the other one has no health checks.
     watched buildah bud --format docker --tag "skypechan-$1" \
         --file "docker/images/$1.Containerfile" "$context" || explain "$1"
@@ -60,6 +66,16 @@ build() {
         explain "$1"
     say "$1: $(du -m "$out/$1.tar" | cut -f 1) MB"
 }
+
+# machine SUITE PACKAGES: the folder.
+machine() {
+    rm -rf "$out/machine"
+    file_system machine "$1" "$2" machine "$out/machine"
+    say "machine: $(du -sm "$out/machine" | cut -f 1) MB"
+}
+
+gateway=python3,libstdc++6
+desktop=xvfb,dbus-daemon
 
 for program in mmdebstrap buildah; do
     command -v "$program" >/dev/null ||
@@ -80,9 +96,10 @@ export WHEEL
 
 for image in ${*:-gateway client asterisk}; do
     case $image in
-    gateway) build gateway "${IMAGE_SUITE:-trixie}" python3,libstdc++6 ;;
-    client) build client "${IMAGE_SUITE:-trixie}" python3,libstdc++6,xvfb,dbus-daemon,dbus-bin gateway ;;
-    asterisk) build asterisk "${ASTERISK_SUITE:-sid}" asterisk ;;
-    *) fail "there is no image $image: gateway, client, asterisk" ;;
+    gateway) build gateway "${IMAGE_SUITE:-trixie}" "$gateway" gateway ;;
+    client) build client "${IMAGE_SUITE:-trixie}" "$gateway,$desktop,dbus-bin" gateway ;;
+    asterisk) build asterisk "${ASTERISK_SUITE:-sid}" asterisk asterisk ;;
+    machine) machine "${IMAGE_SUITE:-trixie}" "$gateway,$desktop,dbus,procps,systemd-sysv" ;;
+    *) fail "there is no image $image: gateway, client, asterisk, machine" ;;
     esac
 done

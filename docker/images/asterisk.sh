@@ -3,10 +3,10 @@
 set -eu
 cd -- "$(dirname -- "$0")/../.."
 root=$1
-mkdir -p "$root/usr/share/skypechan" "$root/run/asterisk"
+mkdir -p "$root/usr/share/skypechan"
 cp -r asterisk-conf "$root/usr/share/skypechan/"
 install -m 0755 docker/images/asterisk-configured "$root/usr/bin/"
-chown -R 10001:10001 "$root/run/asterisk"
+sh docker/images/user.sh "$root" /run/asterisk
 # Prompts by language code.
 for prompts in "$root"/usr/share/asterisk/sounds/en_*; do
     [ ! -d "$prompts" ] || ln -sfn "${prompts##*/}" "$root/usr/share/asterisk/sounds/en"

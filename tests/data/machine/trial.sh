@@ -1,0 +1,76 @@
+# What tests/drill/test_machine.py has a machine with systemd do: it installs the units
+# as docker/README.md says and writes what comes of it, a fact a line, to /told/facts.
+exec >/told/log 2>&1
+set -x
+
+tell() { echo "$*" >>/told/facts; }
+
+# soon COMMAND: whether it succeeds within a minute.
+soon() {
+    for _ in $(seq 120); do
+        "$@" && return 0
+        sleep 0.5
+    done
+    return 1
+}
+
+all_ready() {
+    skypechan lines -c "$toml" --json >/tmp/lines &&
+        [ "$(grep -c '"state": "ready"' /tmp/lines)" = 3 ]
+}
+
+restarts_are() { [ "$(systemctl show -P NRestarts skypechan)" = "$1" ]; }
+
+toml=/etc/skypechan/skypechan.toml
+cd "$(skypechan describe files | sed -n 's/^systemd: //p')" || exit 1
+install -D -m 0644 sysusers.conf /etc/sysusers.d/skypechan.conf && systemd-sysusers
+install -D -m 0644 tmpfiles.conf /etc/tmpfiles.d/skypechan.conf && systemd-tmpfiles --create
+install -m 0644 skypechan*.service /etc/systemd/system/ && systemctl daemon-reload
+install -m 0640 -g skypechan /trial/skypechan.toml "$toml"
+echo sesame >/etc/skypechan/ami.secret
+chgrp skypechan /etc/skypechan/ami.secret && chmod 0640 /etc/skypechan/ami.secret
+printf '[lines.alice.client]\ncommand = ["skype", "--pipelogin"]\nlogin = "alice secret"\n' \
+    >/etc/skypechan/clients/alice.toml
+printf 'u skypechan-alice - "client of the line alice"\nm skypechan skypechan-alice\n' \
+    >/etc/sysusers.d/skypechan-alice.conf
+systemd-sysusers
+
+systemctl start skypechan-client@alice
+tell "client started $?"
+systemctl start skypechan
+tell "gateway started $?"
+soon all_ready
+tell "all lines ready $?"
+tell "status $(systemctl show -P StatusText skypechan)"
+tell "client runs as $(ps -o user:20= -C skype | sort | tr -s ' \n' ' ')"
+su -s /bin/sh skypechan-alice -c 'cat /etc/skypechan/skypechan.toml'
+tell "configuration read by a client $?"
+
+kill -STOP "$(systemctl show -P MainPID skypechan)"
+soon restarts_are 1
+tell "hung gateway started anew $?"
+soon all_ready
+tell "all lines ready again $?"
+
+echo nonsense >>"$toml"
+systemctl reload skypechan
+tell "reload of a fault $?"
+tell "after it $(systemctl is-active skypechan)"
+systemctl restart skypechan
+tell "restart with a fault $?"
+sleep 3
+tell "after it $(systemctl is-active skypechan)"
+sed -i '/^nonsense$/d' "$toml"
+
+install -D -m 0644 gateway-clients.conf /etc/systemd/system/skypechan.service.d/clients.conf
+systemctl daemon-reload
+systemctl start skypechan
+soon all_ready
+tell "all lines ready with walls $?"
+journalctl -q -u skypechan | grep -q 'line own runs within namespaces of its own'
+tell "walls $?"
+
+systemctl stop skypechan skypechan-client@alice
+tell "stopped $?"
+tell "left $(ps -o pid= -C skype,Xvfb,skypechan | tr -s ' \n' ' ')"
+journalctl -q -u 'skypechan*' >/told/journal
