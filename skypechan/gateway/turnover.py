@@ -82,7 +82,11 @@ class Turnover:
 
     def _begin(self, tasks: asyncio.TaskGroup, first: _Next) -> None:
         self._enter(first.line)
-        tasks.create_task(self._serve(first), name=f"line {first.line.name}")
+        serving = self._serve(first)
+        try:
+            tasks.create_task(serving, name=f"line {first.line.name}")
+        except RuntimeError:  # the gateway goes down, and every line with it
+            serving.close()
 
     def _enter(self, line: Line) -> None:
         self._lines.put(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -71,6 +72,7 @@ async def house() -> AsyncIterator[House]:
     async def serve() -> None:
         async with asyncio.TaskGroup() as tasks:
             made.turnover.run_in(tasks)
+            await asyncio.get_running_loop().create_future()  # as the gateway does
 
     serving = asyncio.create_task(serve())
     await settle()
@@ -244,3 +246,76 @@ async def test_only_a_call_is_said_to_be_in_the_way(house: House) -> None:
     assert house.turnover.turn("c", house.line("c"), [old]) is False
     await settle()
     assert house.lines["c"].is_idle
+
+
+class Wishes:
+    """Random wishes of an operator and random calls, and what must always hold."""
+
+    def __init__(self, house: House, seed: int) -> None:
+        self.house = house
+        self.chance = random.Random(seed)
+        self.made = [*house.lines]
+        self.wanted: dict[str, Line | None] = {line.name: line for line in self.made}
+        self.talking: dict[str, Line] = {}
+        self.behind: dict[Line, list[Line]] = {}
+
+    async def one_more(self) -> None:
+        name = self.chance.choice("abcd")
+        self.chance.choice((self.come, self.come, self.go, self.call, self.end))(name)
+        line = self.house.lines.get(name)
+        if line is not None and self.chance.random() < 0.2:
+            self.chance.choice((line.restart, line.pause, line.resume))()
+        if self.chance.random() < 0.7:
+            await settle()
+            self.check()
+
+    def come(self, name: str) -> None:
+        self.wanted[name] = new = self.house.line(name)
+        self.made.append(new)
+        wanted = self.wanted.values()
+        leaving = [line for line in self.house.lines if line not in wanted]
+        behind = self.chance.sample(leaving, min(len(leaving), 2))
+        self.behind[new] = behind
+        self.house.turnover.turn(name, new, behind)
+
+    def go(self, name: str) -> None:
+        self.wanted[name] = None
+        self.house.turnover.turn(name, None)
+
+    def call(self, name: str) -> None:
+        line = self.house.lines.get(name)
+        if line is not None and line.is_idle:
+            call = f"call {len(self.made)} {self.chance.random()}"
+            line.seize(call)
+            self.talking[call] = line
+
+    def end(self, _: str) -> None:
+        if self.talking:
+            call, line = self.talking.popitem()
+            line.free(call)
+
+    def check(self) -> None:
+        for line in self.talking.values():
+            assert self.house.lines[line.name] is line
+            assert client(line).attached
+        for line, others in self.behind.items():
+            if client(line).attached:
+                assert not any(client(other).attached for other in others)
+        for name in "abcd":
+            assert sum(client(x).attached for x in self.made if x.name == name) <= 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_whatever_is_wished_in_whatever_order_calls_go_on_and_it_comes_so(
+    house: House, seed: int
+) -> None:
+    wishes = Wishes(house, seed)
+    for _ in range(60):
+        await wishes.one_more()
+    while wishes.talking:
+        wishes.end("")
+    await settle()
+    wanted = {name: line for name, line in wishes.wanted.items() if line is not None}
+    assert {line.name: line for line in house.lines} == wanted
+    for line in wishes.made:
+        assert client(line).attached is (line in wanted.values())
