@@ -1,6 +1,7 @@
 """How long sound takes through the gateway, and through Asterisk alone beside it.
 
     .venv/bin/python benchmarks/latency.py [--quick] [--json FILE] [--plot FILE]
+    .venv/bin/python benchmarks/latency.py --compare A.json B.json
 
 The method is told in benchmarks/README.md. The table goes to standard output,
 progress to standard error. Exit status: 0 measured, 1 something went wrong (one
@@ -19,7 +20,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.parts.chirps import Series, chirps_in
+from benchmarks.parts.compare import comparison, read_run
 from benchmarks.parts.house import House, house
+from benchmarks.parts.latency_plots import write_plots
 from benchmarks.parts.machine import Load, machine
 from benchmarks.parts.paths import PATHS, WAYS, Bench
 from benchmarks.parts.probe_check import TOLERANCE_MS, Checked, check_probe
@@ -28,8 +31,8 @@ from benchmarks.parts.report import (
     can_plot,
     table,
     write_json,
-    write_plot,
 )
+from benchmarks.parts.stages import Stages, measure_stages
 from skypechan.demo.parts.desktop import TRANSPORTS
 from skypechan.demo.report import tell, versions
 from skypechan.errors import SkypechanError
@@ -52,7 +55,14 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--transport", choices=TRANSPORTS, default=TRANSPORTS[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a PNG")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw PNG and SVG")
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        nargs=2,
+        metavar=("A", "B"),
+        help="measure nothing: compare two files that --json has written",
+    )
     parser.add_argument(
         "--quick",
         action="store_true",
@@ -74,7 +84,7 @@ def arguments() -> argparse.Namespace:
     return chosen
 
 
-async def measured(chosen: argparse.Namespace) -> Results:
+async def measured(chosen: argparse.Namespace, stages: Stages) -> Results:
     """Make every call and return the figures. Raises SkypechanError and its like."""
     chance, before = random.Random(chosen.seed), Load.start()
     tell("latency: checking the probe with known delays ...")
@@ -99,6 +109,7 @@ async def measured(chosen: argparse.Namespace) -> Results:
         versions=found,
         probe=probe,
         series=series,
+        stages=stages,
     )
 
 
@@ -144,7 +155,7 @@ def show(results: Results, chosen: argparse.Namespace) -> None:
     if chosen.json:
         write_json(results, chosen.json)
     if chosen.plot and can_plot():
-        write_plot(results, chosen.plot)
+        write_plots(results, chosen.plot)
     elif chosen.plot:
         tell("latency: no plot: matplotlib is not installed (the extra `bench`)")
 
@@ -153,7 +164,13 @@ def main() -> int:
     """Measure and tell."""
     chosen = arguments()
     try:
-        show(asyncio.run(measured(chosen)), chosen)
+        if chosen.compare:
+            first, second = (read_run(file, "latency") for file in chosen.compare)
+            print(comparison(first, second))
+            return 0
+        tell("latency: following frames through the engine ...")
+        stages = measure_stages(chosen.seconds, chosen.seed)
+        show(asyncio.run(measured(chosen, stages)), chosen)
     except KeyboardInterrupt:
         tell("latency: interrupted")
         return _INTERRUPTED

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.parts.bare import bare_echo
 from skypechan.demo.parts.asterisk import (
     AsteriskSettings,
     LocalAsterisk,
@@ -84,8 +85,15 @@ async def house(
     The emulator keeps `recorded_s` of each call; `more` is added to the gateway's
     configuration.
     """
+    sample = (CHECKOUT / "asterisk-conf/extensions.conf").read_text()
     async with (
-        bridge(transport, recorded_s=recorded_s, more=more) as at,
+        bare_echo() as bare,
+        bridge(
+            transport,
+            recorded_s=recorded_s,
+            more=more,
+            files={"extensions.conf": sample + bare},
+        ) as at,
         _phone(at.asterisk) as phone,
     ):
         yield House(at.folder, at.asterisk, at.skype, at.gateway, phone)

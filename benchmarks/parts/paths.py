@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from benchmarks.parts.bare import EXTENSION
 from benchmarks.parts.chirps import (
     Samples,
     Series,
@@ -22,6 +23,7 @@ from tests.doubles.rtp import PTIME_S, RATE_HZ, sound_of
 from tests.doubles.sip_call import Call
 
 ASTERISK = "phone - Asterisk Echo() - phone"
+BARE = "phone - Asterisk - bare AudioSocket echo - back"
 LINE_ROUND = "Skype - gateway - Asterisk Echo() - back"
 PHONE_ROUND = "phone - gateway - Skype echo - back"
 PHONE_ROUND_BARE = "  less what the Skype echo holds"
@@ -32,6 +34,7 @@ ECHO_TO_LINE = "  of it phone - gateway - Skype"
 ECHO_TO_PBX = "  of it Skype - gateway - phone"
 WAYS = (
     ASTERISK,
+    BARE,
     LINE_ROUND,
     PHONE_ROUND,
     ECHO_TO_LINE,
@@ -71,6 +74,13 @@ async def asterisk_alone(bench: Bench) -> None:
     measure(
         bench.series[ASTERISK], sound_of(call.rtp.sent), sound_of(call.rtp.received)
     )
+
+
+async def bare_audiosocket(bench: Bench) -> None:
+    """The phone hears itself by an echo behind Asterisk's channel alone."""
+    async with _dialled(bench, EXTENSION) as call:
+        await _speak(bench, call)
+    measure(bench.series[BARE], sound_of(call.rtp.sent), sound_of(call.rtp.received))
 
 
 async def line_to_echo(bench: Bench) -> None:
@@ -114,7 +124,13 @@ async def both_speak(bench: Bench) -> None:
     await call.ended(_ANSWER_S)
 
 
-PATHS: tuple[Path, ...] = (asterisk_alone, line_to_echo, phone_to_echo, both_speak)
+PATHS: tuple[Path, ...] = (
+    asterisk_alone,
+    bare_audiosocket,
+    line_to_echo,
+    phone_to_echo,
+    both_speak,
+)
 
 
 @asynccontextmanager

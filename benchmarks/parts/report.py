@@ -1,4 +1,4 @@
-"""The figures of one run: a table for people, JSON for programs, a plot."""
+"""The figures of one run: tables for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -14,25 +14,19 @@ import numpy as np
 from benchmarks.parts.chirps import Delays, Series
 from benchmarks.parts.paths import (
     ASTERISK,
-    ECHO_TO_LINE,
-    ECHO_TO_PBX,
+    BARE,
     IN_ECHO,
     LINE_ROUND,
     PHONE_ROUND,
     PHONE_ROUND_BARE,
-    TO_LINE,
-    TO_PBX,
 )
 from benchmarks.parts.probe_check import Checked
+from benchmarks.parts.stages import Stages, stage_table, stages_as_json
 
 FRAME_COMPLETION_MS = 10.0
 """Two 10 ms pieces of Skype make one 20 ms message: the first waits for the second."""
 
 PERCENTILES = {"min": 0, "median": 50, "p95": 95, "p99": 99, "max": 100}
-
-_ROUND_PLOTTED = (ASTERISK, LINE_ROUND, PHONE_ROUND, PHONE_ROUND_BARE)
-_ONE_WAY_PLOTTED = (TO_LINE, TO_PBX, ECHO_TO_LINE, ECHO_TO_PBX, IN_ECHO)
-_PLOT_DPI = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +40,19 @@ class Results:
     versions: Mapping[str, str]
     probe: list[Checked]
     series: Mapping[str, Series]
+    stages: Stages
 
     def above_baseline(self) -> dict[str, Delays]:
         """Return the round trips above Asterisk's own echo, and beside known parts."""
         baseline_ms = float(np.median(self.series[ASTERISK].delays_ms()))
+        bare_ms = float(np.median(self.series[BARE].delays_ms()))
         known_ms = baseline_ms + FRAME_COMPLETION_MS
+        beside_ms = bare_ms + FRAME_COMPLETION_MS
+        phone_ms = self.series[PHONE_ROUND_BARE].delays_ms()
         return {
             "Skype caller's round trip": self.series[LINE_ROUND].delays_ms() - known_ms,
-            "phone's round trip": self.series[PHONE_ROUND_BARE].delays_ms() - known_ms,
+            "phone's round trip": phone_ms - known_ms,
+            "the same beside the bare AudioSocket channel": phone_ms - beside_ms,
         }
 
 
@@ -74,7 +73,8 @@ def table(results: Results) -> str:
     for name, delays in (measured | above).items():
         figures = [f"{value:.2f}" for value in percentiles(delays).values()]
         lines.append(f"| {name:{width}} | {counts[name]:>7} | {_row(figures)} |")
-    return "\n".join([*lines, "", *_notes(results)])
+    stages = stage_table(results.stages)
+    return "\n".join([*lines, "", stages, "", *_notes(results)])
 
 
 def percentiles(delays: Delays) -> dict[str, float]:
@@ -138,6 +138,7 @@ def document(results: Results) -> dict[str, Any]:
             name: _rounded(percentiles(delays))
             for name, delays in results.above_baseline().items()
         },
+        "stages_ms": stages_as_json(results.stages),
         "ways": [_way(name, series) for name, series in results.series.items()],
     }
 
@@ -168,32 +169,3 @@ def write_json(results: Results, file: Path) -> None:
 def can_plot() -> bool:
     """Tell whether matplotlib is there."""
     return importlib.util.find_spec("matplotlib") is not None
-
-
-def write_plot(results: Results, file: Path) -> None:
-    """Draw which share of the chirps came within which time; needs matplotlib."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(1, 2, figsize=(12, 5.4), sharey=True)
-    for panel, title, names in (
-        (panels[0], "round trips", _ROUND_PLOTTED),
-        (panels[1], "one way, and inside the echo", _ONE_WAY_PLOTTED),
-    ):
-        for name in names:
-            delays = np.sort(results.series[name].delays_ms())
-            share = np.arange(1, len(delays) + 1) / len(delays)
-            style = "--" if name.startswith(" ") else "-"
-            panel.step(delays, share, style, where="post", label=name.strip())
-        panel.set(title=title, xlabel="milliseconds", xlim=(0, None), ylim=(0, 1))
-        panel.grid(alpha=0.3)
-        panel.legend(
-            fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.12)
-        )
-    panels[0].set_ylabel("share of chirps")
-    figure.suptitle(f"Latency, {results.date}, {results.machine['cpu']}", fontsize=10)
-    figure.tight_layout()
-    figure.savefig(file, dpi=_PLOT_DPI)
-    plt.close(figure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.parts.chirps import Series, chirps_in, measure, measure_chain, train
+from benchmarks.parts.compare import verdict
+from benchmarks.parts.stages import STAGES, WHOLE, measure_stages, stage_table
 from skypechan.audio.probe import TimedSound
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "latency.py"
@@ -62,6 +65,75 @@ def test_chirp_lost_on_one_leg_counts_on_none(said: TimedSound) -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (1.0, 1.2, "1.20 equal"),
+        (1.2, 1.0, "0.83 equal"),
+        (1.0, 1.3, "1.30 slower"),
+        (1.0, 0.5, "0.50 faster"),
+        (0.0, 0.5, "-"),
+        (-1.0, 0.5, "-"),
+    ],
+)
+def test_ratio_up_to_a_fifth_is_the_machines(
+    before: float, after: float, said: str
+) -> None:
+    assert verdict(before, after) == said
+
+
+def run_file(path: Path, median_ms: float, benchmark: str = "latency") -> str:
+    figures = {"median": median_ms, "p95": 2.0, "p99": 3.0, "max": 90.0}
+    run = {
+        "benchmark": benchmark,
+        "date": "today",
+        "options": {"calls": 1},
+        "machine": {"cpu": "any", "cores": 2},
+        "load": {"busy_share": 0.5},
+        "ways": [{"way": "there and back", "part_of": None, "figures_ms": figures}],
+    }
+    path.write_text(json.dumps(run))
+    return str(path)
+
+
+def test_two_results_are_compared_without_a_measurement(tmp_path: Path) -> None:
+    files = [run_file(tmp_path / name, ms) for name, ms in (("a", 1.0), ("b", 2.0))]
+    done = subprocess.run(
+        [sys.executable, SCRIPT, "--compare", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "| there and back | 1.00 -> 2.00 | 2.00 slower |" in done.stdout
+    assert "90" not in done.stdout
+
+
+def test_what_is_no_result_is_not_compared(tmp_path: Path) -> None:
+    ours, other = tmp_path / "a", tmp_path / "b"
+    files = [run_file(ours, 1.0), run_file(other, 1.0, "capacity")]
+    done = subprocess.run(
+        [sys.executable, SCRIPT, "--compare", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"latency: {other} is no result of latency.py\n"
+
+
+def test_every_stage_of_the_engine_is_seen() -> None:
+    stages = measure_stages(0.4, seed=1)
+    assert len(stages) == 2
+    for of_way in stages.values():
+        assert list(of_way) == [WHOLE, *STAGES]
+        assert min(of_way["socket in"]) > 0
+        assert min(of_way["DSP"]) > 0
+    assert "all of it" in stage_table(stages)
+
+
+@pytest.mark.parametrize(
     "options", [("--calls", "0"), ("--seconds", "0"), ("--json", "/nowhere/x.json")]
 )
 def test_misuse_ends_with_2(options: tuple[str, ...]) -> None:
@@ -81,9 +153,9 @@ def test_interrupt_ends_with_130_and_one_sentence() -> None:
     )
     with script:
         assert script.stderr
-        assert "probe" in script.stderr.readline()
+        assert "following" in script.stderr.readline()
         script.send_signal(signal.SIGINT)
         out, err = script.communicate(timeout=20)
     assert script.returncode == 130
     assert out == ""
-    assert err == "latency: interrupted\n"
+    assert err.endswith("latency: interrupted\n")
