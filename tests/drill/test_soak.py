@@ -33,6 +33,7 @@ SHORT_S = 2.0
 SAMPLES = 60 if FULL else 4
 LINES = max(CALLS, 20)
 FRAMES_A_SECOND = 50
+_LINES = 30
 SETTLED_S = 30.0
 
 # What a call may use more of at the end than when all was warm.
@@ -60,9 +61,15 @@ backend = "echo"
 class Soak:
     """Gateway, Asterisk, and what the gateway has used so far."""
 
+    asterisk: LocalAsterisk
     gateway: Gateway
     caller: Caller
     uses: list[Use] = field(default_factory=list)
+
+    def said(self) -> str:
+        """The last words of both programs."""
+        both = (self.asterisk.process, self.gateway.process)
+        return "\n".join(line for one in both for line in list(one.lines)[-_LINES:])
 
     async def measure(self) -> Use:
         """Take note of what the gateway uses now."""
@@ -108,7 +115,7 @@ async def soak() -> AsyncIterator[Soak]:
             async with await Process.start(program) as process, caller.running():
                 gateway = Gateway(process, f"http://{HOST}:{web_port}")
                 await gateway.ready()
-                yield Soak(gateway, caller)
+                yield Soak(asterisk, gateway, caller)
 
 
 async def _talking(soak: Soak, calls: int) -> list[str]:
@@ -156,7 +163,7 @@ async def test_calls_that_talk_for_long_lose_nothing_and_nothing_grows(
     for _ in range(SAMPLES):
         await asyncio.sleep(seconds / SAMPLES)
         last = await soak.gateway.calls()
-        assert len(last) == CALLS, "\n".join(soak.gateway.process.lines[-40:])
+        assert len(last) == CALLS, soak.said()
         uses.append(await soak.measure())
         delays_ms.append(_delay_ms(last))
         if FULL:
