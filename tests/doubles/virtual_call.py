@@ -186,6 +186,14 @@ class VirtualCall:
         self.loop.is_stalled = False
         self._work()
 
+    def stop(self, seconds: float) -> None:
+        """As `stall`, but the gateway is stopped and goes on with its timers."""
+        self.loop.is_stalled = True
+        self.run(seconds)
+        self.loop.is_stalled = False
+        self.loop.run_until(self.loop.now_s)
+        self._work()
+
     def stall_pbx(self, seconds: float) -> None:
         """Let so much time pass in which the PBX does nothing; then it makes up."""
         self._from_pbx.last_s = self.loop.now_s + seconds

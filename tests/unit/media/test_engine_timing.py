@@ -146,6 +146,16 @@ def test_what_our_own_stall_held_back_is_all_sent_and_no_delay_stays(
     assert not figures.to_line.smoothed
 
 
+def test_who_has_spoken_while_we_were_stopped_is_not_quiet() -> None:
+    with call_of(0, well, well, audio=speech) as call:
+        call.run(2.007)
+        call.stop(0.1)
+        call.run(1)
+        figures = call.media.figures()
+    for way in (figures.to_pbx, figures.to_line):
+        assert way.gaps == 0
+
+
 @pytest.mark.parametrize(
     ("who", "line_ppm", "stalled_s"),
     [
