@@ -138,10 +138,9 @@ async def run(config: Config) -> None:
             # What lives now lives for good: no collection has to walk through it.
             gc.collect()
             gc.freeze()
-            ready, is_idle = lambda: gateway.lines_ready, lambda: gateway.is_idle
             async with (
                 reporting(manager, gateway.snapshot, engine.is_alive, clock),
-                housekeeping(clock, ready, is_idle),
+                housekeeping(clock, lambda: gateway.is_idle),
             ):
                 reloading = _reload_for_ever(gateway, hung_up, manager, clock)
                 await _serve_calls(gateway, manager, reloading)

@@ -14,7 +14,6 @@ from skypechan.asterisk.click import Click, Clicked
 from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.pbx import PbxState
 from skypechan.audio.gain import check_gain
-from skypechan.backends.base import LineState
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import (
     Event,
@@ -155,11 +154,6 @@ class Gateway:
     def is_idle(self) -> bool:
         """Tell whether no call lives."""
         return not self._calls
-
-    @property
-    def lines_ready(self) -> int:
-        """How many lines are ready."""
-        return sum(line.state is LineState.READY for line in self._lines)
 
     async def drain(self, within_s: float) -> int:
         """Let no new call in, wait for the ends of the others, and want to stop.

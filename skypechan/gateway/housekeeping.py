@@ -1,10 +1,9 @@
 """Collections of garbage are kept away from audio.
 
 A full collection walks through every object that could be part of a cycle, and nothing
-else has a turn meanwhile: 50 ms with two hundred lines. What is there when the lines
-have settled mostly stays, so it is set aside (`gc.freeze`), and collections that come
-by themselves walk through what is new. What of it becomes garbage all the same is
-looked for while nobody talks.
+else has a turn meanwhile: 50 ms with two hundred lines. What it leaves mostly stays for
+good, so it is set aside (`gc.freeze`): the next full collection walks only through what
+is new. What of the rest becomes garbage all the same is looked for while nobody talks.
 """
 
 from __future__ import annotations
@@ -13,11 +12,13 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from skypechan.clock import Clock
 
 _LOOK_S = 1.0
+_LOOKS_BETWEEN_SEARCHES = 5
+_FULL = 2  # the generation
 
 
 class Collector(Protocol):
@@ -32,13 +33,19 @@ class Collector(Protocol):
     def collect(self) -> int:
         """Find garbage in all that is not set aside."""
 
+    def get_stats(self) -> list[dict[str, Any]]:
+        """Tell of each generation how often it was collected."""
+
+    def get_count(self) -> tuple[int, int, int]:
+        """Tell how much is new in each generation."""
+
 
 @asynccontextmanager
 async def housekeeping(
-    clock: Clock, ready: Callable[[], int], is_idle: Callable[[], bool]
+    clock: Clock, is_idle: Callable[[], bool]
 ) -> AsyncIterator[None]:
     """Keep collections away meanwhile."""
-    running = Housekeeping(clock, ready, is_idle).run()
+    running = Housekeeping(clock, is_idle).run()
     task = asyncio.create_task(running, name="housekeeping")
     try:
         yield
@@ -48,25 +55,16 @@ async def housekeeping(
 
 
 class Housekeeping:
-    """Sets aside what the lines keep, whenever the number of ready ones has settled.
-
-    `ready` tells that number, `is_idle` whether no call lives.
-    """
+    """Looks each second; `is_idle` tells whether no call lives."""
 
     def __init__(
-        self,
-        clock: Clock,
-        ready: Callable[[], int],
-        is_idle: Callable[[], bool],
-        collector: Collector = gc,
+        self, clock: Clock, is_idle: Callable[[], bool], collector: Collector = gc
     ) -> None:
         self._clock = clock
-        self._ready = ready
         self._is_idle = is_idle
         self._collector = collector
-        self._seen = 0
-        self._is_unsettled = False
-        self._owes_search = False
+        self._full_before = 0
+        self._looks = 0
 
     async def run(self) -> None:
         """Look each second, until cancelled."""
@@ -75,15 +73,18 @@ class Housekeeping:
             self._look()
 
     def _look(self) -> None:
-        before, self._seen = self._seen, self._ready()
-        if self._seen != before:
-            self._is_unsettled = True
-            return
-        if self._is_unsettled:
-            self._is_unsettled, self._owes_search = False, True
-            self._collector.freeze()
-        if self._owes_search and self._is_idle():
-            self._owes_search = False
-            self._collector.unfreeze()
-            self._collector.collect()
-            self._collector.freeze()
+        collector, full_before = self._collector, self._full_before
+        self._full_before = self._full_collections()
+        self._looks += 1
+        _, *older = collector.get_count()
+        is_time = self._looks >= _LOOKS_BETWEEN_SEARCHES and self._is_idle()
+        if is_time and (any(older) or self._full_before != full_before):
+            collector.unfreeze()
+            collector.collect()
+            collector.freeze()
+            self._full_before, self._looks = self._full_collections(), 0
+        elif self._full_before != full_before:
+            collector.freeze()
+
+    def _full_collections(self) -> int:
+        return int(self._collector.get_stats()[_FULL]["collections"])

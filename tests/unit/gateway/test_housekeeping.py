@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from skypechan.gateway.housekeeping import Housekeeping
 from tests.doubles.clock import FakeClock
 
+SEARCH = ["unfreeze", "collect", "freeze"]
+
 
 class House:
-    """Lines and calls in number, and a collector that takes note."""
+    """Calls or none, and a collector that takes note."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.ready = 0
         self.is_idle = True
+        self.full_collections = 0
+        self.new = 0
         self.done: list[str] = []
-        self.keeping = Housekeeping(
-            self.clock, lambda: self.ready, lambda: self.is_idle, self
-        )
+        self.keeping = Housekeeping(self.clock, lambda: self.is_idle, self)
 
     def freeze(self) -> None:
         self.done.append("freeze")
@@ -31,7 +33,15 @@ class House:
 
     def collect(self) -> int:
         self.done.append("collect")
+        self.full_collections += 1
+        self.new = 0
         return 0
+
+    def get_stats(self) -> list[dict[str, Any]]:
+        return [{}, {}, {"collections": self.full_collections}]
+
+    def get_count(self) -> tuple[int, int, int]:
+        return (7, self.new, 0)
 
     async def seconds(self, count: int) -> list[str]:
         """Let so many pass; return what was done meanwhile."""
@@ -50,23 +60,25 @@ async def house() -> AsyncIterator[House]:
     await asyncio.wait([running])
 
 
-FULL = ["unfreeze", "collect", "freeze"]
+async def test_nothing_is_done_where_nothing_is_new(house: House) -> None:
+    assert await house.seconds(20) == []
 
 
-async def test_nothing_is_done_while_lines_come(house: House) -> None:
-    for _ in range(3):
-        house.ready += 1
-        assert await house.seconds(1) == []
+async def test_garbage_is_looked_for_while_nobody_talks_and_not_at_once_again(
+    house: House,
+) -> None:
+    house.new = 3
+    assert await house.seconds(5) == SEARCH
+    house.new = 3
+    assert await house.seconds(4) == []
+    assert await house.seconds(1) == SEARCH
 
 
-async def test_lines_that_have_settled_are_set_aside_once(house: House) -> None:
-    house.ready = 2
-    assert await house.seconds(2) == ["freeze", *FULL]
-    assert await house.seconds(5) == []
-
-
-async def test_garbage_is_looked_for_when_nobody_talks_any_more(house: House) -> None:
-    house.ready, house.is_idle = 2, False
-    assert await house.seconds(4) == ["freeze"]
+async def test_what_a_collection_amid_calls_has_left_is_set_aside(house: House) -> None:
+    house.is_idle, house.new = False, 3
+    assert await house.seconds(6) == []
+    house.full_collections += 1
+    assert await house.seconds(3) == ["freeze"]
     house.is_idle = True
-    assert await house.seconds(3) == FULL
+    assert await house.seconds(1) == SEARCH
+    assert await house.seconds(10) == []
