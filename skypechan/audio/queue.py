@@ -86,6 +86,10 @@ class QueueModel:
         standing: npt.NDArray[np.bool_] = self._untaken_s[rows] > 0
         return standing
 
+    def any_stands(self) -> bool:
+        """Whether there is one that has not."""
+        return bool(self._untaken_s.any())
+
     def untaken(self, rows: Rows, seconds: Float64, clock_s: Float64) -> None:
         """So much of all that was written is not taken when they show `clock_s`.
 

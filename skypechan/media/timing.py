@@ -61,12 +61,13 @@ class Timing:
         capacity: int,
         settings: EngineSettings,
         receiver: ClockFit | None = None,
-        unread_s: Callable[[int], float] = lambda _: 0.0,
+        unread_s: Callable[[int], float] | None = None,
     ) -> None:
         self.clock = ClockFit(capacity)
         self.queue = QueueModel(capacity)
         self._receiver = receiver or self.clock
         self._unread_s = unread_s
+        self._any_stands = False  # or did, until somebody is seen to go on
         self._written_s = np.zeros(capacity)
         self._forgotten_s = 0.0 if receiver else _FORGOTTEN_S
         self._rough_s = settings.rough_ms / 1000
@@ -208,10 +209,12 @@ class Timing:
 
     def written(self, rows: Rows, seconds: Float64 | float, now_s: float) -> None:
         """Take note of what was sent to the receivers of `rows`."""
-        self._see_who_goes_on(rows, now_s)
+        if self._any_stands:
+            self._see_who_goes_on(rows, now_s)
         self.queue.written(rows, seconds, self._receiver.clock_s(rows, now_s))
-        self._see_who_stands(rows, seconds, now_s)
-        self._written_s[rows] = now_s
+        if self._unread_s:
+            self._see_who_stands(rows, seconds, now_s, self._unread_s)
+            self._written_s[rows] = now_s
 
     def _seems_to_stand(self, rows: Rows, now_s: float) -> npt.NDArray[np.bool_]:
         seems = self._receiver.silent_s(rows, now_s) > _SILENT_S
@@ -226,9 +229,14 @@ class Timing:
             back = standing[~self._seems_to_stand(standing, now_s)]
             back_s = clock.clock_s(back, clock.returned_s[back])
             self.queue.untaken(back, np.zeros(len(back)), back_s)
+        self._any_stands = self.queue.any_stands()
 
     def _see_who_stands(
-        self, rows: Rows, sent_s: Float64 | float, now_s: float
+        self,
+        rows: Rows,
+        sent_s: Float64 | float,
+        now_s: float,
+        unread_s: Callable[[int], float],
     ) -> None:
         """Of silent receivers those who left what was sent before stand still.
 
@@ -240,9 +248,10 @@ class Timing:
         settled = now_s - self._written_s[rows] > _TAKEN_S
         asked &= settled | self.queue.standing(rows)
         sent_s, rows = np.broadcast_to(sent_s, len(rows))[asked], rows[asked]
-        unread_s = np.array([self._unread_s(row) for row in rows.tolist()])
-        untaken_s = np.where(unread_s > sent_s, unread_s, 0)
+        left_s = np.array([unread_s(row) for row in rows.tolist()])
+        untaken_s = np.where(left_s > sent_s, left_s, 0)
         self.queue.untaken(rows, untaken_s, self._receiver.clock_s(rows, now_s))
+        self._any_stands |= bool(untaken_s.any())
 
     def shorten(
         self, rows: Rows, pcm: Int16, counts: Counts, rate_hz: int, now_s: float
@@ -270,7 +279,8 @@ class Timing:
 
     def steer(self, rows: Rows, now_s: float) -> None:
         """Choose the ratio to the receivers' clocks. For each frame's time."""
-        self._see_who_stands(rows, 0.0, now_s)
+        if self._unread_s:
+            self._see_who_stands(rows, 0.0, now_s, self._unread_s)
         self.queue.steer(rows, self._receiver.drift(rows) - self.clock.drift(rows))
 
     def refit(self, rows: Rows, now_s: float) -> None:

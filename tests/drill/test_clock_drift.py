@@ -1,7 +1,7 @@
 """A Skype client whose sound clock is off, through Asterisk: delay does not grow.
 
-Half way each program in turn, client, gateway and Asterisk, is stopped for 100 ms, as
-a busy machine does it: what the two others send meanwhile must not become delay.
+Half way each program in turn, Asterisk, gateway and client, is stopped for 100 ms, as a
+busy machine does it: what the two others send meanwhile must not become delay.
 
 Both ends say chirps now and then; what counts is the least delay of each time they do,
 and of a minute the median of those: what stays, and not what one late packet had. The
@@ -179,7 +179,8 @@ class DriftingCall:
 
     async def _stop_each(self) -> None:
         at = self._at
-        for program in (at.skype, at.gateway, at.asterisk):
+        # The client last: what its stop has left, that of another might cure.
+        for program in (at.asterisk, at.gateway, at.skype):
             program.process.signal(signal.SIGSTOP)
             await asyncio.sleep(_STOPPED_S)
             program.process.signal(signal.SIGCONT)
