@@ -7,7 +7,8 @@ namespaces. Words:
 
     read=PATH     also seen, where it is
     write=PATH    the same, and it may write there
-    sockets=PATH  seen as /tmp/.X11-unix, where X servers have their sockets
+    sockets=PATH  seen as /tmp/.X11-unix, where X servers have their sockets; it may
+                  make some there if it may write to PATH
     limit=N       most processes and threads
     sounds=FD     a socket of ours, over which TCP sockets of its loopback are handed
                   out: some at once, and one more for each byte read from it
@@ -231,7 +232,8 @@ def _build(words: list[tuple[str, str]]) -> None:
         if name in {"read", "write"}:
             _show(new, path, writable=name == "write")
         elif name == "sockets":
-            _bind(_OLD + path, f"{new}/tmp/.X11-unix", writable=True)
+            mine = ("write", path) in words
+            _bind(_OLD + path, f"{new}/tmp/.X11-unix", writable=mine)
     _set_attributes(new, _ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV, 0)
     os.chdir(new)
     _pivot(".", ".")

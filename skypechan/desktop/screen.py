@@ -128,8 +128,9 @@ class PrivateScreen(Part):
         if self._isolation.is_walled:
             options = (*options, "-extension", "MIT-SHM")
         access = ("-auth", str(self.xauthority), "-displayfd", "1")
-        sockets = self.sockets if self._isolation.is_walled else None
-        room = Room(writes=(directory,), sockets=sockets)
+        room = Room(writes=(directory,))
+        if self._isolation.is_walled:
+            room = Room(writes=(directory, self.sockets), sockets=self.sockets)
         return Program(
             "Xvfb",
             ("Xvfb", self.display, *options, *access),

@@ -105,7 +105,9 @@ def _attend(program: int, home: int) -> int:
             case signal.SIGQUIT | signal.SIGALRM:
                 os.kill(program, signal.SIGKILL)
             case None if home and _is_over(os.environ["HOME"], home):
-                _say(f"killed: its HOME has more than {home >> 20} MB, or many files")
+                _say(
+                    f"killed: its HOME has more than {home >> 20} MB, or too many files"
+                )
                 os.kill(program, signal.SIGKILL)
         for pid, status in _ended():
             if pid == program:
@@ -115,14 +117,22 @@ def _attend(program: int, home: int) -> int:
 def _is_over(folder: str, most: int) -> bool:
     """Tell whether the files below a folder take more of the disk, in bytes."""
     files = taken = 0
-    for place, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            with suppress(OSError):  # gone meanwhile
-                taken += os.lstat(os.path.join(place, name)).st_blocks * _BLOCK
-            files += 1
-            if taken > most or files > _MOST_FILES:
-                return True
+    try:
+        for place, folders, names in os.walk(folder, onerror=_closed):
+            for name in (*folders, *names):
+                with suppress(FileNotFoundError):  # meanwhile
+                    taken += os.lstat(os.path.join(place, name)).st_blocks * _BLOCK
+                files += 1
+                if taken > most or files > _MOST_FILES:
+                    return True
+    except PermissionError:  # who closes a folder to us may hide much in it
+        return True
     return False
+
+
+def _closed(error: OSError) -> None:
+    if isinstance(error, PermissionError):
+        raise error
 
 
 def _ended() -> Iterator[tuple[int, int]]:

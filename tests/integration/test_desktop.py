@@ -31,7 +31,7 @@ from tests.system.parts import eventually
 
 SKYPE = str(Path(sys.executable).with_name("skype"))
 PASSWORD = "Xyzzy-Plugh"
-DEADLINE_S = 15.0
+DEADLINE_S = 30.0
 
 
 @pytest.fixture

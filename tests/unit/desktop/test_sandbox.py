@@ -84,6 +84,17 @@ def test_it_sees_what_is_named_and_writes_only_where_it_may(folder: Path) -> Non
     assert "/root" in done.stderr
 
 
+def test_it_makes_no_sockets_where_it_may_only_find_some(folder: Path) -> None:
+    (folder / "X").mkdir()
+    script = "touch /tmp/.X11-unix/X1"
+    assert run(script, f"sockets={folder}/X").returncode != 0
+    if NOBODY:
+        os.chown(folder / "X", WHOM, GROUP)
+    assert run(script, f"sockets={folder}/X").returncode != 0
+    assert run(script, f"write={folder}/X", f"sockets={folder}/X").returncode == 0
+    assert (folder / "X" / "X1").exists()
+
+
 def test_it_is_alone_with_its_processes_and_may_have_so_many() -> None:
     done = run("ls -d /proc/[0-9]*; for i in $(seq 30); do sleep 9 & done", "limit=20")
     assert len(done.stdout.splitlines()) <= 3
