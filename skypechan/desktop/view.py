@@ -28,7 +28,7 @@ _BAND_BYTES: Final = 65_536  # of a picture that are asked for at a time
 _PAINTED_S: Final = 1.0  # until a new window has been painted
 _LOOK_S: Final = 0.5  # between looks at the windows, which a client may flash
 _ALARM_S: Final = 3.0  # between alarms: the windows until then make one
-_MOST_WINDOWS: Final = 16
+_MOST_WINDOWS: Final = 64  # that are looked at, from the highest down
 _MOST_TITLE: Final = 60  # characters
 _MOST_TYPED: Final = 500
 _UNTITLED: Final = "a window without a title"
@@ -129,7 +129,6 @@ class View:
             if not await link.look(lambda viewer: viewer.ask_hands()):
                 raise LinkDownError("the X server cannot be worked: it has no XTEST")
             await link.look(lambda viewer: viewer.ask_titles())
-            link.watch_windows(self._stirred.set)
             self._link = link
             await self._watch(link)
         finally:
@@ -142,6 +141,7 @@ class View:
         told: set[int] = set()
         while True:
             self._stirred.clear()
+            link.watch_windows(self._stirred.set)
             shown = await _windows_on(link)
             self._show(tuple(shown.values()))
             fresh = [title for window, title in shown.items() if window not in told]
@@ -185,10 +185,9 @@ async def _rows(link: X11Link, top: int, count: int) -> bytes:
 
 async def _windows_on(link: X11Link) -> dict[int, str]:
     """Return the titles of what is on the screen, by window, the highest first."""
-    windows = await link.look(lambda viewer: viewer.ask_windows())
-    titles = {window: await _title(link, window) for window in windows[::-1]}
-    shown = [(window, title) for window, title in titles.items() if title]
-    return dict(shown[:_MOST_WINDOWS])
+    windows = await link.look(lambda viewer: viewer.ask_windows(_MOST_WINDOWS))
+    titles = {window: await _title(link, window) for window in windows}
+    return {window: title for window, title in titles.items() if title}
 
 
 async def _title(link: X11Link, window: int) -> str:

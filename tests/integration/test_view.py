@@ -253,6 +253,26 @@ async def test_a_display_that_hangs_holds_nobody_up(
         assert await watched.view.picture()
 
 
+async def test_windows_that_come_and_go_without_end_hold_nobody_up(
+    screen: PrivateScreen, program: Program, tmp_path: Path
+) -> None:
+    def flap() -> None:
+        window = program.window("flap")
+        for _ in range(5_000):
+            window.unmap()
+            window.map()
+        for _ in range(2_000):
+            program.root.create_window(0, 0, 1, 1, 0, X.CopyFromParent)
+        program.display.sync()
+
+    async with attended(screen, tmp_path) as watched, LoopLag() as lag:
+        await asyncio.to_thread(flap)
+        program.window("last")
+        await watched.until(lambda: "last" in watched.view.windows, "last window")
+    assert lag.most_s < NO_STALL_S
+    assert len(watched.shown) < 50
+
+
 async def test_who_signs_in_has_any_alphabet(
     screen: PrivateScreen, tmp_path: Path
 ) -> None:

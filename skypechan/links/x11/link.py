@@ -163,13 +163,20 @@ class X11Link:
         return await self._answer(question(self._server.viewer), timeout_s)
 
     def watch_windows(self, changed: Callable[[], None]) -> None:
-        """Call back whenever a window comes to the screen or goes from it.
+        """Call back once when a window comes to the screen or goes from it.
 
         Not beside `watch_root_property`: a connection has one choice of what it
-        wants to be told of the root.
+        wants to be told of the root. Once, as a program may have windows come and go
+        as fast as it likes.
         """
-        self.work(lambda viewer: viewer.select_windows())
+        self.work(lambda viewer: viewer.select_windows(wanted=True))
         self._on_windows = changed
+
+    def _windows_changed(self) -> None:
+        changed, self._on_windows = self._on_windows, _unwatched
+        if changed is not _unwatched:
+            self.work(lambda viewer: viewer.select_windows(wanted=False))
+            _tell(changed)
 
     def send(self, target: int, messages: Iterable[tuple[str, bytes]]) -> None:
         """Send client messages, each an atom and 20 bytes, to a window.
@@ -333,7 +340,7 @@ class X11Link:
             case Exposed() | Pressed() | Typed():
                 _tell(self._on_input, item)
             case WindowsChanged():
-                _tell(self._on_windows)
+                self._windows_changed()
             case WindowGone(window):
                 if gone := self._windows.pop(window, None):
                     _tell(gone)
@@ -385,7 +392,7 @@ def _unheard(sender: int, atom: str, content: bytes) -> None:
 
 
 def _unwatched() -> None:
-    logger.debug("< windows have changed (nobody watches)")
+    """Nobody wants to know."""
 
 
 def _unseen(happened: Input) -> None:

@@ -6,12 +6,13 @@ server's own mouse and keyboard.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Any, Final
 
 from Xlib import X, Xatom
 from Xlib.ext import xtest
-from Xlib.protocol import request
+from Xlib.protocol import request, rq
 
 from skypechan.links.x11.asked import Asked
 from skypechan.links.x11.keyboard import Keyboard
@@ -22,6 +23,23 @@ _MOST_TITLE_WORDS: Final = 64  # of 4 bytes
 _BY_PALETTE: Final = frozenset(
     {X.StaticGray, X.GrayScale, X.StaticColor, X.PseudoColor}
 )
+
+
+class _Tree(rq.ReplyRequest):
+    """QueryTree, whose windows are left as they came: there may be 65,535 of them."""
+
+    _request = vars(request.QueryTree)["_request"]
+    _reply = rq.Struct(
+        rq.ReplyCode(),
+        rq.Pad(1),
+        rq.Card16("sequence_number"),
+        rq.ReplyLength(),
+        rq.Card32("root"),
+        rq.Card32("parent"),
+        rq.Card16("count"),
+        rq.Pad(14),
+        rq.Binary("children"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +123,15 @@ class Viewer:
         )
         return Asked(asked, _palette_in, bytes(3 * 256))
 
-    def ask_windows(self) -> Asked[tuple[int, ...]]:
-        """Ask for the windows on the screen, shown or not, the lowest first."""
-        asked = request.QueryTree(
-            display=self._connection, defer=True, window=self._screen.root
-        )
-        return Asked(asked, lambda reply: tuple(map(int, reply.children)), ())
+    def ask_windows(self, most: int) -> Asked[tuple[int, ...]]:
+        """Ask for the highest windows, shown or not, the highest of them first."""
+        asked = _Tree(display=self._connection, defer=True, window=self._screen.root)
+
+        def read(reply: Any) -> tuple[int, ...]:
+            numbers = bytes(reply.children)[: 4 * reply.count][-4 * most :]
+            return struct.unpack(f"={len(numbers) // 4}L", numbers)[::-1]
+
+        return Asked(asked, read, ())
 
     def ask_is_shown(self, window: int) -> Asked[bool]:
         """Ask whether a window is there to be seen, and is no menu or hint."""
@@ -137,12 +158,12 @@ class Viewer:
         )
         return Asked(asked, _text_in, "")
 
-    def select_windows(self) -> None:
-        """Have it told when windows come and go on the screen."""
+    def select_windows(self, *, wanted: bool) -> None:
+        """Have it told when windows come and go on the screen, or no longer."""
         request.ChangeWindowAttributes(
             display=self._connection,
             window=self._screen.root,
-            attrs={"event_mask": X.SubstructureNotifyMask},
+            attrs={"event_mask": X.SubstructureNotifyMask if wanted else X.NoEventMask},
         )
 
     def click(self, x: int, y: int, button: int) -> None:
