@@ -38,7 +38,11 @@ def warden_of(
     args = command(os.getpid(), *limits, script=script)
     environment = {**os.environ, "HOME": str(home)}
     with subprocess.Popen(
-        args, stdout=subprocess.PIPE, text=True, env=environment
+        args,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
     ) as process:
         try:
             yield process
@@ -93,7 +97,10 @@ def test_program_that_fills_the_disk_is_killed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("last", ["exit 0", "kill -9 $$"])
 def test_who_left_the_programs_group_is_ended_with_it(last: str) -> None:
     with warden_of(f"{SHELL_SAYS} read -r go; {last}") as process:
-        assert ends(handle_told_by(process))
+        handle = handle_told_by(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert ends(handle)
 
 
 def test_quit_ends_at_once_what_does_not_want_to_end() -> None:
