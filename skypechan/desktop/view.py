@@ -51,7 +51,6 @@ class View:
         self._reason = "its desktop is not up yet"
         self._stirred = asyncio.Event()
         self._looking = asyncio.Lock()
-        self._stored, self._picture = (b"", b""), b""
         self.windows: tuple[str, ...] = ()
 
     async def attend(self, place: Place) -> None:
@@ -74,10 +73,7 @@ class View:
             pixels = link.work(lambda viewer: viewer.pixels)
             palette = await link.look(lambda viewer: viewer.ask_palette())
             rows = await _all_rows(link, pixels)
-            if (rows, palette) != self._stored:
-                self._picture = await asyncio.to_thread(png, rows, pixels, palette)
-                self._stored = rows, palette
-            return self._picture
+            return await asyncio.to_thread(png, rows, pixels, palette)
 
     async def click(self, x: int, y: int, button: int) -> None:
         """Press a button of the pointer there and let it go; 1 is the left one.
