@@ -19,6 +19,8 @@ all_ready() {
         [ "$(grep -c '"state": "ready"' /tmp/lines)" = 3 ]
 }
 
+status_says() { systemctl show -P StatusText skypechan | grep -q "$1"; }
+
 restarts_are() { [ "$(systemctl show -P NRestarts skypechan)" = "$1" ]; }
 
 toml=/etc/skypechan/skypechan.toml
@@ -41,6 +43,7 @@ systemctl start skypechan
 tell "gateway started $?"
 soon all_ready
 tell "all lines ready $?"
+soon status_says "3 of 3"
 tell "status $(systemctl show -P StatusText skypechan)"
 tell "client runs as $(ps -o user:20= -C skype | sort | tr -s ' \n' ' ')"
 su -s /bin/sh skypechan-alice -c 'cat /etc/skypechan/skypechan.toml'
