@@ -75,8 +75,7 @@ def _backend(
     if supervisor is None:
         return SkypeBackend(line.backend, clock, way, wire=wire)
     beside = partial(_open_beside, supervisor, line.backend)
-    sound = supervisor.sound_socket
-    return SkypeBackend(line.backend, clock, beside, wire=wire, new_socket=sound)
+    return SkypeBackend(line.backend, clock, beside, wire=wire, loopback=supervisor)
 
 
 async def _open_beside(supervisor: Supervisor, settings: SkypeSettings) -> Transport:

@@ -23,7 +23,7 @@ from skypechan.desktop.loopback import Loopback
 from skypechan.desktop.process import Process, Program
 from skypechan.desktop.restarts import Restarts
 from skypechan.desktop.settings import ClientSettings
-from skypechan.desktop.users import furnish, private_folder
+from skypechan.desktop.users import furnish, private_folder, uid_of_peer
 from skypechan.desktop.view import View
 from skypechan.errors import LinkDownError, LinkError
 from skypechan.log import legible
@@ -39,6 +39,7 @@ _RESTARTED = "restarted by the operator"
 class Supervisor:
     """The desktop and the client of one line. Implements `ClientSupervisor`.
 
+    It is also the `Loopback` on which the line's sound is exchanged.
     Display and bus outlive the client; when one of them ends, all start anew. `seeds`
     are files that a HOME has when it is new.
     """
@@ -85,9 +86,19 @@ class Supervisor:
             raise LinkDownError(self._reason)
         return self._place
 
-    def sound_socket(self) -> socket.socket:
+    def new_socket(self) -> socket.socket:
         """Return a TCP socket that the client can reach. Raises OSError."""
         return self._loopback.make() if self._loopback else socket.socket()
+
+    def is_client(self, connection: socket.socket) -> bool:
+        """Tell whether the other end of a connection to such a socket is the client's.
+
+        Its own loopback has nobody else; without one its user tells, if it has one.
+        """
+        found = self._isolation
+        if found is None or found.level is not Level.USER or found.user is None:
+            return True
+        return uid_of_peer(connection) == found.user.uid
 
     @property
     def client(self) -> Process | None:

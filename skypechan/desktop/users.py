@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -46,6 +48,25 @@ def can_read(user: User, path: Path) -> bool:
     reach = "-x" if path.is_dir() else "-r"
     command = ["setpriv", *user.switch(), "test", reach, str(path.absolute())]
     return subprocess.run(command, check=False).returncode == 0
+
+
+def uid_of_peer(connection: socket.socket) -> int | None:
+    """Return whose the other end of an IPv4 connection on this machine is.
+
+    None if the kernel does not know, or not any more (proc_pid_net(5), tcp).
+    """
+    ends = [_as_listed(connection.getpeername()), _as_listed(connection.getsockname())]
+    with Path("/proc/net/tcp").open() as table:
+        for row in table:
+            fields = row.split(maxsplit=8)
+            if fields[1:3] == ends:
+                return int(fields[7])
+    return None
+
+
+def _as_listed(address: tuple[str, int]) -> str:
+    number = int.from_bytes(socket.inet_aton(address[0]), sys.byteorder)
+    return f"{number:08X}:{address[1]:04X}"
 
 
 def private_folder(path: Path, user: User | None = None) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 
 from skypechan.backends.base import (
     Capabilities,
@@ -29,7 +28,7 @@ from skypechan.backends.skype.protocol.commands import GetProperty
 from skypechan.backends.skype.protocol.values import ConnectionStatus
 from skypechan.backends.skype.service import Service
 from skypechan.backends.skype.settings import SkypeSettings
-from skypechan.backends.skype.soundports import NewSocket
+from skypechan.backends.skype.soundports import Loopback
 from skypechan.backends.skype.timing import Timing
 from skypechan.backends.skype.transport import (
     Client,
@@ -59,14 +58,14 @@ class SkypeBackend:
         open_transport: TransportFactory | None = None,
         timing: Timing | None = None,
         wire: logging.Logger = _log,
-        new_socket: NewSocket = socket.socket,
+        loopback: Loopback | None = None,
     ) -> None:
         self.wire = wire
         self._settings = settings
         self._clock = clock
         self._open_transport = open_transport or transport_factory(settings)
         self._timing = timing or Timing()
-        self._new_socket = new_socket
+        self._loopback = loopback
         self.on_message: MessageSink = _log_message
         self.on_contact_request: ContactRequestSink = _log_contact_request
         self.on_contact_answered: ContactAnsweredSink = _log_contact_answered
@@ -176,7 +175,7 @@ class SkypeBackend:
             self._deliver_contact_request,
             lambda who: self.on_contact_answered(who),
             self.wire,
-            self._new_socket,
+            self._loopback,
         )
         self._service = service
         attached = asyncio.create_task(self._keep_attached(service))

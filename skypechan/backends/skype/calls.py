@@ -34,7 +34,7 @@ from skypechan.backends.skype.protocol.values import (
     CallType,
 )
 from skypechan.backends.skype.settings import SkypeSettings
-from skypechan.backends.skype.soundports import NewSocket
+from skypechan.backends.skype.soundports import Loopback
 from skypechan.backends.skype.timing import Timing
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink
@@ -116,13 +116,13 @@ class Calls:
         clock: Clock,
         timing: Timing,
         on_offer: OfferSink,
-        new_socket: NewSocket,
+        loopback: Loopback | None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._timing = timing
         self._on_offer = on_offer
-        self._new_socket = new_socket
+        self._loopback = loopback
         self._legs: dict[int, SkypeLeg] = {}
         self._strangers: OrderedDict[int, _History] = OrderedDict()
         self._finished: OrderedDict[int, bool] = OrderedDict()  # True: still unwanted
@@ -385,7 +385,7 @@ class Calls:
             self._clock,
             self._timing,
             self._leg_is_over,
-            self._new_socket,
+            self._loopback,
         )
         self._finished.pop(call_id, None)
         self._legs[call_id] = leg

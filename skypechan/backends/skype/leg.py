@@ -28,7 +28,7 @@ from skypechan.backends.skype.protocol.values import (
     ErrorNumber,
 )
 from skypechan.backends.skype.settings import SkypeSettings
-from skypechan.backends.skype.soundports import NewSocket, SoundPorts
+from skypechan.backends.skype.soundports import Loopback, SoundPorts
 from skypechan.backends.skype.timing import Timing
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink
@@ -89,7 +89,7 @@ class SkypeLeg:
         clock: Clock,
         timing: Timing,
         on_over: Callable[[SkypeLeg], None],
-        new_socket: NewSocket,
+        loopback: Loopback | None,
     ) -> None:
         self.call_id = call_id
         self.given_up = False
@@ -100,7 +100,7 @@ class SkypeLeg:
         self._clock = clock
         self._timing = timing
         self._on_over = on_over
-        self._new_socket = new_socket
+        self._loopback = loopback
         self._over = asyncio.Event()
         self._news = asyncio.Event()
         self._digits = asyncio.Lock()
@@ -225,7 +225,7 @@ class SkypeLeg:
         ports = SoundPorts.listen(
             settings.sound_port_to_skype,
             settings.sound_port_from_skype,
-            self._new_socket,
+            self._loopback,
         )
         try:
             return await self._connect(ports)

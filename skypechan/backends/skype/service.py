@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 from decimal import Decimal
 from typing import Final
 
@@ -26,7 +25,7 @@ from skypechan.backends.skype.protocol.notifications import (
 )
 from skypechan.backends.skype.raw import checked_command
 from skypechan.backends.skype.settings import SkypeSettings
-from skypechan.backends.skype.soundports import NewSocket
+from skypechan.backends.skype.soundports import Loopback
 from skypechan.backends.skype.timing import Timing
 from skypechan.backends.skype.transport import Client
 from skypechan.clock import Clock
@@ -50,11 +49,11 @@ class Service:
         on_contact_request: ContactRequestSink,
         on_contact_answered: ContactAnsweredSink,
         wire: logging.Logger,
-        new_socket: NewSocket = socket.socket,
+        loopback: Loopback | None = None,
     ) -> None:
         self._settings = settings
         self.talk = Conversation(client, clock, timing, self._take, wire)
-        self.calls = Calls(settings, clock, timing, on_offer, new_socket)
+        self.calls = Calls(settings, clock, timing, on_offer, loopback)
         self.calls.join(self.talk)
         self.mailbox = Mailbox(self.talk, settings, on_message)
         self.contacts = ContactBook(

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from skypechan.backends.base import AudioPort, Pacing
 from skypechan.call.causes import HangupCause
@@ -22,8 +21,27 @@ _log = logging.getLogger(__name__)
 HOST: Final = "127.0.0.1"
 RATE_HZ: Final = 16_000
 
-NewSocket = Callable[[], socket.socket]
-"""Makes a TCP socket on the loopback that the client has; raises OSError."""
+
+class Loopback(Protocol):
+    """The loopback that we and a client have in common."""
+
+    def new_socket(self) -> socket.socket:
+        """Return a TCP socket there. Raises OSError."""
+
+    def is_client(self, connection: socket.socket) -> bool:
+        """Tell whether the other end may be the client, as far as can be told."""
+
+
+class OpenLoopback:
+    """That of this machine: whoever connects first is taken for the client."""
+
+    def new_socket(self) -> socket.socket:
+        """Return a TCP socket."""
+        return socket.socket()
+
+    def is_client(self, _: socket.socket) -> bool:
+        """Anybody may be."""
+        return True
 
 
 class SoundPorts:
@@ -32,9 +50,12 @@ class SoundPorts:
     `close` closes whatever has not been handed over.
     """
 
-    def __init__(self, to_line: socket.socket, from_line: socket.socket) -> None:
+    def __init__(
+        self, to_line: socket.socket, from_line: socket.socket, loopback: Loopback
+    ) -> None:
         self._to_line = to_line
         self._from_line = from_line
+        self._loopback = loopback
         self._accepted: dict[socket.socket, socket.socket] = {}
 
     @classmethod
@@ -42,12 +63,13 @@ class SoundPorts:
         cls,
         to_line_port: int,
         from_line_port: int,
-        new_socket: NewSocket = socket.socket,
+        loopback: Loopback | None = None,
     ) -> SoundPorts:
         """Listen on two ports; 0 picks a free one. Raises CallError if taken."""
-        to_line = _listen(to_line_port, new_socket)
+        loopback = loopback or OpenLoopback()
+        to_line = _listen(to_line_port, loopback)
         try:
-            return cls(to_line, _listen(from_line_port, new_socket))
+            return cls(to_line, _listen(from_line_port, loopback), loopback)
         except BaseException:
             to_line.close()
             raise
@@ -90,16 +112,22 @@ class SoundPorts:
         self._accepted.clear()
 
     async def _accept_one(self, listener: socket.socket) -> None:
-        connection, peer = await asyncio.get_running_loop().sock_accept(listener)
-        self._accepted[listener] = connection
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _log.debug("= sound of port %s from %s", listener.getsockname()[1], peer[1])
+        port = listener.getsockname()[1]
+        while listener not in self._accepted:
+            connection, peer = await asyncio.get_running_loop().sock_accept(listener)
+            if not self._loopback.is_client(connection):
+                _log.warning("! who connected to sound port %s is not the client", port)
+                connection.close()
+                continue
+            self._accepted[listener] = connection
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _log.debug("= sound of port %s from %s", port, peer[1])
         listener.close()
 
 
-def _listen(port: int, new_socket: NewSocket) -> socket.socket:
+def _listen(port: int, loopback: Loopback) -> socket.socket:
     try:
-        listener = new_socket()
+        listener = loopback.new_socket()
     except OSError as error:
         reason = f"no socket for the client's sound: {error.strerror}"
         raise CallError(HangupCause.TEMPORARY_FAILURE, reason) from error

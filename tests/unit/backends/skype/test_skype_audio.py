@@ -115,6 +115,31 @@ async def test_port_that_has_its_connection_takes_no_other_while_its_twin_waits(
     ports.close()
 
 
+async def test_who_is_not_the_client_is_hung_up_on_and_the_client_awaited():
+    class Choosy:
+        def __init__(self):
+            self.answers = [False, True, True]
+
+        def new_socket(self):
+            return socket.socket()
+
+        def is_client(self, _):
+            return self.answers.pop(0)
+
+    ports = SoundPorts.listen(0, 0, Choosy())
+    connecting = asyncio.create_task(ports.connected())
+    with dialled(ports.to_line_port) as stranger:
+        stranger.setblocking(False)
+        async with asyncio.timeout(DEADLINE_S):
+            assert await asyncio.get_running_loop().sock_recv(stranger, 1) == b""
+    with dialled(ports.to_line_port), dialled(ports.from_line_port):
+        async with asyncio.timeout(DEADLINE_S):
+            await connecting
+        port = ports.hand_over()
+        port.to_line.close()
+        port.from_line.close()
+
+
 async def test_port_can_be_listened_on_again_right_after_a_call():
     ports = SoundPorts.listen(0, 0)
     numbers = ports.to_line_port, ports.from_line_port
