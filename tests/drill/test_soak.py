@@ -147,6 +147,16 @@ def _sum(calls: list[dict[str, Any]], what: str) -> float:
     return sum(float(way[what]) for way in _ways(calls))
 
 
+def _silent(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[str]:
+    """The ways of calls on which nothing has come in meanwhile."""
+    return [
+        f"{call['call']} {way}"
+        for earlier, call in zip(before, after, strict=True)
+        for way in ("to_pbx", "to_line")
+        if call["media"][way]["frames"] <= earlier["media"][way]["frames"]
+    ]
+
+
 def _delay_ms(calls: list[dict[str, Any]]) -> float:
     return statistics.median([call["media"]["to_pbx"]["delay_ms"] for call in calls])
 
@@ -162,8 +172,11 @@ async def test_calls_that_talk_for_long_lose_nothing_and_nothing_grows(
     uses, delays_ms, last = [], [], first
     for _ in range(SAMPLES):
         await asyncio.sleep(seconds / SAMPLES)
-        last = await soak.gateway.calls()
+        before, last = last, await soak.gateway.calls()
         assert len(last) == CALLS, soak.said()
+        if FULL:
+            silent = _silent(before, last)
+            assert not silent, f"after {len(uses)} samples nothing came: {silent}"
         uses.append(await soak.measure())
         delays_ms.append(_delay_ms(last))
         if FULL:

@@ -291,8 +291,8 @@ async def _call_all_lines(
 
 @pytest.mark.parametrize(
     "outward",
-    [["west-head", "east-branch"], ["east-head", "west-branch"], sorted(LINES)],
-    ids=["crosswise", "the-other-way", "all-outward"],
+    [["west-head", "east-branch"], ["east-head", "west-branch"]],
+    ids=["crosswise", "the-other-way"],
 )
 async def test_calls_on_all_lines_at_once_are_each_at_the_right_place(
     town: Town, phones: dict[str, SipAgent], outward: list[str]
