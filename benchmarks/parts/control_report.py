@@ -58,8 +58,9 @@ def text(results: dict[str, Any]) -> str:
         for one in phase["longest"][:_SHOWN]:
             cpu_ms, wall_ms = one["cpu_us"] / 1000, one["wall_us"] / 1000
             lines.append(f"  * {cpu_ms:.2f} ({wall_ms:.2f}) {one['who']}")
-        collection_ms = phase["longest_collection_us"] / 1000
-        lines.append(f"  * {collection_ms:.2f} longest collection of garbage")
+        took_us, generation, thread = phase["longest_collection"]
+        collection = f"longest collection of garbage: {generation}, {thread}"
+        lines.append(f"  * {took_us / 1000:.2f} {collection}")
     circumstances = (
         f"* {results['date']}: {machine['cpu']}, {machine['cores']} cores, "
         f"{machine['system']}; load average {load['load_average_before']} before, "

@@ -15,6 +15,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ class Slices:
     busy_us: int = 0
     below: list[int] = field(default_factory=lambda: [0] * (len(_EDGES_US) + 1))
     longest: list[tuple[int, int, int, str]] = field(default_factory=list)
-    collections_us: list[int] = field(default_factory=list)
+    collections: list[tuple[int, int, str]] = field(default_factory=list)
 
     def add(self, took_us: int, passed_us: int, who: Callable[[], str]) -> None:
         """Take a slice by its processor time and by the clock on the wall."""
@@ -59,7 +60,7 @@ class Slices:
                 {"cpu_us": took, "wall_us": passed, "who": who}
                 for took, passed, _, who in sorted(self.longest, reverse=True)
             ],
-            "longest_collection_us": max(self.collections_us, default=0),
+            "longest_collection": max(self.collections, default=(0, 0, "")),
         }
         self.__init__()  # type: ignore[misc]
         return figures
@@ -93,11 +94,13 @@ def watch() -> None:
     asyncio.events.Handle._run = timed  # type: ignore[method-assign]  # noqa: SLF001
     begun = [0]
 
-    def collected(phase: str, _: Mapping[str, int]) -> None:
+    def collected(phase: str, told: Mapping[str, int]) -> None:
         if phase == "start":
             begun[0] = time.thread_time_ns()
         else:
-            SLICES.collections_us.append((time.thread_time_ns() - begun[0]) // 1000)
+            took_us = (time.thread_time_ns() - begun[0]) // 1000
+            thread = threading.current_thread().name
+            SLICES.collections.append((took_us, told["generation"], thread))
 
     gc.callbacks.append(collected)
 
