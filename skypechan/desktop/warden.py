@@ -3,8 +3,11 @@
 A client may start others, which leave its process group or outlive it. The warden is
 their subreaper (prctl(2)): whoever loses its parent becomes the warden's child. It
 ends them all when the program has ended, when it is told to, and when STARTER, the
-process that started it, is gone, in whatever way. If the warden itself is killed, the
-kernel kills the program.
+process that started it, is gone, in whatever way.
+
+It is two processes, each of which ends everybody when the other is killed: the guard,
+which STARTER knows, and below it the keeper of the program. The keeper's process group
+is its own, so that who kills the guard's does not kill both.
 
 SIGTERM asks the program to end and kills after some seconds; SIGQUIT kills at once.
 LIMIT=N are resource limits by their names in setrlimit(2), such as NOFILE=1024, and
@@ -44,19 +47,44 @@ def main(arguments: list[str]) -> int:
     starter, *words = arguments[:split]
     limits = {name: int(most) for name, most in (word.split("=") for word in words)}
     home = limits.pop("HOME", 0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
+    if not _takes_charge(int(starter)):
+        return 0
+    guard = os.getpid()
+    keeper = os.fork()
+    if keeper == 0:
+        os.setpgid(0, 0)
+        if _takes_charge(guard):
+            _end_as(_keep(arguments[split + 1 :], limits, home))
+        os._exit(0)
+    return _see_to_its_end(keeper)
+
+
+def _takes_charge(parent: int) -> bool:
+    """Be whose children all orphans below become; end with `parent`.
+
+    False if that is gone already, before the kernel could tell us.
+    """
     _control(_PR_SET_CHILD_SUBREAPER, 1)
     _control(_PR_SET_PDEATHSIG, signal.SIGQUIT)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
-    if os.getppid() != int(starter):  # gone before the kernel could tell us
-        return 0
-    warden = os.getpid()
+    return os.getppid() == parent
+
+
+def _keep(command: list[str], limits: dict[str, int], home: int) -> int:
+    """Run the command in a child until it has ended; return its status."""
+    keeper = os.getpid()
     program = os.fork()
     if program == 0:
-        _become(arguments[split + 1 :], limits, warden)
+        _become(command, limits, keeper)
+    return _see_to_its_end(program, home)
+
+
+def _see_to_its_end(child: int, home: int = 0) -> int:
+    """Wait until a child has ended, and end everybody else; return its status."""
     # A program that reads no more shall be seen to end by who writes.
     os.close(0)
     try:
-        return _attend(program, home)
+        return _attend(child, home)
     finally:
         _end_everybody()
 
@@ -67,14 +95,14 @@ def _control(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl {option}")
 
 
-def _become(command: list[str], limits: dict[str, int], warden: int) -> NoReturn:
+def _become(command: list[str], limits: dict[str, int], keeper: int) -> NoReturn:
     """Be the program, in the child."""
     try:
         for name, most in limits.items():
             _limit(name, most)
         _control(_PR_SET_PDEATHSIG, signal.SIGKILL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
-        if os.getppid() == warden:
+        if os.getppid() == keeper:
             os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
     except (OSError, ValueError) as error:
         _say(f"{command[0]}: {error}")

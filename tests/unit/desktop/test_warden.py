@@ -43,6 +43,7 @@ def warden_of(
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
+        start_new_session=True,
     ) as process:
         try:
             yield process
@@ -120,11 +121,20 @@ def test_program_that_is_asked_to_end_may_end_in_its_own_way() -> None:
         assert ends(handle)
 
 
-def test_program_dies_with_a_warden_that_is_killed() -> None:
-    with warden_of("echo $$; exec sleep 1000") as process:
+@pytest.mark.parametrize("killed", ["guard", "keeper", "guard's group"])
+@pytest.mark.parametrize("who", ["echo $$; exec sleep 1000", f"{SHELL_SAYS} read go"])
+def test_all_die_with_a_warden_that_is_killed(who: str, killed: str) -> None:
+    with warden_of(who) as process:
         handle = handle_told_by(process)
-        process.kill()
+        if killed == "guard":
+            process.kill()
+        elif killed == "keeper":
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            os.kill(int(children.read_text()), signal.SIGKILL)
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
         assert ends(handle)
+        assert process.wait(10) == -signal.SIGKILL
 
 
 def test_all_end_with_a_starter_that_is_killed() -> None:
