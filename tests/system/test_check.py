@@ -450,7 +450,7 @@ async def test_digits_are_missed_only_where_asterisk_tells_them_by_ami(
     assert not any("dtmf" in one.remedy for one in now)
 
 
-async def test_a_global_that_somebody_else_sets_is_named_while_the_gateway_runs(
+async def test_a_global_that_somebody_else_sets_spoils_no_call_of_the_gateway(
     gateway: Gateway, asterisk: LocalAsterisk, place: Path
 ) -> None:
     config = place / "gateway" / "skypechan.toml"
@@ -461,7 +461,6 @@ async def test_a_global_that_somebody_else_sets_is_named_while_the_gateway_runs(
         checked = await check(config)
     finally:
         await asterisk.cli(f"dialplan set global SKYPECHAN_SOCKET {ours}")
-    (failure,) = checked.of("failed")
-    assert failure["check"] == "audio"
-    assert "self-test of the running gateway failed" in failure["finding"]
+    # A channel has its own, of the gateway that takes it.
+    assert checked.of("failed") == []
     assert (await check(config)).status == 0
