@@ -28,7 +28,7 @@ from benchmarks.parts.report import can_plot
 from skypechan.demo.report import tell
 from skypechan.errors import SkypechanError
 
-_CALLS, _SECONDS, _ROUNDS = (1, 10, 50, 100, 150, 200, 250, 300, 350, 400, 500), 4.0, 3
+_CALLS, _SECONDS, _ROUNDS = (1, 10, 50, 100, 150, 200, 250, 300, 350, 400, 500), 3.0, 3
 _QUICK_CALLS, _QUICK_SECONDS, _QUICK_ROUNDS = (1, 50, 200), 1.5, 1
 _WARM_UP_S = 1.0
 _FRAMES_A_SECOND = 50

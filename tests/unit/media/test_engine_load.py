@@ -1,0 +1,49 @@
+"""An engine with much to do: it gathers frames, and loses none of them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from contextlib import closing
+
+import numpy as np
+
+from skypechan.media.engine import Engine, MediaStart
+from tests.doubles.pcm_peers import PbxPeer, Peer, tcp_pair
+from tests.unit.media.conftest import PATIENT
+
+
+def frames() -> Iterator[bytes]:
+    """Each tells its number."""
+    for number in range(1, 1 << 15):
+        yield np.full(320, number, "<i2").tobytes()
+
+
+async def test_under_load_frames_are_gathered_and_stay_whole_and_in_order() -> None:
+    engine = Engine(asyncio.get_running_loop(), PATIENT)
+    (near_line, line), (near_pbx, pbx) = tcp_pair(), tcp_pair()
+    with closing(engine), closing(Peer(line)) as speaker, closing(PbxPeer(pbx)) as ear:
+        media = engine.start(
+            MediaStart(
+                line_receive=near_line,
+                line_send=near_line,
+                pbx=near_pbx,
+                on_digit=str,
+                on_closed=repr,
+                on_line_digit=repr,  # work enough for a busy engine
+            )
+        )
+        source, heard = frames(), []
+        async with asyncio.timeout(20):
+            while not engine.window_s:
+                await speaker.send(b"".join(itertools.islice(source, 12)))
+                heard += [await ear.audio() for _ in range(12)]
+            while engine.window_s:  # and with little to do no longer
+                await speaker.send(next(source))
+                heard.append(await ear.audio())
+                await asyncio.sleep(0.01)
+        said = frames()
+        next(said)  # the first one fades in
+        assert heard[1:] == [next(said) for _ in heard[1:]]
+        assert media.figures().to_pbx.dropped == 0
