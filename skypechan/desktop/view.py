@@ -30,6 +30,7 @@ _LOOK_S: Final = 0.5  # between looks at the windows, which a client may flash
 _ALARM_S: Final = 3.0  # between alarms: the windows until then make one
 _MOST_WINDOWS: Final = 64  # that are looked at, from the highest down
 _MOST_TITLE: Final = 60  # characters
+_MOST_TOLD: Final = 8  # titles in an alarm
 _MOST_TYPED: Final = 500
 _UNTITLED: Final = "a window without a title"
 
@@ -51,6 +52,7 @@ class View:
         self._reason = "its desktop is not up yet"
         self._stirred = asyncio.Event()
         self._looking = asyncio.Lock()
+        self._fresh: asyncio.Queue[str] = asyncio.Queue()
         self.windows: tuple[str, ...] = ()
 
     async def attend(self, place: Place) -> None:
@@ -119,8 +121,10 @@ class View:
     async def _attend(self, place: Place) -> None:
         """Watch the windows until the display is lost, which raises LinkError."""
         link = await X11Link.connect(place.display, str(place.xauthority))
+        self._fresh = asyncio.Queue()
         lost = asyncio.create_task(link.wait_lost())
         lost.add_done_callback(lambda _: self._stirred.set())
+        alarms = asyncio.create_task(self._raise_alarms())
         try:
             if not await link.look(lambda viewer: viewer.ask_hands()):
                 raise LinkDownError("the X server cannot be worked: it has no XTEST")
@@ -131,7 +135,8 @@ class View:
             self._link = None
             self._show(())
             link.close()
-            await lost
+            alarms.cancel()
+            await asyncio.gather(lost, alarms, return_exceptions=True)
 
     async def _watch(self, link: X11Link) -> None:
         told: set[int] = set()
@@ -140,11 +145,11 @@ class View:
             link.watch_windows(self._stirred.set)
             shown = await _windows_on(link)
             self._show(tuple(shown.values()))
-            fresh = [title for window, title in shown.items() if window not in told]
+            for window, title in shown.items():
+                if window not in told:
+                    self._fresh.put_nowait(title)
             told = set(shown)
-            if fresh:
-                await self._alarm(fresh)
-            await self._clock.sleep(_ALARM_S if fresh else _LOOK_S)
+            await self._clock.sleep(_LOOK_S)
             await self._stirred.wait()
 
     def _show(self, windows: tuple[str, ...]) -> None:
@@ -152,17 +157,24 @@ class View:
             self.windows = windows
             self._changed()
 
-    async def _alarm(self, titles: list[str]) -> None:
-        """Have the operator look at new windows, and keep how they looked."""
-        await self._clock.sleep(_PAINTED_S)
-        picture = await self.picture()
-        shown = f"its client shows {', '.join(map(repr, titles))}"
+    async def _raise_alarms(self) -> None:
+        """Have the operator look at new windows; those of a while are one alarm."""
+        while True:
+            titles = [await self._fresh.get()]
+            await self._clock.sleep(_PAINTED_S)
+            titles += [self._fresh.get_nowait() for _ in range(self._fresh.qsize())]
+            shown = ", ".join(map(repr, titles[:_MOST_TOLD]))
+            said = f"its client shows {shown}, {await self._keep_picture()}"
+            _log.warning("! line %s: %s", self._line, said, extra={"line": self._line})
+            await self._clock.sleep(_ALARM_S)
+
+    async def _keep_picture(self) -> str:
+        """Write down what is on the screen; return where it is, or why it is not."""
         try:
-            write_anew(self._alarm_path, picture, None)
-            shown += f", as in {self._alarm_path}"
-        except OSError as error:
-            shown += f"; its picture is not kept: {error}"
-        _log.warning("! line %s: %s", self._line, shown, extra={"line": self._line})
+            write_anew(self._alarm_path, await self.picture(), None)
+        except (LinkError, OSError) as error:
+            return f"of which there is no picture: {error}"
+        return f"as in {self._alarm_path}"
 
 
 async def _all_rows(link: X11Link, pixels: Pixels) -> bytes:
