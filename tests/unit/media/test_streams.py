@@ -151,6 +151,15 @@ def test_a_receiver_that_is_full_gets_whole_frames_and_the_rest_first() -> None:
     assert asked in ([], [True, False])
 
 
+def test_the_receive_buffer_of_a_tcp_socket_is_left() -> None:
+    """In a small one, that has overflowed once, what is sent again has no room."""
+    near, far = tcp_pair()
+    with near, far:
+        before = near.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        prepare(near)
+        assert near.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == before
+
+
 def test_a_stalled_receiver_is_told_after_the_time_and_not_before() -> None:
     near, far = socket.socketpair()
     with near, far:
