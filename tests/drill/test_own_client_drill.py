@@ -267,7 +267,8 @@ async def test_line_is_ready_again_and_nobody_else_hears_of_it(
     print(  # noqa: T201 - the drill's figures
         f"{house.killed.total()} kills {dict(house.killed)}: healthy after "
         f"{np.median(house.healthy_s):.2f} s (median), {max(house.healthy_s):.2f} s "
-        f"(most); longest gap at the other line {max(house.gaps_ms):.1f} ms"
+        f"(most); gaps at the other line {np.quantile(house.gaps_ms, 0.9):.1f} ms "
+        f"(nine of ten are shorter), {max(house.gaps_ms):.1f} ms (most)"
     )
     if FULL:
         assert max(house.gaps_ms) <= MOST_GAP_MS
