@@ -263,6 +263,7 @@ class Admission:
                 self._lines.can_take(other)
                 and other.account
                 and other.settings.backend == line.settings.backend
+                and other.settings.asterisk == line.settings.asterisk
                 and not same_account(other, line)
                 and other.name not in self._promised
             ):

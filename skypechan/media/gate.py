@@ -8,7 +8,6 @@ are set; timerfd_create(2) is exact.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import select
@@ -16,6 +15,7 @@ import time
 
 _TIMER_ABSOLUTE = 1
 _NANOSECONDS = 1_000_000_000
+_DISARMED = 0.0
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -44,8 +44,7 @@ class Gate:
         """Let what is watched through again."""
         if self._is_open:
             return
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._timer, 8)
+        self._set_timer(_DISARMED)  # an expiry that nobody reads would wake for ever
         self._epoll.modify(self._watched, select.EPOLLIN)
         self._is_open = True
 
@@ -54,6 +53,9 @@ class Gate:
         if self._is_open:
             self._epoll.modify(self._watched, 0)
             self._is_open = False
+        self._set_timer(at_s)
+
+    def _set_timer(self, at_s: float) -> None:
         seconds = int(at_s)
         self._moment[2] = seconds
         self._moment[3] = int((at_s - seconds) * _NANOSECONDS)

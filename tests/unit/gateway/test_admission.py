@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
@@ -51,6 +52,20 @@ async def test_a_caller_on_a_paused_line_is_sent_on_too(reception: Reception) ->
     leg = reception.offer("three", "alice")
     await settle()
     assert leg.sent_to == "sales"
+
+
+async def test_nobody_is_sent_on_to_a_line_of_another_asterisk(
+    reception: Reception,
+) -> None:
+    """There he would ring in somebody else's dialplan."""
+    three = reception.lines["three"]
+    reception.lines["four"].pause()
+    three.settings = dataclasses.replace(three.settings, asterisk="branch")
+    reception.lines["two"].pause()
+    reception.offer("one", "alice")
+    second = reception.offer("one", "bob")
+    await settle()
+    assert (second.sent_to, second.releases) == ("", 1)
 
 
 @pytest.mark.parametrize("state", [LineState.CONNECTING, LineState.DEGRADED])
