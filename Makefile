@@ -54,7 +54,7 @@ images: ## build the container images into var/images and let them make a call
 machine: ## boot a Debian with systemd in var/images/machine and try the units on it
 	$(BOOTSTRAP) python images
 	@sh docker/build.sh machine
-	@SKYPECHAN_MACHINE=var/images/machine $(BIN)/pytest tests/drill/test_machine.py \
+	@SKYPECHAN_MACHINE=var/images/machine $(BIN)/pytest tests/drill/test_systemd_machine.py \
 		--timeout 300
 
 lock: ## compute requirements.lock from pyproject.toml anew

@@ -1,4 +1,4 @@
-# What tests/drill/test_machine.py has a machine with systemd do: it installs the units
+# What tests/drill/test_systemd_machine.py has a machine with systemd do: it installs the units
 # as docker/README.md says and writes what comes of it, a fact a line, to /told/facts.
 exec >/told/log 2>&1
 set -x
