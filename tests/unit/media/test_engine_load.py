@@ -42,7 +42,7 @@ async def test_under_load_frames_are_gathered_and_stay_whole_and_in_order() -> N
             while engine.window_s:  # and with little to do no longer
                 await speaker.send(next(source))
                 heard.append(await ear.audio())
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.03)
         said = frames()
         next(said)  # the first one fades in
         assert heard[1:] == [next(said) for _ in heard[1:]]
