@@ -124,7 +124,7 @@ def test_what_is_no_result_is_not_compared(tmp_path: Path) -> None:
 
 
 def test_every_stage_of_the_engine_is_seen() -> None:
-    stages = measure_stages(0.4, seed=1)
+    stages = measure_stages(2.0, seed=1)
     assert len(stages) == 2
     for of_way in stages.values():
         assert list(of_way) == [WHOLE, *STAGES]
