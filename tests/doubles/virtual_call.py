@@ -13,6 +13,8 @@ import heapq
 import itertools
 import select
 import socket
+import struct
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,6 +27,26 @@ from tests.doubles.pcm_peers import message, tcp_pair
 Lateness = Callable[[np.random.Generator, float], float]
 _FRAME_S = 0.020
 _PIECE_S = 0.010
+_DELIVERED_S = 1.0  # by the machine's clock; the loopback takes microseconds
+_RECEIVED = struct.Struct("=128xQ")  # tcpi_bytes_received of <linux/tcp.h>
+_SENT = struct.Struct("=200xQQ")  # tcpi_bytes_sent and tcpi_bytes_retrans
+
+
+def _info(sock: socket.socket, of: struct.Struct) -> tuple[int, ...]:
+    return of.unpack(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, of.size))
+
+
+def wait_until_delivered(one: socket.socket, other: socket.socket) -> None:
+    """Return when both ends of a TCP connection have what the other has sent.
+
+    A send may return before: our time stands still meanwhile.
+    """
+    deadline_s = time.monotonic() + _DELIVERED_S
+    for sender, receiver in ((one, other), (other, one)):
+        sent, again = _info(sender, _SENT)
+        while _info(receiver, _RECEIVED)[0] < sent - again:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.0002)
 
 
 class VirtualTimer:
@@ -126,6 +148,9 @@ class VirtualCall:
         )
         # Of TCP alone the gateway can tell what the client has not read.
         near_line, self._line = tcp_pair() if client_stands else socket.socketpair()
+        self._tcp = (near_line, self._line) if client_stands else None
+        if client_stands:  # a piece that waits for an acknowledgement would be late
+            self._line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         near_pbx, self._pbx = socket.socketpair()
         for sock in (self._line, self._pbx):
             sock.setblocking(False)
@@ -173,6 +198,7 @@ class VirtualCall:
             self._until(nexts[turn])
             if not (self.pbx_pauses if turn else self.line_pauses):
                 sock.send(side.sends(side.sent))
+                self._deliver()
             side.sent += 1
             nexts[turn] = side.next_s(self._rng)
             if min(nexts) > self.loop.now_s:
@@ -228,7 +254,12 @@ class VirtualCall:
             self.loop.read()
             self._listen()
 
+    def _deliver(self) -> None:
+        if self._tcp:
+            wait_until_delivered(*self._tcp)
+
     def _listen(self) -> None:
+        self._deliver()
         now_s = self.loop.now_s
         played_s = (now_s - self._played_s) * (1 + self._line_ppm * 1e-6)
         self._played_s = now_s

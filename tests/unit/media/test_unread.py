@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,14 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield near, far
 
 
+def settled(near: socket.socket, wanted: int) -> int:
+    """What is unread; waits while what was sent is still on its way."""
+    deadline_s = time.monotonic() + 5
+    while (unread := unread_bytes(near)) != wanted and time.monotonic() < deadline_s:
+        time.sleep(0.001)
+    return unread
+
+
 def test_it_is_what_was_sent_less_what_was_read(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
@@ -26,14 +35,14 @@ def test_it_is_what_was_sent_less_what_was_read(
     assert unread_bytes(near) == 0
     near.send(bytes(640))
     near.send(bytes(640))
-    assert unread_bytes(near) == 1280
+    assert settled(near, 1280) == 1280
     far.recv(1000)
     assert unread_bytes(near) == 280
     far.recv(1000)
     assert unread_bytes(near) == 0
     far.send(bytes(100))
     assert unread_bytes(near) == 0
-    assert unread_bytes(far) == 100
+    assert settled(far, 100) == 100
 
 
 def test_it_is_told_as_time_of_the_row_s_outlet(
@@ -42,6 +51,7 @@ def test_it_is_told_as_time_of_the_row_s_outlet(
     near, _ = pair
     outlet = Outlet(near, lambda *_: None, stall_s=1)
     outlet.send(memoryview(bytes(640)), 0.0)
+    settled(near, 640)
     assert unread_s([None, outlet], 1) == 0.020
     assert unread_s([None, outlet], 0) == 0
 
@@ -55,7 +65,7 @@ def test_between_addresses_of_the_sixth_version_too() -> None:
         far, _ = server.accept()
         with far:
             near.send(bytes(320))
-            assert unread_bytes(near) == 320
+            assert settled(near, 320) == 320
 
 
 def test_where_nobody_can_tell_nothing_waits(
