@@ -27,8 +27,9 @@ from tests.integration.test_emulator_windows import SIGN_IN_TITLE, client_on, se
 from tests.system.parts import eventually
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 128, 64), (16, 32, 255)
-NO_STALL_S = 0.25
-"""What a loaded machine may cost; a wait for the server would take seconds."""
+DEADLINE_S = 20.0
+NO_STALL_S = 2.0
+"""What a loaded machine may cost; a wait for the server would take five seconds."""
 
 
 class Watched:
@@ -48,7 +49,7 @@ class Watched:
             await self.clock.advance(0.1)
             return look()
 
-        await eventually(later, 5, lambda: f"{what}; windows {self.shown}")
+        await eventually(later, DEADLINE_S, lambda: f"{what}; windows {self.shown}")
 
     async def attached(self) -> None:
         async def is_attached() -> bool:
@@ -58,7 +59,7 @@ class Watched:
             except LinkDownError:
                 return False
 
-        await eventually(is_attached, 5, "picture")
+        await eventually(is_attached, DEADLINE_S, "picture")
 
 
 @asynccontextmanager
@@ -295,4 +296,4 @@ async def test_who_signs_in_has_any_alphabet(
             async def is_signed_in() -> bool:
                 return bool((await client.get("/account"))["signed_in"])
 
-            await eventually(is_signed_in, 5, "account that is signed in")
+            await eventually(is_signed_in, DEADLINE_S, "account that is signed in")
