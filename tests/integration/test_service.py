@@ -146,13 +146,13 @@ async def test_client_says_when_it_was_started_and_leaves_nothing(
     assert running_in(folder) == []
 
 
-def running_in(folder: Path) -> list[str]:
+def running_in(folder: Path) -> list[bytes]:
     """The command lines that name a folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # gone
-            found.append(path.read_text())
-    return [command for command in found if str(folder) in command]
+            found.append(path.read_bytes())
+    return [command for command in found if bytes(folder) in command]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -161,12 +161,16 @@ def test_unit_is_in_order_and_says_how_exposed_it_is(name: str, folder: Path) ->
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("systemd-analyze is not installed: apt-get install systemd")
+    if "--offline" not in run(analyze, "--help").stdout:
+        pytest.skip("systemd-analyze is older than systemd 250 and judges no files")
     text = (UNITS / name).read_text()
     # verify wants to see the program, which is installed elsewhere.
     text = re.sub(r"^(Exec\w+=-?)skypechan ", r"\1/bin/true ", text, flags=re.MULTILINE)
     path = folder / name
     path.write_text(text)
-    verified = run(analyze, "verify", "--man=no", str(path))
+    # What is wrong with the machine's own units is no matter of ours.
+    verify = (analyze, "verify", "--man=no", "--recursive-errors=no")
+    verified = run(*verify, str(path))
     ours = [line for line in verified.stderr.splitlines() if name[:-8] in line]
     assert (verified.returncode, ours) == (0, [])
     judged = run(analyze, "security", "--offline=true", "--no-pager", str(path)).stdout
