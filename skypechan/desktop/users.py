@@ -55,13 +55,16 @@ def uid_of_peer(connection: socket.socket) -> int | None:
 
     None if the kernel does not know, or not any more (proc_pid_net(5), tcp).
     """
-    ends = [_as_listed(connection.getpeername()), _as_listed(connection.getsockname())]
-    with Path("/proc/net/tcp").open() as table:
-        for row in table:
-            fields = row.split(maxsplit=8)
-            if fields[1:3] == ends:
-                return int(fields[7])
-    return None
+    try:
+        ends = [
+            _as_listed(name)
+            for name in (connection.getpeername(), connection.getsockname())
+        ]
+        rows = Path("/proc/net/tcp").read_text().splitlines()
+    except OSError:  # reset meanwhile: it has no other end
+        return None
+    fields = (row.split(maxsplit=8) for row in rows)
+    return next((int(field[7]) for field in fields if field[1:3] == ends), None)
 
 
 def _as_listed(address: tuple[str, int]) -> str:

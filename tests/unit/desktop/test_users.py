@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import subprocess
 from pathlib import Path
 
@@ -36,6 +37,16 @@ def test_user_of_a_connection_is_told() -> None:
         listener.accept()[0] as taken,
     ):
         assert uid_of_peer(taken) == uid_of_peer(dialled) == os.geteuid()
+
+
+def test_connection_that_was_reset_is_nobodys() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dialled = socket.create_connection(listener.getsockname())
+        at_once = struct.pack("ii", 1, 0)
+        dialled.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        dialled.close()
+        with listener.accept()[0] as taken:
+            assert uid_of_peer(taken) is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start it as another user")
