@@ -18,7 +18,9 @@ taken in time what it was sent. A pause between two pieces of its sound shows it
 
 In full
 (`make drill MINUTES=10`) the calls last MINUTES, a fast and a slow clock side by side;
-`-s` shows the figures.
+`-s` shows the figures. A dozen seconds, with three stops among them, tell no more than
+which clock is the fast one, and that nothing piles up: there delay may grow by 100 ms
+more than left alone.
 """
 
 from __future__ import annotations
@@ -46,11 +48,10 @@ _CALL_S = float(os.environ.get("SKYPECHAN_DRILL_MINUTES", 0)) * 60 if _FULL else
 _CHIRPS_S = 2.0
 _EVERY_S = 6.0 if _FULL else _CALL_S - 2 * _CHIRPS_S
 _MINUTE_S = 60.0 if _FULL else _EVERY_S
-_PPM = 200.0 if _FULL else 1000.0
-# Seconds tell little of delay, where each stall of the machine counts.
-_EQUAL_MS = 1.0 if _FULL else 40.0
-# A clock that far off is not known after a dozen seconds with stops among them.
-_SURE_PPM = 20.0 if _FULL else 950.0
+_PPM = 200.0 if _FULL else 1500.0
+_EQUAL_MS = 1.0
+_SURE_PPM = 20.0
+_PILED_MS = 100.0
 _ALONE_SHARE = 0.8
 _PIECE_MS, _FRAME_MS = 10.0, 20.0
 _STOOD_MS = 1.2 * _PIECE_MS
@@ -255,12 +256,26 @@ async def test_delay_does_not_grow_with_a_clock_that_is_off(
         lines += [f"  may have stood still for {outcome.stood_ms:.1f} ms"]
         print("\n".join([*lines, f"  {outcome.figures}"]))  # noqa: T201
     for ppm, outcome in outcomes.items():
-        drift_ppm = outcome.figures["to_pbx"]["drift_ppm"]
-        assert drift_ppm == pytest.approx(ppm, abs=_SURE_PPM)
-        most_ms = _EQUAL_MS + outcome.held_ms("to_pbx")
-        assert outcome.grown_ms("to_pbx_ms") <= most_ms
-        most_ms = _EQUAL_MS + outcome.held_ms("to_line") + outcome.stood_ms
-        assert outcome.grown_ms("to_line_ms") <= most_ms
-    slow = outcomes[-_PPM]
-    lasted_s = slow.minutes[-1].at_s - slow.minutes[0].at_s
-    assert slow.grown_ms("left_alone_ms") >= _ALONE_SHARE * _PPM * 1e-3 * lasted_s
+        (check_in_full if _FULL else check_in_short)(outcome, ppm)
+
+
+def check_in_full(outcome: Outcome, ppm: float) -> None:
+    """The clock is known, and delay is what it was."""
+    drift_ppm = outcome.figures["to_pbx"]["drift_ppm"]
+    assert drift_ppm == pytest.approx(ppm, abs=_SURE_PPM)
+    most_ms = _EQUAL_MS + outcome.held_ms("to_pbx")
+    assert outcome.grown_ms("to_pbx_ms") <= most_ms
+    most_ms = _EQUAL_MS + outcome.held_ms("to_line") + outcome.stood_ms
+    assert outcome.grown_ms("to_line_ms") <= most_ms
+    if ppm < 0:  # a slow device has to be seen to lag where it is left alone
+        lasted_s = outcome.minutes[-1].at_s - outcome.minutes[0].at_s
+        least_ms = _ALONE_SHARE * -ppm * 1e-3 * lasted_s
+        assert outcome.grown_ms("left_alone_ms") >= least_ms
+
+
+def check_in_short(outcome: Outcome, ppm: float) -> None:
+    """The clock is known to be fast or slow, and nothing has piled up."""
+    assert outcome.figures["to_pbx"]["drift_ppm"] * ppm > 0
+    assert outcome.grown_ms("to_pbx_ms") <= _PILED_MS
+    alone_ms = max(outcome.grown_ms("left_alone_ms"), 0)
+    assert outcome.grown_ms("to_line_ms") <= alone_ms + _PILED_MS
