@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -78,21 +79,28 @@ class Program:
 
 
 class _Log:
-    """A file of bounded size: what is over half of it moves to `.1`."""
+    """A file of bounded size: what is over half of it moves to `.1`.
+
+    What a client writes is nobody else's business: no other user can read it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = path.open("ab", buffering=0)
+        self._file = FileIO(path, "a", opener=_private)
 
     def write(self, chunk: bytes) -> None:
         if self._file.tell() > _LOG_BYTES // 2:
             self._file.close()
             self._path.replace(self._path.with_suffix(".log.1"))
-            self._file = self._path.open("ab", buffering=0)
+            self._file = FileIO(self._path, "a", opener=_private)
         self._file.write(chunk)
 
     def close(self) -> None:
         self._file.close()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 @dataclass(slots=True, eq=False)

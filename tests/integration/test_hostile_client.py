@@ -27,7 +27,7 @@ from tests.system.parts import eventually
 SKYPE = str(Path(sys.executable).with_name("skype"))
 PYTHON = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
 IS_ROOT = os.geteuid() == 0
-STRANGER = "games"  # a user of every machine, whom nothing belongs to
+STRANGER, OTHER = "games", "bin"  # users of every machine, whom nothing belongs to
 DEADLINE_S = 20.0
 
 CONFIG = """\
@@ -44,6 +44,14 @@ account = "bob"
 [lines.bob.client]
 command = ["{skype}", "--pipelogin"]
 login = "bob sesame"
+"""
+VICTIM = """
+[lines.carol]
+account = "carol"
+[lines.carol.client]
+command = ["sleep", "infinity"]
+isolation = "user"
+user = "{user}"
 """
 HOSTILE = """
 [lines.{level}]
@@ -111,7 +119,10 @@ async def echo() -> AsyncIterator[tuple[str, int]]:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A gateway with an innocent line, bob, and a hostile one for each level."""
+    """A gateway with innocent lines and a hostile one for each level.
+
+    Bob is within namespaces; carol, who is there where root is, at the level `user`.
+    """
 
     running: Gateway
     folder: Path
@@ -121,13 +132,14 @@ class Scene:
         return self.folder / "clients" / line
 
     async def ready(self) -> None:
-        """Wait until bob's line is ready, and each hostile client has its HOME."""
+        """Wait until bob's line is ready, and each other client has its HOME."""
 
         async def are_there() -> bool:
             lines = {
                 x["name"]: x["state"] for x in await self.running.get("/api/lines")
             }
-            homes = (self.client(level) / "home" for level in LEVELS)
+            others = (*LEVELS, "carol") if IS_ROOT else LEVELS
+            homes = (self.client(line) / "home" for line in others)
             return lines["bob"] == "ready" and all(home.exists() for home in homes)
 
         await self.running.process.line("is ready")
@@ -143,6 +155,7 @@ class Scene:
                 "another's cookie": str(bob / "screen/Xauthority"),
                 "another's log": str(bob / "client.log"),
                 "/etc/shadow": "/etc/shadow",
+                **self.files_of_a_user(),
             },
             "folders": {
                 "the gateway's folder": (str(self.folder), "skypechan.toml"),
@@ -159,6 +172,11 @@ class Scene:
                 "its abstract name": f"\0/tmp/.X11-unix/{display.name}",
             },
         }
+
+    def files_of_a_user(self) -> dict[str, str]:
+        carol = self.client("carol")
+        names = ("client.log", "Xvfb.log", "dbus-daemon.log", "screen/Xauthority")
+        return {f"{name} of a user": str(carol / name) for name in names * IS_ROOT}
 
     async def reached(self, level: str) -> set[str]:
         """What the hostile client of a level reports, less where it was mistaken."""
@@ -191,6 +209,7 @@ async def attack(folder: Path) -> dict[str, set[str]]:
         stack.enter_context(listening(socket.AF_UNIX, abstract))
         echoing = await stack.enter_async_context(echo())
         config = CONFIG.format(host=HOST, ami=ami[1], audio=audio, web=web, skype=SKYPE)
+        config += VICTIM.format(user=OTHER) * IS_ROOT
         for level in LEVELS:
             user = STRANGER if level == "user" else ""
             config += HOSTILE.format(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 from skypechan.desktop.process import Process, Program
@@ -42,6 +43,18 @@ async def test_line_without_an_end_does_not_fill_the_memory(tmp_path: Path) -> N
     assert process.lines[-1] == "end"
     assert sum(len(line) for line in process.lines) < 200_000
     assert process.log_path.stat().st_size == 1_000_005
+
+
+async def test_log_is_read_by_no_other_user_however_long_it_is(tmp_path: Path) -> None:
+    script = "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end"
+    before = os.umask(0)
+    try:
+        async with await shell(tmp_path, script) as process:
+            await process.wait()
+    finally:
+        os.umask(before)
+    for log in (process.log_path, process.log_path.with_name("sh.log.1")):
+        assert log.stat().st_mode & 0o777 == 0o600
 
 
 async def test_who_writes_too_fast_has_to_wait(tmp_path: Path) -> None:
