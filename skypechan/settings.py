@@ -8,6 +8,7 @@ config` and of the checks when a file is read.
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,13 @@ def _is_host(text: str) -> bool:
         return False
 
 
+def _comparable(host: str) -> str | ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return host.lower()
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A TCP address as the configuration writes it, `HOST:PORT`."""
@@ -64,6 +72,13 @@ class Endpoint:
         if int(port) > _MOST_PORT:
             raise ConfigError(f"{text!r}: there is no port {port}")
         return cls(host, int(port))
+
+    def may_be(self, other: Endpoint) -> bool:
+        """Tell whether both may be one place, without asking who a name is."""
+        if self.port != other.port:
+            return False
+        mine, theirs = _comparable(self.host), _comparable(other.host)
+        return mine == theirs or isinstance(mine, str) != isinstance(theirs, str)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

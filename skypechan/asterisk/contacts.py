@@ -77,14 +77,18 @@ class Contacts:
         """Return whose UUID this is, or was."""
         return self._known.get(uuid) if uuid else None
 
-    def variables(self) -> dict[str, str]:
-        """Return their UUIDs as global variables, empty of who is none any more."""
-        return {
-            dialplan.CONTACT + name: str(self.named[name].uuid)
-            if name in self.named
-            else ""
-            for name in sorted(self._names)
-        }
+    def variables(self, login: str) -> dict[str, str]:
+        """Return their UUIDs as global variables, empty of who is none any more.
+
+        Each has two: where several gateways have a contact of one name, only the one
+        that names our login is ours.
+        """
+        told: dict[str, str] = {}
+        for name in sorted(self._names):
+            uuid = str(self.named[name].uuid) if name in self.named else ""
+            told[dialplan.CONTACT + name] = uuid
+            told[f"{dialplan.CONTACT}{login}_{name}"] = uuid
+        return told
 
 
 class ContactDoor:

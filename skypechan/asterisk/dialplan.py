@@ -14,7 +14,8 @@ from uuid import UUID
 from skypechan.asterisk.ami.messages import UserEvent
 from skypechan.call import address as addresses
 from skypechan.call.routes import Target
-from skypechan.errors import RemoteWireError
+from skypechan.errors import ConfigError, RemoteWireError
+from skypechan.settings import Endpoint
 
 # Contexts and extensions of skypechan.conf.
 CONTEXT = "skypechan"
@@ -127,6 +128,17 @@ def audio_uuid(channel: str) -> UUID | None:
     try:
         return UUID(channel[-36:])
     except ValueError:
+        return None
+
+
+def audio_place(channel: str) -> Endpoint | None:
+    """Return where an AudioSocket channel takes its audio, if its name tells.
+
+    The name has it as the dialplan wrote it: a name of a host is not resolved.
+    """
+    try:
+        return Endpoint.parse(channel.removeprefix("AudioSocket/")[:-37])
+    except ConfigError:
         return None
 
 

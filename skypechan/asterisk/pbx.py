@@ -266,7 +266,8 @@ class Pbx:
         uuid = dialplan.audio_uuid(channel.name)
         contact = self._contacts.of(uuid)
         if contact is not None:
-            self._contact_door.channel_began(contact, channel)
+            if self._may_have_dialled_us(channel):
+                self._contact_door.channel_began(contact, channel)
             return
         self._tell(event, channel.linkedid, str(uuid))
         self._audio_seen(channel, uuid)
@@ -352,7 +353,17 @@ class Pbx:
         """Have other contacts from now on; calls that live go on."""
         if contacts != self._contacts.named:
             self._contacts.set(contacts)
-            self._spawn(introduction.tell(self._link, self._contacts.variables()))
+            variables = self._contacts.variables(self._link.username)
+            self._spawn(introduction.tell(self._link, variables))
+
+    def _may_have_dialled_us(self, channel: Channel) -> bool:
+        """Tell whether the audio of a channel with a contact's UUID may be for us.
+
+        Another gateway may have a contact of the same UUID. A dialplan may write our
+        address by name and the name by address: then only the ports tell.
+        """
+        place = dialplan.audio_place(channel.name)
+        return self._alone or place is None or place.may_be(self._server.advertised)
 
     def _contact_called(self, call: ContactCall) -> None:
         channel, contact, caller = call.channel, call.contact, call.caller
@@ -430,7 +441,7 @@ class Pbx:
 
     def _globals(self) -> dict[str, str]:
         """Return what every dialplan must know of us."""
-        contacts = self._contacts.variables()
+        contacts = self._contacts.variables(self._link.username)
         best = {dialplan.WIDEBAND: self._best_format}
         return contacts | self._presence().of_all() | best
 

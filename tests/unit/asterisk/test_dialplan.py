@@ -17,6 +17,7 @@ from skypechan.asterisk.ami.messages import (
 )
 from skypechan.asterisk.dialplan import Wanted
 from skypechan.errors import RemoteWireError
+from skypechan.settings import Endpoint
 from tests.doubles.pbx_driver import origination
 
 CALL = UUID("12345678-9abc-def0-1234-56789abcdef0")
@@ -78,6 +79,22 @@ def test_an_audio_channel_tells_its_uuid() -> None:
     assert dialplan.audio_uuid(f"AudioSocket/127.0.0.1:9092-{CALL}") == CALL
     assert dialplan.audio_uuid("AudioSocket/127.0.0.1:9092-x") is None
     assert dialplan.audio_uuid(f"PJSIP/{CALL}") is None
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("127.0.0.1:9092", Endpoint("127.0.0.1", 9092)),
+        ("gate-way.example:9092", Endpoint("gate-way.example", 9092)),
+        ("[::1]:9092", Endpoint("::1", 9092)),
+        ("9092", None),
+        ("", None),
+    ],
+)
+def test_an_audio_channel_tells_where_its_audio_goes(
+    place: str, told: Endpoint | None
+) -> None:
+    assert dialplan.audio_place(f"AudioSocket/{place}-{CALL}") == told
 
 
 @settings(deadline=None)  # other jobs share the machine

@@ -53,7 +53,9 @@ async def test_contacts_are_told_to_the_dialplan(
     contacts = {"echo123": Contact(CALL, "ANY", "echo123")}
     async with driving(asterisk, clock, contacts) as driver:
         await driver.state(PbxState.READY)
-        assert globals_of(asterisk)["SKYPECHAN_CONTACT_echo123"] == str(CALL)
+        told = globals_of(asterisk)
+        assert told["SKYPECHAN_CONTACT_echo123"] == str(CALL)
+        assert told["SKYPECHAN_CONTACT_skypechan_echo123"] == str(CALL)
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
+from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.pbx import PbxState
 from tests.doubles.ami_server import AmiServer
 from tests.doubles.clock import FakeClock
 from tests.doubles.pbx_driver import PbxDriver
-from tests.doubles.scripted_asterisk import driving, knows, requested, wants_line
+from tests.doubles.scripted_asterisk import (
+    CALL,
+    driving,
+    knows,
+    requested,
+    wants_line,
+)
+
+CONTACTS = {"echo": Contact(CALL, "ANY", "echo")}
 
 
 @pytest.fixture
@@ -70,3 +80,28 @@ async def test_who_takes_a_call_tells_its_channel_where_the_audio_goes(
         ("SKYPECHAN_SOCKET", socket),
         ("SKYPECHAN_AMI_USER", "skypechan"),
     } <= set_there
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "gateway.example"])
+async def test_audio_of_a_contact_is_not_that_of_another_gateways_call(
+    shared: AmiServer, host: str
+) -> None:
+    async with driving(shared, FakeClock(), CONTACTS, alone=False) as driver:
+        await driver.state(PbxState.READY)
+        ours = driver.server.listening
+        _contact_dialled(shared, f"{ours.host}:{ours.port - 1}", "theirs")
+        _contact_dialled(shared, f"192.0.2.1:{ours.port}", "theirs too")
+        _contact_dialled(shared, f"{host}:{ours.port}", "ours")
+        await driver.originate()  # its response comes behind the events
+        _, writer = await asyncio.open_connection(ours.host, ours.port)
+        writer.write(b"\x01\x00\x10" + CALL.bytes)
+        request, _ = await driver.request()
+        assert request.uniqueid == "ours"
+        (await request.leg.audio()).socket.close()
+        writer.close()
+        await writer.wait_closed()
+
+
+def _contact_dialled(server: AmiServer, place: str, uniqueid: str) -> None:
+    name = f"AudioSocket/{place}-{CALL}"
+    server.event("Newchannel", Channel=name, Uniqueid=uniqueid, Linkedid=uniqueid)
