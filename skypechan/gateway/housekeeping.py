@@ -3,7 +3,9 @@
 A full collection walks through every object that could be part of a cycle, and nothing
 else has a turn meanwhile: 50 ms with two hundred lines. What it leaves mostly stays for
 good, so it is set aside (`gc.freeze`): the next full collection walks only through what
-is new. What of the rest becomes garbage all the same is looked for while nobody talks.
+is new. What of the rest becomes garbage all the same, as calls do that lived just then,
+is looked for while nobody talks. Where somebody always does, it is looked for amid
+calls, but seldom: what they hear of it is a frame that comes late.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any, Protocol
 from skypechan.clock import Clock
 
 _LOOK_S = 1.0
-_LOOKS_BETWEEN_SEARCHES = 5
+_LOOKS_WHILE_IDLE, _LOOKS_AMID_CALLS = 5, 600  # from one search to the next
 _FULL = 2  # the generation
 
 
@@ -77,7 +79,8 @@ class Housekeeping:
         self._full_before = self._full_collections()
         self._looks += 1
         _, *older = collector.get_count()
-        is_time = self._looks >= _LOOKS_BETWEEN_SEARCHES and self._is_idle()
+        patience = _LOOKS_WHILE_IDLE if self._is_idle() else _LOOKS_AMID_CALLS
+        is_time = self._looks >= patience
         if is_time and (any(older) or self._full_before != full_before):
             collector.unfreeze()
             collector.collect()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from skypechan.gateway.housekeeping import Housekeeping
+from skypechan.gateway.housekeeping import Housekeeping, housekeeping
 from tests.doubles.clock import FakeClock
 
 SEARCH = ["unfreeze", "collect", "freeze"]
@@ -82,3 +84,37 @@ async def test_what_a_collection_amid_calls_has_left_is_set_aside(house: House) 
     house.is_idle = True
     assert await house.seconds(1) == SEARCH
     assert await house.seconds(10) == []
+
+
+async def test_a_gateway_that_is_never_idle_looks_for_garbage_too_but_seldom(
+    house: House,
+) -> None:
+    house.is_idle = False
+    for _ in range(2):
+        house.new = 3
+        assert await house.seconds(599) == []
+        assert await house.seconds(1) == SEARCH
+
+
+async def test_calls_that_were_set_aside_are_found_amid_calls() -> None:
+    """With the collector itself: nothing else finds them."""
+
+    class Call:
+        def __init__(self) -> None:
+            self.itself = self
+
+    clock, live = FakeClock(), Call()
+    gone = weakref.ref(live)
+    async with housekeeping(clock, lambda: False):
+        gc.collect()  # as if by itself
+        await clock.advance(1.0)
+        del live
+        gc.collect()
+        await clock.advance(1.0)
+        assert gone() is not None
+        new = [{one} for one in range(2000)]  # as there always is, where calls are
+        for _ in range(600):
+            await clock.advance(1.0)
+        assert gone() is None
+        assert new
+    gc.unfreeze()
