@@ -291,7 +291,8 @@ async def test_bursts_of_digits_cross_whole_and_in_order(
 ) -> None:
     call, sip = await taken(skype, phone)
     skype.partner_dials(call, BURST)
-    await sip.rtp.send_digits("5511223366", 80, 50)  # Asterisk takes none faster
+    # Asterisk drops a digit that comes within 45 ms of the one before, and may be late.
+    await sip.rtp.send_digits("5511223366", 80, 150)
     await skype.said.until(lambda: len(call.digits) >= 10, "digits at Skype")
     assert call.digits == "5511223366"
     assert await sip.rtp.wait_for_digits(len(BURST), 10) == BURST
