@@ -57,8 +57,7 @@ _log = logging.getLogger(__name__)
 
 _CONNECT_S = 10.0
 _BIRTH_S = 3.0
-# A dialplan waits two seconds to be taken; a channel that has gone on must not be
-# pulled back.
+# A dialplan waits two seconds to be taken; who has gone on must not be pulled back.
 _STALE_S = 1.5
 _UNSAID_RING_S = 120
 _STRAGGLERS_S = 0.5
@@ -118,6 +117,7 @@ class PbxLeg:
         self._other_half = other_half
         self._other_half_ended = False
         self._own_cause: int | None = None
+        self._began_connected = phase is Phase.CONNECTED
         self._began_s = doors.clock.monotonic_s()
         self._rate_hz = rate_hz
         self._waiting = WaitingChannel(
@@ -253,8 +253,8 @@ class PbxLeg:
         connection, self._connection = self._connection, None
         if connection is None:
             raise CallError(HangupCause.NORMAL_UNSPECIFIED, "the leg has no audio")
-        rate_hz = self._rate_hz or connection.rate_hz
-        return dataclasses.replace(connection.without_backlog(), rate_hz=rate_hz)
+        fresh = connection.without_backlog(keep_digits=not self._began_connected)
+        return dataclasses.replace(fresh, rate_hz=self._rate_hz or fresh.rate_hz)
 
     async def stay_alive(self) -> None:
         """Keep an originated call alive until its audio connection can tell our end."""

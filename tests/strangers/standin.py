@@ -52,6 +52,7 @@ class Standin:
         self.calls: dict[int, Call] = {}
         self.clients: dict[object, Client] = {}
         self.faults: list[str] = []
+        self._refused: list[tuple[Call, str]] = []  # a fault unless its call has ended
         self._settings = {"USERSTATUS": "ONLINE", "AUTOAWAY": "ON", "MUTE": "OFF"}
         self._host: Host | None = None
         self._next = 178
@@ -72,6 +73,7 @@ class Standin:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        self.faults += [why for call, why in self._refused if not call.ended]
         assert not self.faults, self.faults
 
     def hosted_by(self, host: Host) -> None:
@@ -441,7 +443,7 @@ class Standin:
         try:
             stream = Stream(*await asyncio.open_connection(HOST, port))
         except OSError as error:
-            self.faults.append(f"{which} of call {call.number}: {error}")
+            self._refused.append((call, f"{which} of call {call.number}: {error}"))
             return
         call.streams[which] = stream
         self.said.changed()

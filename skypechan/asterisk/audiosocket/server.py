@@ -21,6 +21,7 @@ from uuid import UUID
 
 from skypechan.asterisk.audiosocket.wire import Decoder
 from skypechan.asterisk.settings import AsteriskSettings
+from skypechan.audio.audiosocket import DIGIT
 from skypechan.clock import Clock
 from skypechan.errors import ConfigError, LinkDownError, RemoteWireError
 from skypechan.settings import Endpoint
@@ -64,13 +65,14 @@ class Connection:
     pending: bytes
     rate_hz: int = 8_000
 
-    def without_backlog(self) -> Connection:
+    def without_backlog(self, *, keep_digits: bool) -> Connection:
         """Drop what piled up in the socket before anybody listened.
 
         It would be delay for the rest of the call. The cut is between messages.
+        `keep_digits`: they are of the call itself, and AMI has told of them too.
         """
         decoder = Decoder()
-        decoder.feed(self.pending)
+        messages = decoder.feed(self.pending)
         while True:
             try:
                 piece = self.socket.recv(_MOST_PILED_BYTES)
@@ -78,8 +80,9 @@ class Connection:
                 break  # that was all; or it is broken: whoever takes it sees that
             if not piece:
                 break
-            decoder.feed(piece)
-        return dataclasses.replace(self, pending=decoder.rest)
+            messages += decoder.feed(piece)
+        digits = [one.wire for one in messages if keep_digits and one.kind == DIGIT]
+        return dataclasses.replace(self, pending=b"".join(digits) + decoder.rest)
 
 
 OnConnected = Callable[[Connection], None]

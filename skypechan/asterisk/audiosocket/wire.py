@@ -19,6 +19,11 @@ class Message:
     payload: bytes
 
     @property
+    def wire(self) -> bytes:
+        """The message as it came."""
+        return bytes([self.kind, *len(self.payload).to_bytes(2, "big")]) + self.payload
+
+    @property
     def uuid(self) -> UUID:
         """The UUID of an identity message. Raises RemoteWireError."""
         if self.kind != IDENTITY or len(self.payload) != _UUID_BYTES:

@@ -281,8 +281,7 @@ class Calls:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             given_up.set()
-            if task.done() and not task.cancelled() and task.exception() is None:
-                self._talk.spawn(self._undo(task.result()))
+            task.add_done_callback(self._nobody_waited)
             raise
 
     async def _place_next(
@@ -298,6 +297,13 @@ class Calls:
                 # A client refuses the next call while this one is being set up.
                 await self._undo(leg)
             return leg
+
+    def _nobody_waited(self, placed: asyncio.Task[SkypeLeg]) -> None:
+        """Undo what was placed between the last look at `given_up` and the cancel."""
+        if not placed.cancelled() and placed.exception() is None:
+            leg = placed.result()
+            if not leg.over:
+                self._talk.spawn(self._undo(leg))
 
     async def _undo(self, leg: SkypeLeg) -> None:
         _log.info("call %s is ended: its caller has given up", leg.leg_id)

@@ -96,6 +96,22 @@ async def test_an_expected_uuid_brings_a_raw_socket_with_what_followed() -> None
         caller.close()
 
 
+@pytest.mark.parametrize(
+    ("keep_digits", "left"),
+    [(True, b"\x03\x00\x015\x03\x00\x016\x10\x00\x04x"), (False, b"\x10\x00\x04x")],
+)
+def test_of_what_piled_up_digits_are_kept_where_they_are_wanted(
+    keep_digits: bool, left: bytes
+) -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        near.setblocking(False)
+        far.sendall(b"\x10\x00\x02cd\x03\x00\x016\x10\x00\x04x")
+        piled_up = Connection(near, CALL, b"\x10\x00\x02ab\x03\x00\x015")
+        fresh = piled_up.without_backlog(keep_digits=keep_digits)
+    assert fresh.pending == left
+
+
 async def test_a_uuid_in_pieces_is_understood() -> None:
     async with serving() as server:
         guests = Guests()

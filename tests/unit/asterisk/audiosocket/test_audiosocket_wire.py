@@ -34,6 +34,7 @@ def test_any_cutting_gives_the_same_messages(
     got += decoder.feed(stream)
     assert got == sent
     assert decoder.rest == b""
+    assert [message.wire for message in got] == [encoded(message) for message in sent]
 
 
 @settings(deadline=None)  # other jobs share the machine
