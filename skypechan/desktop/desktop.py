@@ -55,7 +55,8 @@ class Desktop:
     def room(self) -> Room:
         """What a client within walls sees of it."""
         walled = self._isolation.is_walled
-        reads = (self._screen.xauthority, self._folder / "bus")
+        # Folders, in which links lead nowhere: the daemons can write to them.
+        reads = (self._screen.xauthority.parent, self._folder / "bus")
         return Room(reads, sockets=self._screen.sockets if walled else None)
 
     @property

@@ -24,7 +24,7 @@ from pathlib import Path
 import skypechan
 from skypechan.desktop import sandbox
 from skypechan.desktop.process import Process, Program
-from skypechan.desktop.users import User, can_read, unprivileged_user
+from skypechan.desktop.users import User, can_read, unprivileged_user, workspace
 from skypechan.errors import LinkDownError
 
 _PROCESSES = 64  # Xvfb and dbus-daemon have some threads
@@ -100,7 +100,8 @@ class Isolation:
         """
         match self.level:
             case Level.NAMESPACE:
-                words = [*room.besides(self.reads).words(), f"limit={processes}"]
+                words = [f"maybe={path}" for path in _installation()]
+                words += [*room.besides(self.reads).words(), f"limit={processes}"]
                 words += [] if sounds is None else [f"sounds={sounds}"]
                 return (*_sandbox(self.user), *words, "--")
             case Level.USER if self.user:
@@ -124,7 +125,7 @@ async def isolate(
         as_whom = user or unprivileged_user()
         refused = await refusal(as_whom, folder)
         if not refused:
-            return Isolation(Level.NAMESPACE, as_whom, reads=(*_installation(), *reads))
+            return Isolation(Level.NAMESPACE, as_whom, reads=reads)
         reasons.append(f"no namespaces: {refused}")
     if wanted in {"auto", Level.USER}:
         refused = await asyncio.to_thread(_refusal_as, user, folder)
@@ -157,11 +158,16 @@ def _sandbox(user: User | None) -> tuple[str, ...]:
 
 
 async def refusal(user: User | None, folder: Path) -> str:
-    """Try the walls with a program that does nothing; return what is in the way."""
-    command = (*_sandbox(user), "--", "true")
-    async with await Process.start(Program("sandbox", command, folder)) as probe:
-        status = await probe.wait()
-        said = [line for line in probe.lines if line.strip()]
+    """Try the walls with a program that writes in `folder`; return what is in the way.
+
+    Raises LinkDownError, and OSError where the folder cannot be written to anyway.
+    """
+    with workspace(user, folder) as place:
+        words = Room(writes=(place,)).words()
+        command = (*_sandbox(user), *words, "--", "touch", str(place / "written"))
+        async with await Process.start(Program("sandbox", command, folder)) as probe:
+            status = await probe.wait()
+            said = [line for line in probe.lines if line.strip()]
     return "" if status == 0 else " / ".join(said[-1:]) or f"status {status}"
 
 
@@ -174,7 +180,7 @@ def _refusal_as(user: User | None, folder: Path) -> str:
     return f"{user.name} cannot enter {folder}"
 
 
-def _installation() -> tuple[Path, ...]:
+def _installation() -> list[Path]:
     """Return where we are ourselves, which any client may read."""
     here = Path(skypechan.__file__).parent
-    return tuple({Path(sys.prefix), Path(sys.base_prefix), here})
+    return sorted({Path(sys.prefix), Path(sys.base_prefix), here})

@@ -5,8 +5,10 @@ processes; a loopback of its own and no other network; no file, process, port, a
 socket or shared memory of anybody else. It cannot gain a privilege, nor make
 namespaces. Words:
 
-    read=PATH     also seen, where it is
-    write=PATH    the same, and it may write there
+    read=PATH     also seen, where it is, and where it is in truth if links lead to it;
+                  what cannot be shown is an error
+    maybe=PATH    the same, if it can be shown
+    write=PATH    as read, and it may write there
     sockets=PATH  seen as /tmp/.X11-unix, where X servers have their sockets; it may
                   make some there if it may write to PATH
     limit=N       most processes and threads
@@ -35,7 +37,7 @@ import struct
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 SOUND_SOCKETS = 8
 """How many sockets lie ready to be fetched."""
@@ -70,7 +72,22 @@ _LOOKED_UP = (
     *("mime.types", "nsswitch.conf", "passwd", "pki/tls", "protocols", "pulse"),
     *("resolv.conf", "services", "ssl/certs", "ssl/openssl.cnf", "timezone", "X11"),
 )
+_ANYWAY = tuple(
+    ("maybe", path) for path in (*_PROGRAMS, *(f"/etc/{name}" for name in _LOOKED_UP))
+)
+_SEEN = {"read", "maybe", "write"}
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+
+
+class _Shown(NamedTuple):
+    """A file or folder that shall be seen: where it is in truth, and its names.
+
+    Each name but the last is a link to the next.
+    """
+
+    source: str
+    names: list[str]
+    is_writable: bool
 
 
 def main(arguments: list[str]) -> int:
@@ -217,6 +234,8 @@ def _build(words: list[tuple[str, str]]) -> None:
     """
     _mount("", "/", "", _MS_REC | _MS_PRIVATE)
     where = os.getcwd()
+    shown = [_found(word, path) for word, path in (*_ANYWAY, *words) if word in _SEEN]
+    sockets = [(x, os.path.realpath(x)) for word, x in words if word == "sockets"]
     _mount("tmpfs", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755")
     os.mkdir("/tmp/old")
     os.mkdir("/tmp/new")
@@ -224,16 +243,11 @@ def _build(words: list[tuple[str, str]]) -> None:
     new = "/new"
     _mount("tmpfs", new, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755,size=1m")
     _make_grounds(new)
-    for path in _PROGRAMS:
-        _show(new, path)
-    for name in _LOOKED_UP:
-        _show(new, f"/etc/{name}", os.path.realpath(f"{_OLD}/etc/{name}"))
-    for name, path in words:
-        if name in {"read", "write"}:
-            _show(new, path, writable=name == "write")
-        elif name == "sockets":
-            mine = ("write", path) in words
-            _bind(_OLD + path, f"{new}/tmp/.X11-unix", writable=mine)
+    for one in shown:
+        _show(new, one)
+    for path, source in sockets:
+        mine = ("write", path) in words
+        _bind(_OLD + source, f"{new}/tmp/.X11-unix", writable=mine)
     _set_attributes(new, _ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV, 0)
     os.chdir(new)
     _pivot(".", ".")
@@ -265,19 +279,39 @@ def _make_grounds(new: str) -> None:
         Path(f"{new}/proc/sys/user/max_user_namespaces").write_text("0")
 
 
-def _show(new: str, path: str, source: str = "", *, writable: bool = False) -> None:
-    """Let a path of the machine be seen in its place, if there is one.
+def _found(word: str, path: str) -> _Shown:
+    """Find where a path leads; the links of the machine lead nowhere later on."""
+    source = os.path.realpath(path, strict=word != "maybe")
+    names = [path]
+    while os.path.exists(path) and os.path.islink(names[-1]):
+        beside = os.path.dirname(names[-1])
+        names.append(os.path.normpath(os.path.join(beside, os.readlink(names[-1]))))
+    return _Shown(source, names, word == "write")
 
-    What lies in another that is seen is seen already.
+
+def _show(new: str, one: _Shown) -> None:
+    """Let a path of the machine be seen in truth, and in its places.
+
+    What lies in another that is seen is seen already, and leads there.
     """
-    if os.path.lexists(new + path) and not writable:
+    if not os.path.exists(_OLD + one.source):
         return
-    source = source or _OLD + path
-    if source == _OLD + path and os.path.islink(source):
-        os.makedirs(os.path.dirname(new + path), exist_ok=True)
-        os.symlink(os.readlink(source), new + path)
-    elif os.path.exists(source):
-        _bind(source, new + path, writable=writable)
+    for name in dict.fromkeys((one.source, *one.names[::-1])):
+        if os.path.lexists(new + name) and not one.is_writable:
+            continue
+        if name != one.source and _is_led(new, name):
+            continue
+        if name in one.names[:-1] and not os.path.isdir(_OLD + one.source):
+            os.makedirs(os.path.dirname(new + name), exist_ok=True)
+            os.symlink(one.source, new + name)
+        else:
+            _bind(_OLD + one.source, new + name, writable=one.is_writable)
+
+
+def _is_led(new: str, path: str) -> bool:
+    """Tell whether an absolute link that is seen is on the way to a path."""
+    ways = [new + str(way) for way in (path, *Path(path).parents)]
+    return any(os.path.isabs(os.readlink(way)) for way in ways if os.path.islink(way))
 
 
 def _bind(source: str, target: str, *, writable: bool) -> None:

@@ -284,9 +284,9 @@ async def _first(*waits: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _places(program: str) -> tuple[Path, ...]:
-    """Return where a program is, and where the link leads if it is one."""
-    found = Path(shutil.which(program) or program).absolute()
-    return found, found.resolve()
+    """Return where a program is; nothing for one that whoever starts it will miss."""
+    found = shutil.which(program)
+    return (Path(found).absolute(),) if found else ()
 
 
 def _untold(_: str) -> None:

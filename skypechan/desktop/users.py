@@ -108,13 +108,14 @@ def furnish(home: Path, files: Mapping[str, str], user: User | None) -> None:
 
 
 @contextmanager
-def workspace(user: User | None = None) -> Iterator[Path]:
+def workspace(user: User | None = None, below: Path | None = None) -> Iterator[Path]:
     """A private folder for one run, gone afterwards.
 
     It lies directly under the folder for temporary files: short enough for the
-    sockets in it, and reachable where the checkout is closed to others.
+    sockets in it, and reachable where the checkout is closed to others. Or it lies
+    in the one that is named.
     """
-    path = Path(tempfile.mkdtemp(prefix="skypechan-"))
+    path = Path(tempfile.mkdtemp(prefix="skypechan-", dir=below))
     give(path, user)
     try:
         yield path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from skypechan.desktop import isolation
 from skypechan.desktop.isolation import Isolation, Level, Room, isolate
-from skypechan.desktop.users import User, workspace
+from skypechan.desktop.users import User, unprivileged_user, workspace
 from skypechan.errors import LinkDownError
 
 IS_ROOT = os.geteuid() == 0
@@ -53,6 +54,21 @@ async def test_without_namespaces_auto_falls_to_a_user(folder: Path) -> None:
     assert f"games cannot enter {closed / 'inner'}" in found.why
 
 
+@pytest.mark.skipif(not IS_ROOT, reason="only root gives files away")
+async def test_folder_that_walls_cannot_show_is_why_there_are_none(
+    folder: Path,
+) -> None:
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "inner").mkdir()
+    os.chown(closed, SOMEBODY.uid, SOMEBODY.gid)
+    found = await isolate("auto", "", (), closed / "inner")
+    assert found.level is Level.NONE
+    # Without namespaces at all it is another reason.
+    if not await isolation.refusal(unprivileged_user(), folder):
+        assert f"{closed}/inner" in found.why
+
+
 @pytest.mark.usefixtures("_walls_refused")
 @pytest.mark.parametrize("wanted", ["namespace", "user"])
 async def test_level_that_is_asked_for_is_had_or_refused(
@@ -75,10 +91,12 @@ async def test_none_is_what_it_says(folder: Path) -> None:
 
 def test_room_is_told_to_the_sandbox() -> None:
     words = Isolation(Level.NAMESPACE, SOMEBODY).within(ROOM, processes=7, sounds=9)
-    assert words[4:] == (
-        "12345:12346",
+    others = [word for word in words[5:] if not word.startswith("maybe=")]
+    assert words[4] == "12345:12346"
+    assert f"maybe={sys.prefix}" in words
+    assert others == [
         *("read=/a", "read=/b", "write=/c", "sockets=/d", "limit=7", "sounds=9", "--"),
-    )
+    ]
 
 
 def test_user_is_become_without_a_way_back() -> None:

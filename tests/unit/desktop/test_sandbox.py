@@ -84,6 +84,68 @@ def test_it_sees_what_is_named_and_writes_only_where_it_may(folder: Path) -> Non
     assert "/root" in done.stderr
 
 
+@pytest.fixture
+def linked(folder: Path) -> Path:
+    """A folder that an absolute link leads to."""
+    place = folder / "truth" / "place"
+    place.mkdir(parents=True)
+    (place / "file").write_text("there")
+    (folder / "link").symlink_to(folder / "truth")
+    if NOBODY:
+        os.chown(place, WHOM, GROUP)
+    return folder / "link" / "place"
+
+
+def test_what_links_lead_to_is_seen_where_it_is_named_and_in_truth(
+    linked: Path,
+) -> None:
+    done = run(
+        f"cd {linked}; cat file {linked.resolve()}/file; touch new; ls ../..",
+        f"write={linked}",
+    )
+    assert done.stdout == "theretherelink\ntruth\n"
+    assert (linked / "new").exists()
+
+
+def test_links_in_what_is_seen_lead_to_what_is_seen(linked: Path) -> None:
+    seen = linked.parent.parent / "seen"
+    seen.mkdir()
+    (seen / "away").symlink_to(linked.resolve())
+    (seen / "file").symlink_to(linked / "file")
+    script = f"cat {seen}/away/file; cat {seen}/file; touch {seen}/away/new"
+    done = run(script, f"read={seen}", f"read={seen}/file", f"write={seen}/away")
+    assert done.stdout == "therethere"
+    assert (linked / "new").exists()
+    done = run(f"cat {seen}/file; readlink {seen}/file", f"read={seen}/file")
+    assert done.stdout == f"there{linked.resolve()}/file\n"
+
+
+@pytest.mark.parametrize(("word", "status"), [("read", 127), ("maybe", 0)])
+def test_what_is_not_there_is_named(word: str, status: int, folder: Path) -> None:
+    done = run("true", f"{word}={folder}/missing")
+    assert done.returncode == status
+    assert (f"{folder}/missing" in done.stderr) == bool(status)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_another_user_closed_is_named(folder: Path) -> None:
+    closed = folder / "closed"
+    (closed / "inner").mkdir(parents=True)
+    closed.chmod(0o700)
+    os.chown(closed, WHOM + 1 & 0xFFFF, GROUP)
+    done = run("true", f"write={closed}/inner")
+    assert done.returncode == 127
+    assert f"{closed}/inner" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["localtime", "resolv.conf"])
+def test_what_programs_look_up_is_seen_through_links(name: str) -> None:
+    path = Path("/etc", name)
+    if not path.is_file():
+        pytest.skip(f"this machine has no {path}")
+    assert run(f"wc -c < {path}").stdout == f"{path.stat().st_size}\n"
+
+
 def test_it_makes_no_sockets_where_it_may_only_find_some(folder: Path) -> None:
     (folder / "X").mkdir()
     script = "touch /tmp/.X11-unix/X1"
