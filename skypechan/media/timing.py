@@ -29,6 +29,7 @@ _MISSED_S = 0.040
 _SILENT_S = 0.011  # a client sends each 10 ms
 _BEHIND_S = 0.021  # behind the last frame of 20 ms, when it came late itself
 _TAKEN_S = 0.005  # a receiver that goes has taken by then what it was sent
+_YOUNG_S, _ASK_AGAIN_S = 0.5, 0.2  # a line on hold is silent for long, and goes
 _SEAM_S = 0.004
 _MOST_PILED_S = 0.300  # even of what comes in its pace
 _FIRST_S, _FIRST_SHARE = 1.0, 0.25  # of what is spared later
@@ -53,7 +54,8 @@ class Timing:
     """One direction of `capacity` calls. `receiver` is the clock that plays it.
 
     Without one the receivers follow whoever sends to them. `unread_s` tells what a
-    row's receiver has not taken yet; it is asked when a receiver seems to stand still.
+    row's receiver has not taken yet, or None if that will never be known of it; it is
+    asked when a receiver seems to stand still.
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class Timing:
         capacity: int,
         settings: EngineSettings,
         receiver: ClockFit | None = None,
-        unread_s: Callable[[int], float] | None = None,
+        unread_s: Callable[[int], float | None] | None = None,
     ) -> None:
         self.clock = ClockFit(capacity)
         self.queue = QueueModel(capacity)
         self._receiver = receiver or self.clock
         self._unread_s = unread_s
+        self._asked_s = np.zeros(capacity)
+        self._is_told = np.ones(capacity, np.bool_)
         self._any_stands = False  # or did, until somebody is seen to go on
         self._written_s = np.zeros(capacity)
         self._forgotten_s = 0.0 if receiver else _FORGOTTEN_S
@@ -96,6 +100,7 @@ class Timing:
             *(self._rough, self._crowded, self._spliced_s),
         ):
             table[row] = 0
+        self._is_told[row] = True
         self.release(row)
 
     def release(self, row: int) -> None:
@@ -236,22 +241,34 @@ class Timing:
         rows: Rows,
         sent_s: Float64 | float,
         now_s: float,
-        unread_s: Callable[[int], float],
+        unread_s: Callable[[int], float | None],
     ) -> None:
-        """Of silent receivers those who left what was sent before stand still.
-
-        Nobody can have taken what has only just been sent.
-        """
+        """Of silent receivers those who left what was sent before stand still."""
         asked = self._seems_to_stand(rows, now_s)
         if not asked.any():
             return
-        settled = now_s - self._written_s[rows] > _TAKEN_S
-        asked &= settled | self.queue.standing(rows)
+        asked &= self._is_worth_asking(rows, now_s)
+        if not asked.any():
+            return
         sent_s, rows = np.broadcast_to(sent_s, len(rows))[asked], rows[asked]
-        left_s = np.array([unread_s(row) for row in rows.tolist()])
+        told = [unread_s(row) for row in rows.tolist()]
+        self._asked_s[rows] = now_s
+        self._is_told[rows] = [one is not None for one in told]
+        left_s = np.array([one or 0.0 for one in told])
         untaken_s = np.where(left_s > sent_s, left_s, 0)
         self.queue.untaken(rows, untaken_s, self._receiver.clock_s(rows, now_s))
         self._any_stands |= bool(untaken_s.any())
+
+    def _is_worth_asking(self, rows: Rows, now_s: float) -> npt.NDArray[np.bool_]:
+        """Whose answer may be news.
+
+        Nobody can have taken what has only just been sent, and who was silent for long
+        and goes all the same has nothing to say: a client on hold, or a muted one.
+        """
+        settled = now_s - self._written_s[rows] > _TAKEN_S
+        young = self._receiver.silent_s(rows, now_s) < _YOUNG_S
+        young |= now_s - self._asked_s[rows] > _ASK_AGAIN_S
+        return self._is_told[rows] & (settled & young | self.queue.standing(rows))
 
     def shorten(
         self, rows: Rows, pcm: Int16, counts: Counts, rate_hz: int, now_s: float

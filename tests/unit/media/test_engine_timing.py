@@ -186,6 +186,19 @@ def test_a_stall_of_any_program_leaves_no_delay_at_the_client(
     assert figures.skipped_ms <= 1000 * stalled_s + 20
 
 
+def test_a_stall_of_a_client_that_was_silent_for_long_leaves_no_delay() -> None:
+    with call_of(0, well, well, audio=speech, client_stands=True) as call:
+        call.run(2.004)
+        call.line_pauses = True
+        call.run(3)
+        call.stall_client(0.5)
+        call.run(1)
+        call.line_pauses = False
+        after_s = call.now_s + 3
+        call.run(4)
+        assert call.least_queue_s(after_s, after_s + 1) <= 0.010
+
+
 @pytest.mark.parametrize("joining_s", [0.05, 0.16, 0.23, 0.5])
 def test_what_piled_up_while_the_call_was_joined_is_no_delay(joining_s: float) -> None:
     with call_of(0, well, well, audio=speech) as call:

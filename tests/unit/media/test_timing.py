@@ -133,3 +133,66 @@ def test_a_piece_of_any_length_may_follow_what_was_skipped(samples: int) -> None
     assert rows.tolist() == [0]
     assert pcm.shape == (1, samples)
     assert timing.skipping(ROW) == []
+
+
+class Asked:
+    """A line that speaks and then not, to which is sent, and what it leaves unread."""
+
+    def __init__(self) -> None:
+        self.questions = 0
+        self.unread_s: float | None = 0.0
+        self.receiver = ClockFit(1)
+        self.timing = Timing(1, SETTINGS, self.receiver, self._unread)
+        self.now_s = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        self.receiver.reset(0, self.now_s)
+        self.timing.reset(0, self.now_s)
+
+    def _unread(self, _: int) -> float | None:
+        self.questions += 1
+        return self.unread_s
+
+    def run(self, seconds: float, *, speaks: bool) -> int:
+        """How often it was asked while so much was sent, as the engine sends."""
+        self.questions = 0
+        for _ in range(round(seconds / FRAME_S)):
+            for work in (self._send, self._steer):
+                self.now_s += FRAME_S / 2
+                if speaks:
+                    self.receiver.note(ROW, FRAME_S / 2, self.now_s)
+                work()
+        return self.questions
+
+    def _send(self) -> None:
+        self.timing.written(ROW, FRAME_S, self.now_s)
+
+    def _steer(self) -> None:
+        self.timing.steer(ROW, self.now_s)
+
+
+def test_a_line_that_is_silent_and_takes_all_is_asked_often_only_at_first() -> None:
+    line = Asked()
+    assert line.run(1, speaks=True) == 0
+    assert line.run(0.5, speaks=False) >= 40
+    assert 10 <= line.run(4, speaks=False) <= 20
+    line.run(1, speaks=True)
+    assert line.run(0.5, speaks=False) >= 40
+
+
+def test_a_line_that_stands_is_asked_each_time_however_long_it_was_silent() -> None:
+    line = Asked()
+    line.run(1, speaks=True)
+    line.run(4, speaks=False)
+    line.unread_s = 0.5
+    line.run(0.3, speaks=False)
+    assert line.run(4, speaks=False) == 400
+
+
+def test_who_is_not_told_of_is_not_asked_about_again_in_this_call() -> None:
+    line = Asked()
+    line.unread_s = None
+    assert line.run(4, speaks=False) == 1
+    line.begin()
+    assert line.run(4, speaks=False) == 1
