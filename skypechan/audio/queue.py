@@ -51,6 +51,10 @@ class QueueModel:
         self.recent_s[row] = self.starved_s[row] = 0
         self.ratio[row] = 1
 
+    def release(self, row: int) -> None:
+        """Know of no receiver any more that could stand still."""
+        self._untaken_s[row] = 0
+
     def begin(self, rows: Rows, clock_s: Float64) -> None:
         """The sources begin to speak: what was before is not missed any more."""
         self._level_s[rows] = self.level_s(rows, clock_s)

@@ -105,6 +105,7 @@ class Timing:
 
     def release(self, row: int) -> None:
         """A call has ended: nothing of it falls due any more."""
+        self.queue.release(row)
         self._playouts.pop(row, None)
         self._seams.pop(row, None)
 

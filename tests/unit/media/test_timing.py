@@ -190,6 +190,16 @@ def test_a_line_that_stands_is_asked_each_time_however_long_it_was_silent() -> N
     assert line.run(4, speaks=False) == 400
 
 
+def test_a_call_that_ended_while_its_line_stood_is_looked_after_no_more() -> None:
+    line = Asked()
+    line.run(1, speaks=True)
+    line.unread_s = 0.5
+    line.run(0.3, speaks=False)
+    assert line.timing.queue.any_stands()
+    line.timing.release(0)
+    assert not line.timing.queue.any_stands()
+
+
 def test_who_is_not_told_of_is_not_asked_about_again_in_this_call() -> None:
     line = Asked()
     line.unread_s = None
