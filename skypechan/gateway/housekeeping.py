@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from skypechan.clock import Clock
 
 _LOOK_S = 1.0
-_LOOKS_WHILE_IDLE, _LOOKS_AMID_CALLS = 5, 600  # from one search to the next
+_LOOKS_WHILE_IDLE, _LOOKS_AMID_CALLS = 30, 600  # from one search to the next
 _FULL = 2  # the generation
 
 

@@ -63,22 +63,22 @@ async def house() -> AsyncIterator[House]:
 
 
 async def test_nothing_is_done_where_nothing_is_new(house: House) -> None:
-    assert await house.seconds(20) == []
+    assert await house.seconds(90) == []
 
 
 async def test_garbage_is_looked_for_while_nobody_talks_and_not_at_once_again(
     house: House,
 ) -> None:
     house.new = 3
-    assert await house.seconds(5) == SEARCH
+    assert await house.seconds(30) == SEARCH
     house.new = 3
-    assert await house.seconds(4) == []
+    assert await house.seconds(29) == []
     assert await house.seconds(1) == SEARCH
 
 
 async def test_what_a_collection_amid_calls_has_left_is_set_aside(house: House) -> None:
     house.is_idle, house.new = False, 3
-    assert await house.seconds(6) == []
+    assert await house.seconds(30) == []
     house.full_collections += 1
     assert await house.seconds(3) == ["freeze"]
     house.is_idle = True
