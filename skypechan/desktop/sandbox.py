@@ -139,11 +139,12 @@ def _enter(uid: int, gid: int) -> None:
     scribe = os.fork()
     if scribe == 0:
         os.close(done)
-        os.read(waiting, 1)
-        _map(str(us), uid, gid, (0,))
+        if os.read(waiting, 1):
+            _map(str(us), uid, gid, (0,))
         os._exit(0)
     os.close(waiting)
     _unshare()
+    os.write(done, b".")
     os.close(done)
     if os.waitpid(scribe, 0)[1]:
         raise PermissionError("root cannot map users")
