@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
 import struct
 from contextlib import suppress
@@ -22,6 +23,7 @@ _COOKIE = b"MIT-MAGIC-COOKIE-1"
 # the kernel gives away.
 _NUMBERS = range(2_000, 22_000)
 _SOCKETS = Path("/tmp/.X11-unix")  # noqa: S108 - where X clients look for them
+_OWN_SOCKETS = "sockets"
 
 
 class PrivateScreen(Part):
@@ -71,7 +73,7 @@ class PrivateScreen(Part):
     @property
     def sockets(self) -> Path:
         """The folder with its socket, where there are walls; it cannot replace it."""
-        return self._directory.absolute().with_name("sockets")
+        return self._directory.absolute().with_name(_OWN_SOCKETS)
 
     @property
     def process(self) -> Process:
@@ -102,17 +104,23 @@ class PrivateScreen(Part):
         """Stop the server; every client loses its connection."""
         if self._process is not None:
             await self._process.stop()
+            if self._process.returncode == -signal.SIGKILL:  # its socket is left
+                with suppress(OSError):
+                    (_SOCKETS / f"X{self.number}").unlink()
         self._forget_links()
 
     def _link(self, name: str) -> None:
-        _SOCKETS.mkdir(mode=0o1777, exist_ok=True)
+        with suppress(FileExistsError):
+            _SOCKETS.mkdir()
+            _SOCKETS.chmod(0o1777)  # of all users, whatever our umask is
         (_SOCKETS / name).symlink_to(self.sockets / name)
 
     def _forget_links(self) -> None:
         """Remove links to our sockets, those of a gateway that was killed too."""
         for link in _SOCKETS.glob("X*"):
             with suppress(OSError):  # not a link, or gone
-                if link.readlink().parent == self.sockets:
+                place = link.readlink().parent
+                if place == self.sockets or _is_left(link, place):
                     link.unlink()
 
     def _program(self, directory: Path) -> Program:
@@ -153,6 +161,12 @@ def _free_number() -> int:
         taken = (f"/tmp/.X{number}-lock", str(_SOCKETS / f"X{number}"))  # noqa: S108
         if not any(map(os.path.lexists, taken)):
             return number
+
+
+def _is_left(link: Path, place: Path) -> bool:
+    """Tell whether a link is our user's, to a line's folder that is there no more."""
+    is_ours = link.lstat().st_uid == os.geteuid() and place.name == _OWN_SOCKETS
+    return is_ours and not place.exists()
 
 
 def _entry(family: int, address: bytes, number: int, cookie: bytes) -> bytes:
