@@ -158,6 +158,9 @@ class ContactDoor:
         waiting = self._connections[connection.uuid]
         if connection in waiting:
             waiting.remove(connection)
+            if not _has_closed(connection.socket):
+                text = "! audio to contact %s closed: no channel dialled it here"
+                _log.warning(text, connection.uuid)
             connection.socket.close()
 
 

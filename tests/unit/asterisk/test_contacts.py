@@ -80,7 +80,7 @@ async def test_a_connection_that_has_closed_is_not_the_next_calls(
 
 
 async def test_a_channel_that_ended_before_its_audio_came_leaves_nothing(
-    street: Street,
+    street: Street, caplog: pytest.LogCaptureFixture
 ) -> None:
     channel = street.channel(1)
     street.door.channel_ended(channel)
@@ -89,6 +89,7 @@ async def test_a_channel_that_ended_before_its_audio_came_leaves_nothing(
     async with asyncio.timeout(3):
         while not is_closed(late):  # noqa: ASYNC110 - the loop's own timer closes it
             await asyncio.sleep(0.05)
+    assert "no channel dialled it here" in caplog.text
 
 
 async def test_a_crowd_at_the_door_is_bounded(street: Street) -> None:
