@@ -164,16 +164,19 @@ class View:
             await self._clock.sleep(_PAINTED_S)
             titles += [self._fresh.get_nowait() for _ in range(self._fresh.qsize())]
             shown = ", ".join(map(repr, titles[:_MOST_TOLD]))
-            said = f"its client shows {shown}, {await self._keep_picture()}"
+            said = f"its client shows {shown}, {await self._kept_picture()}"
             _log.warning("! line %s: %s", self._line, said, extra={"line": self._line})
             await self._clock.sleep(_ALARM_S)
 
-    async def _keep_picture(self) -> str:
-        """Write down what is on the screen; return where it is, or why it is not."""
+    async def _kept_picture(self) -> str:
+        """Say where a picture of the screen is kept, or why there is none."""
         try:
             write_anew(self._alarm_path, await self.picture(), None)
         except (LinkError, OSError) as error:
             return f"of which there is no picture: {error}"
+        except Exception:  # noqa: BLE001 - a fault of ours costs the picture only
+            _log.exception("! no picture of the screen of line %s", self._line)
+            return "of which there is no picture: a fault; the log says which"
         return f"as in {self._alarm_path}"
 
 

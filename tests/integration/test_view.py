@@ -14,6 +14,7 @@ import pytest
 from Xlib import XK, X
 from Xlib.display import Display
 
+from skypechan.desktop import view
 from skypechan.desktop.desktop import Place
 from skypechan.desktop.screen import PrivateScreen
 from skypechan.desktop.view import View
@@ -219,6 +220,30 @@ async def test_a_new_window_raises_an_alarm_and_a_menu_does_not(
         untitled.unmap()
         program.display.sync()
         await watched.until(lambda: watched.view.windows == (), "end of windows")
+
+
+async def test_alarms_go_on_without_a_picture(
+    screen: PrivateScreen,
+    program: Program,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails(*_: object) -> bytes:
+        raise ValueError("a fault of ours")
+
+    def alarms() -> list[str]:
+        records = [one for one in caplog.records if one.levelname == "WARNING"]
+        return [one.getMessage() for one in records]
+
+    async with attended(screen, tmp_path) as watched:
+        monkeypatch.setattr(view, "png", fails)
+        program.window("one")
+        await watched.until(lambda: len(alarms()) == 1, "alarm")
+        program.window("two")
+        await watched.until(lambda: len(alarms()) == 2, "second alarm")
+    assert all("a fault; the log says which" in alarm for alarm in alarms())
+    assert "ValueError: a fault of ours" in caplog.text
 
 
 async def test_a_display_that_is_lost_is_a_state_until_it_is_back(
