@@ -135,7 +135,7 @@ def left_out(engine: Mapping[str, float]) -> float:
 
 def test_audio_of_every_gateway_arrives_whole(tmp_path: Path) -> None:
     file = tmp_path / "capacity.json"
-    small = ("--calls", "2", "--seconds", "0.3", "--rounds", "1")
+    small = ("--calls", "2", "--seconds", "0.6", "--rounds", "1")
     done = subprocess.run(
         [sys.executable, SCRIPT, *small, "--json", file],
         capture_output=True,
@@ -152,17 +152,17 @@ def test_audio_of_every_gateway_arrives_whole(tmp_path: Path) -> None:
         assert run["gateway_cpu_ms"] > 0
         assert run["gateway_memory_kb"] > 0
         for way in ("to_pbx", "to_line"):
-            assert run[way]["sent"] == 2 * 15
+            assert run[way]["sent"] == 2 * 30
             assert run[way]["lost"] <= left_out(run["engine"])
             assert run[way]["delays_ms"]["p50"] > 0
 
 
 def test_wide_band_and_whole_frames_of_the_line_are_loads_too(tmp_path: Path) -> None:
     ours = next(one for one in contenders(tmp_path)[0] if one.name == OURS)
-    wanted = {"calls": 2, "frames": 15, "warm_up_frames": 5, "seed": 1}
+    wanted = {"calls": 2, "frames": 30, "warm_up_frames": 5, "seed": 1}
     wanted |= {"pbx_rate_hz": 16000, "piece_ms": 20}
     run = measure(ours, wanted, Placing(real_time=False))
-    assert [way.sent for way in run.ways] == [30, 30]
+    assert [way.sent for way in run.ways] == [60, 60]
     assert sum(way.lost for way in run.ways) <= left_out(run.engine)
 
 
