@@ -6,7 +6,7 @@ import shutil
 from collections.abc import AsyncIterator
 
 from skypechan.backends.skype.inspection import Hurdle, Inspection, inspect
-from skypechan.check.finding import Finding, failed, ok
+from skypechan.check.finding import Finding, failed, ok, warning
 from skypechan.check.subject import CheckedLine, LineFact, Subject
 
 _NAMES = {
@@ -38,6 +38,7 @@ _OF_STATE = {
     "connecting": Hurdle.ACCOUNT,
     "degraded": Hurdle.CLIENT,
 }
+_WEAKER = ("user", "none")
 _NOBODY_THERE = "the client does not run"
 
 
@@ -46,13 +47,27 @@ async def lines(subject: Subject) -> AsyncIterator[Finding]:
     for line in subject.lines:
         running = subject.running
         if running is not None:
-            yield _told(line, running.lines.get(line.name))
+            fact = running.lines.get(line.name)
+            yield _told(line, fact)
+            if fact and line.isolation == "auto" and fact.isolation in _WEAKER:
+                yield _open(line, fact)
         elif line.programs:
             yield _startable(line)
         elif line.line.backend == "skype":
             yield _seen(line, await inspect(line.backend, subject.clock))
         else:
             yield ok(f"line {line.name}", "needs nothing outside")
+
+
+def _open(line: CheckedLine, fact: LineFact) -> Finding:
+    """Return that a client is kept apart less than it could be."""
+    return warning(
+        f"client {line.name}",
+        "its client has no walls of namespaces around it",
+        f"isolation is {fact.isolation}, says the gateway; its log says why",
+        "remove the reason, or have with isolation in the line's client table what"
+        " shall be; `line restart` tries again",
+    )
 
 
 def _startable(line: CheckedLine) -> Finding:

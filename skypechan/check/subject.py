@@ -19,13 +19,14 @@ class CheckedLine:
     """A configured line; `backend` are the settings that its kind of client adds.
 
     `programs` are those that the gateway starts for it: none where its client is
-    started elsewhere.
+    started elsewhere. `isolation` is how far the client shall be kept apart.
     """
 
     name: str
     line: LineSettings
     backend: Any
     programs: tuple[str, ...] = ()
+    isolation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class LineFact:
     state: str
     reason: str
     account: str
+    isolation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

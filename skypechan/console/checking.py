@@ -64,7 +64,9 @@ def running_gateway(path: Path) -> Running | None:
         return SelfTestFact(answer["passed"], answer["reason"], answer["figures"])
 
     lines = {
-        line["name"]: LineFact(line["state"], line["reason"], line["account"])
+        line["name"]: LineFact(
+            line["state"], line["reason"], line["account"], line["isolation"]
+        )
         for line in status["lines"]
     }
     return Running(lines, self_test)
@@ -76,7 +78,13 @@ def _subject(config: Config, running: Running | None) -> Subject:
         asterisk=config.asterisk,
         web=config.web.listen,
         lines=tuple(
-            CheckedLine(line.name, line.line, line.backend, line.client.programs)
+            CheckedLine(
+                line.name,
+                line.line,
+                line.backend,
+                line.client.programs,
+                line.client.isolation,
+            )
             for line in config.lines
         ),
         targets=tuple(

@@ -86,6 +86,11 @@ class Supervisor:
             raise LinkDownError(self._reason)
         return self._place
 
+    @property
+    def isolation(self) -> str:
+        """The level that the client is kept apart at; empty while it is not known."""
+        return self._isolation.level.value if self._isolation else ""
+
     def new_socket(self) -> socket.socket:
         """Return a TCP socket that the client can reach. Raises OSError."""
         return self._loopback.make() if self._loopback else socket.socket()
@@ -143,16 +148,18 @@ class Supervisor:
     async def _run(self) -> None:
         while True:
             try:
-                how = await self._live()
+                await self._live()
             except (LinkError, OSError) as error:
-                how = str(error)
+                await self._rest(str(error))
             except Exception:  # noqa: BLE001 - a fault of ours costs this line only
                 _log.exception("! the client of line %s", self._line)
-                how = "a fault; the log says which"
-            await self._rest(how)
+                await self._rest("a fault; the log says which")
 
-    async def _live(self) -> str:
-        """Keep a client running for as long as its desktop lives; return its end."""
+    async def _live(self) -> None:
+        """Keep a client running for as long as its desktop is there, and is as it was.
+
+        Raises LinkError and OSError when the desktop is lost.
+        """
         isolation = await self._isolated()
         screen = self._settings.screen
         async with Desktop(self._folder, screen, isolation) as desktop:
@@ -162,26 +169,35 @@ class Supervisor:
                 while True:
                     how = await self._serve(desktop, isolation)
                     if not desktop.is_up:
-                        return how
+                        raise LinkDownError(how)
                     await self._rest(how)
+                    if (await self._isolated()).level is not isolation.level:
+                        return
             finally:
                 self._place = None
                 viewing.cancel()
                 await asyncio.gather(viewing, return_exceptions=True)
 
     async def _isolated(self) -> Isolation:
-        """Find out once what the machine allows, and say so."""
-        if self._isolation is None:
-            wanted, folder = self._settings, private_folder(self._folder)
-            self._isolation = await isolate(
-                wanted.isolation, wanted.user, wanted.readable, folder
-            )
-            level = logging.INFO
-            if self._isolation.level is Level.NONE and wanted.isolation == "auto":
-                level = logging.WARNING
-            how = self._isolation.described
+        """Find out what the machine allows, and say so.
+
+        Again until it is the most, since what is in its way may be there for a moment.
+        """
+        wanted, before = self._settings, self._isolation
+        most = Level.NAMESPACE if wanted.isolation == "auto" else wanted.isolation
+        if before is not None and before.level == most:
+            return before
+        found = self._isolation = await isolate(
+            wanted.isolation,
+            wanted.user,
+            wanted.readable,
+            private_folder(self._folder),
+        )
+        if before is None or before.level is not found.level:
+            level = logging.INFO if found.level == most else logging.WARNING
+            how = found.described
             _log.log(level, "= the client of line %s runs %s", self._line, how)
-        return self._isolation
+        return found
 
     async def _serve(self, desktop: Desktop, isolation: Isolation) -> str:
         """Run one client; return how it ended. Raises LinkDownError and OSError."""

@@ -52,6 +52,10 @@ class ClientSupervisor(Protocol):
     def windows(self) -> tuple[str, ...]:
         """The titles of the windows on the client's screen."""
 
+    @property
+    def isolation(self) -> str:
+        """The level that the client is kept apart at; empty while it is not known."""
+
     def supervising(
         self, tell: Callable[[str], None], /
     ) -> AbstractAsyncContextManager[None]:
@@ -111,6 +115,11 @@ class Line:
     def client_is_ours(self) -> bool:
         """Tell whether the gateway itself starts the line's client."""
         return self._supervisor is not None
+
+    @property
+    def isolation(self) -> str:
+        """The level that a client of ours is kept apart at, else empty."""
+        return self._supervisor.isolation if self._supervisor else ""
 
     @property
     def is_paused(self) -> bool:

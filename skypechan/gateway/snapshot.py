@@ -20,7 +20,8 @@ class LineSnapshot:
 
     `playback_db` is its gain towards the line, `capture_db` that from it.
     `screen` tells whether its client's screen can be seen and worked.
-    `client_is_ours` tells that the gateway itself starts its client.
+    `client_is_ours` tells that the gateway itself starts its client, and `isolation`
+    how that is kept apart: namespace, user or none; empty while it is not known.
     """
 
     name: str
@@ -35,6 +36,7 @@ class LineSnapshot:
     capture_db: float = 0.0
     screen: bool = False
     client_is_ours: bool = False
+    isolation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ def of_line(line: Line) -> LineSnapshot:
         capture_db=line.capture_db,
         screen=line.screen is not None,
         client_is_ours=line.client_is_ours,
+        isolation=line.isolation,
     )
 
 

@@ -27,17 +27,25 @@ async def never_asked() -> SelfTestFact:
 
 
 async def finding(programs: tuple[str, ...], fact: LineFact | None = None) -> Finding:
+    (found,) = await findings(programs, fact)
+    return found
+
+
+async def findings(
+    programs: tuple[str, ...], fact: LineFact | None = None, isolation: str = "auto"
+) -> list[Finding]:
     subject = Subject(
         source=Path("skypechan.toml"),
         asterisk=AsteriskSettings(),
         web=Endpoint("127.0.0.1", 0),
-        lines=(CheckedLine("alice", LineSettings(), SkypeSettings(), programs),),
+        lines=(
+            CheckedLine("alice", LineSettings(), SkypeSettings(), programs, isolation),
+        ),
         targets=(),
         clock=FakeClock(),
         running=Running({"alice": fact}, never_asked) if fact else None,
     )
-    (found,) = [one async for one in lines(subject)]
-    return found
+    return [one async for one in lines(subject)]
 
 
 async def test_client_is_not_looked_for_before_the_gateway_has_started_it() -> None:
@@ -58,3 +66,21 @@ async def test_reason_why_the_client_is_not_there_is_the_evidence() -> None:
     assert found.status is Status.FAILED
     assert "client ended with status 1" in found.evidence
     assert "skypechan line restart alice" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("isolation", "found", "statuses"),
+    [
+        ("auto", "namespace", [Status.OK]),
+        ("auto", "user", [Status.OK, Status.WARNING]),
+        ("auto", "none", [Status.OK, Status.WARNING]),
+        ("none", "none", [Status.OK]),
+    ],
+)
+async def test_client_with_less_walls_than_could_be_is_a_warning(
+    isolation: str, found: str, statuses: list[Status]
+) -> None:
+    fact = LineFact("ready", "", "alice", found)
+    told = await findings(("sh",), fact, isolation)
+    assert [one.status for one in told] == statuses
+    assert all(f"isolation is {found}" in one.evidence for one in told[1:])

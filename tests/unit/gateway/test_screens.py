@@ -21,6 +21,7 @@ class Keeper:
     def __init__(self, screen: Screen | None = None) -> None:
         self.screen = screen
         self.windows: tuple[str, ...] = ()
+        self.isolation = "none"
 
     @asynccontextmanager
     async def supervising(self, tell: Callable[[str], None]) -> AsyncIterator[None]:
@@ -59,4 +60,6 @@ def test_a_screen_is_to_be_had_where_the_keeper_lets() -> None:
     ):
         line = line_of(keeper)
         assert (line.screen is not None) is is_shown
-        assert snapshot.of_line(line).screen is is_shown
+        told = snapshot.of_line(line)
+        assert told.screen is is_shown
+        assert told.isolation == ("none" if keeper else "")

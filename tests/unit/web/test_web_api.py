@@ -127,6 +127,7 @@ async def test_a_line_is_shown_with_state_reason_and_since() -> None:
                 "capture_db": 0.0,
                 "screen": False,
                 "client_is_ours": False,
+                "isolation": "",
             }
         ]
 
