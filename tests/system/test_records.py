@@ -144,6 +144,7 @@ async def test_files_may_be_moved_away_and_the_folder_may_be_gone(
     (folder / "calls.jsonl").rename(folder / "calls.jsonl.1")
     await call()
     await becomes(lambda: calls_in(folder), 1)
+    await becomes(lambda: len(csv_rows(folder / "calls.csv")), 2)  # written behind it
     os.rename(folder, folder.with_name("gone"))
     await call()
     await gateway.process.line("no call records can be written.*No such file")
