@@ -2,9 +2,9 @@
 
 A pass costs some 0.4 ms, however few frames it finds, and 0.02 ms for each frame; so
 frames that come one by one saturate a core with some sixty calls, the same frames
-taken together with more than two hundred. With few calls nothing is gathered: waiting would be
-delay for nothing. The window is chosen ten times a second, from the share of time that
-passes have taken.
+taken together with more than two hundred. With few calls nothing is gathered: waiting
+would be delay for nothing. The window is chosen ten times a second, from the share of
+time that passes have taken.
 """
 
 from __future__ import annotations
