@@ -38,7 +38,6 @@ _OF_STATE = {
     "connecting": Hurdle.ACCOUNT,
     "degraded": Hurdle.CLIENT,
 }
-_WEAKER = ("user", "none")
 _NOBODY_THERE = "the client does not run"
 
 
@@ -49,7 +48,7 @@ async def lines(subject: Subject) -> AsyncIterator[Finding]:
         if running is not None:
             fact = running.lines.get(line.name)
             yield _told(line, fact)
-            if fact and line.isolation == "auto" and fact.isolation in _WEAKER:
+            if fact and fact.isolation_reason:
                 yield _open(line, fact)
         elif line.programs:
             yield _startable(line)
@@ -64,9 +63,9 @@ def _open(line: CheckedLine, fact: LineFact) -> Finding:
     return warning(
         f"client {line.name}",
         "its client has no walls of namespaces around it",
-        f"isolation is {fact.isolation}, says the gateway; its log says why",
+        f"isolation is {fact.isolation}, says the gateway: {fact.isolation_reason}",
         "remove the reason, or have with isolation in the line's client table what"
-        " shall be; `line restart` tries again",
+        f" shall be; then: skypechan line restart {line.name}",
     )
 
 
@@ -90,7 +89,7 @@ def _told(line: CheckedLine, fact: LineFact | None) -> Finding:
             f"line {line.name}",
             "the running gateway has no such line",
             "its configuration is another one",
-            "restart the gateway",
+            "skypechan reload",
         )
     if fact.state == "ready":
         evidence = f"{fact.account} is signed in, says the gateway"

@@ -19,24 +19,27 @@ class CheckedLine:
     """A configured line; `backend` are the settings that its kind of client adds.
 
     `programs` are those that the gateway starts for it: none where its client is
-    started elsewhere. `isolation` is how far the client shall be kept apart.
+    started elsewhere.
     """
 
     name: str
     line: LineSettings
     backend: Any
     programs: tuple[str, ...] = ()
-    isolation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LineFact:
-    """What the running gateway says of a line."""
+    """What the running gateway says of a line.
+
+    `isolation_reason` says why its client is kept apart less than it could be.
+    """
 
     state: str
     reason: str
     account: str
     isolation: str = ""
+    isolation_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,11 @@ def running_gateway(path: Path) -> Running | None:
 
     lines = {
         line["name"]: LineFact(
-            line["state"], line["reason"], line["account"], line["isolation"]
+            line["state"],
+            line["reason"],
+            line["account"],
+            line["isolation"],
+            line["isolation_reason"],
         )
         for line in status["lines"]
     }
@@ -83,7 +87,6 @@ def _subject(config: Config, running: Running | None) -> Subject:
                 line.line,
                 line.backend,
                 line.client.programs,
-                line.client.isolation,
             )
             for line in config.lines
         ),

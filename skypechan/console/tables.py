@@ -50,9 +50,10 @@ def lines_table(lines: Iterable[Row], now: datetime) -> str:
         ("ACCOUNT", _field("account")),
         ("STATE", lambda line: str(line["state"]).replace("_", " ")),
         ("FOR", lambda line: _age(line["since"], now)),
+        ("ISOLATION", _field("isolation")),
         ("CALLS", _field("calls_total")),
         ("CALL", _field("call")),
-        ("REASON", _field("reason")),
+        ("REASON", _reasons),
     )
     return table(columns, lines, "no line is configured")
 
@@ -172,6 +173,13 @@ def _field(name: str) -> Callable[[Row], str]:
         return "" if value is None else str(value)
 
     return cell
+
+
+def _reasons(line: Row) -> str:
+    """Return why a line is as it is, and why its client is kept apart no better."""
+    why = line["isolation_reason"]
+    less = why and f"isolation {line['isolation']}: {why}"
+    return "; ".join(filter(None, (line["reason"], less)))
 
 
 def _shown(text: str) -> str:

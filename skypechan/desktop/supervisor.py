@@ -91,6 +91,12 @@ class Supervisor:
         """The level that the client is kept apart at; empty while it is not known."""
         return self._isolation.level.value if self._isolation else ""
 
+    @property
+    def isolation_reason(self) -> str:
+        """Why that is less than it could be; empty where it is not."""
+        why = self._isolation.why if self._isolation else ""
+        return legible(why)[:_MOST_CHARACTERS]
+
     def new_socket(self) -> socket.socket:
         """Return a TCP socket that the client can reach. Raises OSError."""
         return self._loopback.make() if self._loopback else socket.socket()

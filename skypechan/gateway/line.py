@@ -56,6 +56,10 @@ class ClientSupervisor(Protocol):
     def isolation(self) -> str:
         """The level that the client is kept apart at; empty while it is not known."""
 
+    @property
+    def isolation_reason(self) -> str:
+        """Why that is less than it could be; empty where it is not."""
+
     def supervising(
         self, tell: Callable[[str], None], /
     ) -> AbstractAsyncContextManager[None]:
@@ -120,6 +124,11 @@ class Line:
     def isolation(self) -> str:
         """The level that a client of ours is kept apart at, else empty."""
         return self._supervisor.isolation if self._supervisor else ""
+
+    @property
+    def isolation_reason(self) -> str:
+        """Why that is less than it could be; empty where it is not."""
+        return self._supervisor.isolation_reason if self._supervisor else ""
 
     @property
     def is_paused(self) -> bool:

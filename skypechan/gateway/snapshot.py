@@ -22,6 +22,7 @@ class LineSnapshot:
     `screen` tells whether its client's screen can be seen and worked.
     `client_is_ours` tells that the gateway itself starts its client, and `isolation`
     how that is kept apart: namespace, user or none; empty while it is not known.
+    `isolation_reason` says why that is less than it could be, if it is.
     """
 
     name: str
@@ -37,6 +38,7 @@ class LineSnapshot:
     screen: bool = False
     client_is_ours: bool = False
     isolation: str = ""
+    isolation_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ def of_line(line: Line) -> LineSnapshot:
         screen=line.screen is not None,
         client_is_ours=line.client_is_ours,
         isolation=line.isolation,
+        isolation_reason=line.isolation_reason,
     )
 
 

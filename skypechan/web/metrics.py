@@ -119,6 +119,16 @@ def _of_lines(now: GatewaySnapshot) -> Iterator[Family]:
         "Calls that had the line since the start.",
         tuple(({"line": line.name}, line.calls_total) for line in now.lines),
     )
+    yield Family(
+        "skypechan_line_isolation",
+        Kind.GAUGE,
+        "1 for the level that the line's client is kept apart at, if it is ours.",
+        tuple(
+            ({"line": line.name, "level": line.isolation}, 1)
+            for line in now.lines
+            if line.isolation
+        ),
+    )
 
 
 def _of_calls(now: GatewaySnapshot) -> Iterator[Family]:

@@ -194,6 +194,9 @@ def troubles(now: GatewaySnapshot) -> Iterator[str]:
     for line in now.lines:
         if line.state != "ready":
             yield _trouble("line", line.name, line.state, line.reason)
+        if line.isolation_reason:
+            level = f"isolation {line.isolation}"
+            yield _trouble("client", line.name, level, line.isolation_reason)
     if not now.lines:
         yield "no line is configured"
     if now.records.reason:

@@ -48,6 +48,11 @@ async def test_somebody_signs_in_and_allows_us_on_the_page(
     ):
         await permission.sign_in(office, "carol", "Sesame 1", page)
         await allow(office, "carol", await on_page(page, "carol"))
+        line = await office.line("carol")
+        card = """document.querySelector("#lines [data-field=isolation]")"""
+        told = await page.value(f"{card}.textContent")
+        assert f"isolation: {line['isolation']}" in told
+        assert told.endswith(line["isolation_reason"])
         assert page.trouble == []
         said = "\n".join(office.gateway.process.lines)
     assert "presses a key on the screen of line carol" in said

@@ -132,17 +132,26 @@ function showLine(card, line) {
     state: words(line.state),
     since: duration(Date.parse(line.since), nowMs()),
     reason: line.reason,
+    isolation: isolation(line),
     account: line.account,
     total: `${line.calls_total} ${line.calls_total === 1 ? "call" : "calls"}`,
     gains: `gain ${signed(line.playback_db)} dB to it, ${signed(line.capture_db)} dB from it`,
   });
   paint(card.querySelector(".state"), line.state);
+  const walls = card.querySelector('[data-field="isolation"]');
+  walls.classList.toggle("bad", Boolean(line.isolation_reason));
   for (const name of ["pause", "resume", "restart"]) {
     const what = `${name} ${line.name}`;
     onPress(card, name, (button) => act(button, what, linePath(line.name, name), post()));
   }
   showGains(card, line);
   showScreen(card, line);
+}
+
+/* How the client is kept apart, and why no better, where the gateway starts it. */
+function isolation(line) {
+  const level = line.isolation && `client's isolation: ${line.isolation}`;
+  return line.isolation_reason ? `${level}, ${line.isolation_reason}` : level;
 }
 
 /* What is being typed is not overwritten. */

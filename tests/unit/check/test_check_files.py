@@ -145,7 +145,7 @@ async def test_a_line_that_the_running_gateway_has_not_is_a_failure(
 ) -> None:
     gateway = Running({}, _no_test)
     (found,) = await findings(lines, replace(subject, running=gateway))
-    assert "restart the gateway" in found.remedy
+    assert found.remedy == "skypechan reload"
 
 
 @pytest.mark.parametrize(

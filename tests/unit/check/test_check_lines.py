@@ -32,15 +32,13 @@ async def finding(programs: tuple[str, ...], fact: LineFact | None = None) -> Fi
 
 
 async def findings(
-    programs: tuple[str, ...], fact: LineFact | None = None, isolation: str = "auto"
+    programs: tuple[str, ...], fact: LineFact | None = None
 ) -> list[Finding]:
     subject = Subject(
         source=Path("skypechan.toml"),
         asterisk=AsteriskSettings(),
         web=Endpoint("127.0.0.1", 0),
-        lines=(
-            CheckedLine("alice", LineSettings(), SkypeSettings(), programs, isolation),
-        ),
+        lines=(CheckedLine("alice", LineSettings(), SkypeSettings(), programs),),
         targets=(),
         clock=FakeClock(),
         running=Running({"alice": fact}, never_asked) if fact else None,
@@ -69,18 +67,20 @@ async def test_reason_why_the_client_is_not_there_is_the_evidence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("isolation", "found", "statuses"),
+    ("level", "reason", "statuses"),
     [
-        ("auto", "namespace", [Status.OK]),
-        ("auto", "user", [Status.OK, Status.WARNING]),
-        ("auto", "none", [Status.OK, Status.WARNING]),
-        ("none", "none", [Status.OK]),
+        ("namespace", "", [Status.OK]),
+        ("user", "", [Status.OK]),
+        ("none", "", [Status.OK]),
+        ("user", "no namespaces: none are left", [Status.OK, Status.WARNING]),
+        ("none", "no user of its own", [Status.OK, Status.WARNING]),
     ],
 )
 async def test_client_with_less_walls_than_could_be_is_a_warning(
-    isolation: str, found: str, statuses: list[Status]
+    level: str, reason: str, statuses: list[Status]
 ) -> None:
-    fact = LineFact("ready", "", "alice", found)
-    told = await findings(("sh",), fact, isolation)
+    told = await findings(("sh",), LineFact("ready", "", "alice", level, reason))
     assert [one.status for one in told] == statuses
-    assert all(f"isolation is {found}" in one.evidence for one in told[1:])
+    for warned in told[1:]:
+        assert f"isolation is {level}, says the gateway: {reason}" == warned.evidence
+        assert "skypechan line restart alice" in warned.remedy

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ def test_columns_are_aligned_and_empty_cells_have_a_dash() -> None:
         "ACCOUNT",
         "STATE",
         "FOR",
+        "ISOLATION",
         "CALLS",
         "CALL",
         "REASON",
@@ -38,6 +40,13 @@ def test_states_and_ages_read_as_words() -> None:
     shown = tables.lines_table(rows(line("one", "waiting_for_client", "no bus")), NOW)
     assert "waiting for client  59s" in shown
     assert shown.endswith("no bus")
+
+
+def test_a_line_shows_how_its_client_is_kept_apart_and_why_no_better() -> None:
+    fell = replace(line("one"), isolation="none", isolation_reason="no namespaces")
+    shown = tables.lines_table(rows(replace(fell, reason="no bus")), NOW)
+    assert " none " in shown
+    assert shown.endswith("no bus; isolation none: no namespaces")
 
 
 def test_a_call_shows_the_level_of_both_directions() -> None:

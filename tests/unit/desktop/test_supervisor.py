@@ -51,6 +51,7 @@ async def test_walls_that_were_refused_for_a_moment_are_there_at_the_next_start(
         async with supervisor.supervising(told.put_nowait):
             await started()
             assert supervisor.isolation == "none"
+            assert "no namespaces: " in supervisor.isolation_reason
             await supervisor.restart()
             await started()
             assert supervisor.isolation == "none"
@@ -58,6 +59,7 @@ async def test_walls_that_were_refused_for_a_moment_are_there_at_the_next_start(
             await supervisor.restart()
             await started()
             assert supervisor.isolation == "namespace"
+            assert supervisor.isolation_reason == ""
     said = [(x.levelname, x.getMessage()) for x in caplog.records if "runs" in x.msg]
     assert [level for level, _ in said] == ["WARNING", "INFO"]
     assert "NOT isolated" in said[0][1]

@@ -22,6 +22,7 @@ class Keeper:
         self.screen = screen
         self.windows: tuple[str, ...] = ()
         self.isolation = "none"
+        self.isolation_reason = "no namespaces"
 
     @asynccontextmanager
     async def supervising(self, tell: Callable[[str], None]) -> AsyncIterator[None]:
@@ -63,3 +64,4 @@ def test_a_screen_is_to_be_had_where_the_keeper_lets() -> None:
         told = snapshot.of_line(line)
         assert told.screen is is_shown
         assert told.isolation == ("none" if keeper else "")
+        assert told.isolation_reason == ("no namespaces" if keeper else "")

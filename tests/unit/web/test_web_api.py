@@ -128,6 +128,7 @@ async def test_a_line_is_shown_with_state_reason_and_since() -> None:
                 "screen": False,
                 "client_is_ours": False,
                 "isolation": "",
+                "isolation_reason": "",
             }
         ]
 

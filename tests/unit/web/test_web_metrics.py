@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ GOLDEN = Path(__file__).parent / "metrics.txt"
 
 def test_metrics_are_as_the_golden_text_has_them() -> None:
     now = gateway_of(
-        lines=(line("one"), line("two", "signed_out", "nobody is signed in")),
+        lines=(
+            replace(line("one"), isolation="namespace"),
+            line("two", "signed_out", "nobody is signed in"),
+        ),
         calls=(live_call("c1", figures()), live_call("c2", figures(queue_ms=40.0))),
         links=(link("link_down", "no answer"),),
         calls_total={"to_pbx/ANSWER": 7, "to_line/BUSY": 2},
