@@ -24,8 +24,9 @@ class SkypeSettings:
     )
     display: str = setting(
         "",
-        "the client's X display; empty is $DISPLAY. localhost:11.0 is TCP port 6011, "
-        "or the local socket :11 where TCP is refused",
+        "the client's X display, to reach it by x11 or for its screen in the page; "
+        "empty is $DISPLAY. localhost:11.0 is TCP port 6011, or the local socket :11 "
+        "where TCP is refused; unix:/PATH is a socket elsewhere",
     )
     xauthority: str = setting(
         "", "file with the display's cookie; empty is $XAUTHORITY or ~/.Xauthority"

@@ -1,8 +1,9 @@
 """Where an X display is: its name, the socket that leads there, and its cookie.
 
 `HOST:N` is TCP port 6000 + N of that host, `:N` and `unix:N` the local socket of
-display N (X(7)). A name such as `localhost:11.0`, which many write for `:11`, tries
-the local socket when TCP is refused, as Xvfb does unless told otherwise.
+display N (X(7)), `unix:/PATH` a local socket elsewhere (libxcb 1.16 reads it too). A
+name such as `localhost:11.0`, which many write for `:11`, tries the local socket when
+TCP is refused, as Xvfb does unless told otherwise.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _NAME: Final = re.compile(
     r"(?P<host>[-\w.]*|\[[0-9a-fA-F:]+\])(?P<unix>/unix)?:(?P<number>\d{1,5})(\.\d+)?",
     re.ASCII,
 )
+_BY_PATH: Final = "unix:/"
+_MOST_PATH_BYTES: Final = 107  # unix(7), without the zero at the end
 _TCP_BASE: Final = 6000
 _MOST_NUMBER: Final = 65_535 - _TCP_BASE
 _SOCKET_PATH: Final = "/tmp/.X11-unix/X{}"  # noqa: S108 - where X servers listen
@@ -45,17 +48,24 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DisplayName:
-    """A display; an empty `host` is the local socket."""
+    """A display; an empty `host` is the local socket, that of `path` if there is one.
+
+    One by its path has no number.
+    """
 
     host: str
     number: int
+    path: str = ""
 
     @classmethod
     def parse(cls, text: str) -> DisplayName:
-        """Read `[HOST]:NUMBER[.SCREEN]`. Raises ConfigError."""
+        """Read `[HOST]:NUMBER[.SCREEN]` or `unix:/PATH`. Raises ConfigError."""
+        if text.startswith(_BY_PATH):
+            return cls("", 0, _path_in(text))
         match = _NAME.fullmatch(text)
         if match is None or int(match["number"]) > _MOST_NUMBER:
-            raise ConfigError(f"{text!r} is no X display: [HOST]:NUMBER is needed")
+            wanted = "[HOST]:NUMBER or unix:/PATH is needed"
+            raise ConfigError(f"{text!r} is no X display: {wanted}")
         host = match["host"].strip("[]")
         local = host == "unix" or bool(match["unix"])
         return cls("" if local else host, int(match["number"]))
@@ -75,8 +85,18 @@ class DisplayName:
         return _TCP_BASE + self.number
 
     def __str__(self) -> str:
+        if self.path:
+            return f"unix:{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.number}"
+
+
+def _path_in(text: str) -> str:
+    path = text.removeprefix("unix:")
+    if "\0" in path or len(os.fsencode(path)) > _MOST_PATH_BYTES:
+        wanted = f"a path has at most {_MOST_PATH_BYTES} bytes, none of them zero"
+        raise ConfigError(f"{text!r} is no X display: {wanted}")
+    return path
 
 
 def display_of_session() -> DisplayName:
@@ -119,13 +139,15 @@ def open_way(name: DisplayName, xauthority: str, timeout_s: float) -> Way:
     except OSError as error:
         raise LinkDownError(f"no display at {name}: {error.strerror}") from error
     try:
-        return Way(opened, described, _cookie(cookies, opened, name.number))
+        return Way(opened, described, _cookie(cookies, opened, name))
     except OSError as error:
         opened.close()
         raise LinkDownError(f"no display at {name}: {error.strerror}") from error
 
 
 def _connect(name: DisplayName, timeout_s: float) -> tuple[socket.socket, str]:
+    if name.path:
+        return _connect_unix(name.path, timeout_s), f"display {name}"
     if not name.host:
         return _connect_local(name.number, timeout_s), f"display {name}"
     try:
@@ -220,11 +242,12 @@ def _entries(content: bytes) -> list[_Entry]:
     return entries
 
 
-def _cookie(entries: list[_Entry], opened: socket.socket, number: int) -> bytes:
+def _cookie(entries: list[_Entry], opened: socket.socket, name: DisplayName) -> bytes:
     """The cookie for this connection, or none.
 
     One over TCP to this machine goes by the host's name, as for the local socket;
-    servers and xauth also write it by address.
+    servers and xauth also write it by address. A socket by its path may be of a
+    container, which has numbers and a name of its own: the first local one does.
     """
     places = {(_LOCAL, socket.gethostname().encode())}
     if opened.family == socket.AF_INET:
@@ -238,7 +261,9 @@ def _cookie(entries: list[_Entry], opened: socket.socket, number: int) -> bytes:
         places = {place} | (places if local else set())
     for entry in entries:
         here = entry.family == _WILD or (entry.family, entry.address) in places
-        this = entry.number in {b"", str(number).encode()}
+        this = entry.number in {b"", str(name.number).encode()}
+        if name.path:
+            here, this = entry.family in {_LOCAL, _WILD}, True
         if here and this and entry.scheme == _COOKIE:
             return entry.cookie
     return b""

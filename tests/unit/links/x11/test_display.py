@@ -39,20 +39,31 @@ def test_name_is_read(text, host, number, local):
     assert name.port == 6000 + number
 
 
+@pytest.mark.parametrize("path", ["/run/line/screen/display", "/a:1.0", "/" * 107])
+def test_name_may_be_the_path_of_a_socket(path):
+    name = DisplayName.parse(f"unix:{path}")
+    assert name == DisplayName("", 0, path)
+    assert name.on_this_host
+    assert str(name) == f"unix:{path}"
+
+
 def test_own_name_is_this_host():
     assert DisplayName.parse(f"{socket.gethostname().upper()}:1").on_this_host
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0", ":", ":x", ":-1", "a b:0", ":0.", ":60000", ":999999", "h::0", ":0\n"],
+    [
+        *("", "0", ":", ":x", ":-1", "a b:0", ":0.", ":60000", ":999999", "h::0"),
+        *(":0\n", "/run/display", "unix:run/display", "unix:/" + "x" * 107, "unix:/\0"),
+    ],
 )
 def test_what_is_no_name_is_a_fault(text):
     with pytest.raises(ConfigError, match="X display"):
         DisplayName.parse(text)
 
 
-@given(st.text(max_size=20))
+@given(st.text(max_size=20) | st.text(max_size=20).map("unix:/{}".format))
 def test_any_text_is_a_name_or_a_fault(text):
     try:
         name = DisplayName.parse(text)
@@ -117,6 +128,34 @@ def cookie_for(name, entries, tmp_path):
 )
 def test_cookie_of_a_local_socket(server, tmp_path, entries, cookie):
     assert cookie_for(DisplayName("", 5), entries, tmp_path) == cookie
+
+
+@pytest.mark.parametrize(
+    ("entries", "cookie"),
+    [
+        ([entry(LOCAL, b"container", b"2345", b"right")], b"right"),
+        ([entry(WILD, b"", b"", b"right")], b"right"),
+        (
+            [
+                entry(INTERNET, bytes((127, 0, 0, 1)), b"5", b"wrong"),
+                entry(LOCAL, HERE, b"6", b"right"),
+                entry(LOCAL, HERE, b"5", b"second"),
+            ],
+            b"right",
+        ),
+        ([entry(LOCAL, HERE, b"5", b"wrong", b"XDM-AUTHORIZATION-1")], b""),
+    ],
+)
+def test_cookie_of_a_socket_by_its_path_is_the_first_local_one(
+    server, tmp_path, entries, cookie
+):
+    name = DisplayName.parse(f"unix:{tmp_path / 'X5'}")
+    assert cookie_for(name, entries, tmp_path) == cookie
+
+
+def test_socket_by_its_path_that_nobody_listens_at_is_no_display(tmp_path):
+    with pytest.raises(LinkDownError, match=f"no display at unix:{tmp_path}/gone"):
+        open_way(DisplayName.parse(f"unix:{tmp_path}/gone"), "", 1)
 
 
 @pytest.mark.parametrize("family", [LOCAL, INTERNET])
