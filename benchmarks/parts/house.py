@@ -22,7 +22,7 @@ from skypechan.demo.parts.asterisk import (
 )
 from skypechan.demo.parts.desktop import Desktop, desktop
 from skypechan.demo.parts.emulated import ACCOUNT, Emulator, emulator
-from skypechan.demo.parts.gateway import Gateway, gateway
+from skypechan.demo.parts.gateway import Gateway, config_head, gateway
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.desktop.users import User, unprivileged_user, workspace
 from tests.doubles.sip_agent import SipAgent
@@ -34,15 +34,7 @@ TO_PHONE = "bench.phone"
 """The Skype user whose calls lead to the phone; everybody else's lead to 600."""
 
 _REGISTERED_S = 7200  # longer than any run; Asterisk grants no more without being told
-_CONFIG = """\
-[asterisk]
-ami = "{host}:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "{host}:0"
-
-[web]
-listen = "{host}:{web_port}"
-
+_LINE_AND_ROUTES = """
 [lines.skypeclient]
 account = "{account}"
 extension = "600"
@@ -144,15 +136,8 @@ async def _programs(
     more: str,
 ) -> AsyncIterator[tuple[Emulator, Gateway]]:
     web_port = free_port()
-    config = _CONFIG.format(
-        host=HOST,
-        ami_port=asterisk.settings.ami_port,
-        ami_secret=asterisk.settings.ami_secret,
-        web_port=web_port,
-        account=ACCOUNT,
-        transport=meeting.settings,
-        to_phone=TO_PHONE,
-        more=more,
+    config = config_head(asterisk.settings, web_port) + _LINE_AND_ROUTES.format(
+        account=ACCOUNT, transport=meeting.settings, to_phone=TO_PHONE, more=more
     )
     script = ("-c", str(folder / "people.json"))
     options = (*script, "--account", ACCOUNT, *meeting.options)

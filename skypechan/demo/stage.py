@@ -19,8 +19,8 @@ from skypechan.demo.parts.asterisk import AsteriskSettings, LocalAsterisk, insta
 from skypechan.demo.parts.baresip import Baresip, SipAccount
 from skypechan.demo.parts.desktop import desktop
 from skypechan.demo.parts.emulated import ACCOUNT, Emulator, emulator
-from skypechan.demo.parts.gateway import Gateway, gateway
-from skypechan.demo.parts.ports import HOST, free_port
+from skypechan.demo.parts.gateway import Gateway, config_head, gateway
+from skypechan.demo.parts.ports import free_port
 from skypechan.demo.tap import TAP_HOST, RtpTap
 from skypechan.desktop.users import (
     User,
@@ -40,15 +40,7 @@ _PHONE_RATE_HZ, _LINE_RATE_HZ = 8_000, 16_000
 _WEB_PORT = 8087
 _TRIES = 5
 
-_CONFIG = """\
-[asterisk]
-ami = "{host}:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "{host}:{audio_port}"
-
-[web]
-listen = "{host}:{web_port}"
-
+_LINE_AND_ROUTES = """
 [lines.skypeclient]
 account = "{account}"
 {transport}
@@ -152,18 +144,12 @@ async def _tapped(stack: AsyncExitStack) -> tuple[AsteriskSettings, RtpTap]:
 async def scene(on: Stage, transport: str) -> AsyncIterator[Scene]:
     """Bring up the client and the gateway with one transport between them."""
     folder = private_folder(on.folder / transport, on.user)
-    settings = on.asterisk.settings
     async with desktop(folder, transport, on.user) as meeting:
         options = ("--account", ACCOUNT, *meeting.options)
-        config = _CONFIG.format(
-            host=HOST,
-            ami_port=settings.ami_port,
-            ami_secret=settings.ami_secret,
-            audio_port=free_port(9092),
-            web_port=on.web_port,
-            account=ACCOUNT,
-            transport=meeting.settings,
-            ring_s=RING_S,
+        config = config_head(
+            on.asterisk.settings, on.web_port, audio_port=free_port(9092)
+        ) + _LINE_AND_ROUTES.format(
+            account=ACCOUNT, transport=meeting.settings, ring_s=RING_S
         )
         client = emulator(
             folder / "client",

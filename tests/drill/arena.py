@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from skypechan.asterisk.ami.messages import Action, Event, Ping, UserEvent
 from skypechan.clock import SystemClock
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator, emulator
-from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.gateway import Gateway, config_head
 from skypechan.demo.parts.http import ask
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.desktop.bus import PrivateBus
@@ -42,14 +42,7 @@ from tests.system.parts import CONTACT_UUID, eventually
 
 _TOKEN = {"Authorization": "Bearer tests"}
 _REGISTERED_S = 7_200
-_CONFIG = """\
-[asterisk]
-ami = "{host}:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "{host}:0"
-
-[web]
-listen = "{host}:{web_port}"
+_MORE = """\
 token = "tests"
 
 [records]
@@ -320,13 +313,8 @@ def _gateway(
     folder: Path, asterisk: LocalAsterisk, cable: Relay, stands: dict[str, Stand]
 ) -> Mortal[Gateway]:
     web_port = free_port()
-    config = _CONFIG.format(
-        host=HOST,
-        ami_port=cable.port,
-        ami_secret=asterisk.settings.ami_secret,
-        web_port=web_port,
-        contact=CONTACT_UUID,
-    )
+    over_cable = replace(asterisk.settings, ami_port=cable.port)
+    config = config_head(over_cable, web_port) + _MORE.format(contact=CONTACT_UUID)
     for name, stand in stands.items():
         transport = _transport(stand.desktop)
         config += _LINE.format(name=name, account=stand.account, transport=transport)

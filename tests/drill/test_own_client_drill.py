@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
-from skypechan.demo.parts.gateway import Gateway, gateway
+from skypechan.demo.parts.gateway import Gateway, config_head, gateway
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.desktop.users import workspace
 from skypechan.errors import LinkError
@@ -46,14 +46,6 @@ QUIET = 500
 """What samples of a tone exceed in any 20 ms, and those of silence do not."""
 
 SKYPE = str(Path(sys.executable).with_name("skype"))
-CONFIG = """\
-[asterisk]
-ami = "{host}:{ami}"
-ami_secret = "{secret}"
-audiosocket_listen = "{host}:0"
-[web]
-listen = "{host}:{web}"
-"""
 LINE = """\
 [lines.{name}]
 account = "{name}"
@@ -223,9 +215,7 @@ async def house() -> AsyncIterator[House]:
         )
         async with asterisk:
             settings, web = asterisk.settings, free_port()
-            config = CONFIG.format(
-                host=HOST, ami=settings.ami_port, secret=settings.ami_secret, web=web
-            )
+            config = config_head(settings, web)
             for name, transport in (("hit", "dbus"), ("other", "x11")):
                 config += LINE.format(name=name, transport=transport, skype=SKYPE)
             running = Mortal(lambda: gateway(config, web, folder / "gateway"))

@@ -13,7 +13,7 @@ import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
 from skypechan.demo.parts.emulated import Emulator, emulator
-from skypechan.demo.parts.gateway import Gateway, gateway
+from skypechan.demo.parts.gateway import Gateway, config_head, gateway
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.desktop.bus import PrivateBus
 from skypechan.desktop.screen import PrivateScreen
@@ -47,15 +47,7 @@ exten => hunt-dbus,1,Set(TURN=0)
  same => n,Gosub(skypechan,dial,1(dbus/good,20))
  same => n,Hangup(${SKYPECHAN_CAUSE})
 """
-CONFIG = """
-[asterisk]
-ami = "127.0.0.1:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "127.0.0.1:0"
-
-[web]
-listen = "127.0.0.1:{web_port}"
-
+LINES = """
 [lines.dbus]
 account = "alice"
 transport = "dbus"
@@ -198,10 +190,7 @@ def running_gateway(
 ) -> Gateway:
     """The gateway, from the first test that needs it to the last."""
     web_port = free_port()
-    config = CONFIG.format(
-        ami_port=pbx.settings.ami_port,
-        ami_secret=pbx.settings.ami_secret,
-        web_port=web_port,
+    config = config_head(pbx.settings, web_port) + LINES.format(
         bus=standin_bus.address,
         display=standin_screen.display,
         xauthority=standin_screen.xauthority,

@@ -25,7 +25,7 @@ from skypechan.clock import SystemClock
 from skypechan.demo.parts import emulated
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
 from skypechan.demo.parts.emulated import Emulator
-from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.gateway import Gateway, config_head
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.desktop.bus import PrivateBus
 from skypechan.desktop.users import private_folder
@@ -57,14 +57,7 @@ SCRIPT = {
         {"handle": "+4930123456", "voice": "echo", "answer_s": 0.2},
     ]
 }
-CONFIG = """\
-[asterisk]
-ami = "127.0.0.1:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "127.0.0.1:0"
-
-[web]
-listen = "127.0.0.1:{web_port}"
+LINES_AND_ROUTES = """\
 token = "tests"
 
 [lines.one]
@@ -189,13 +182,9 @@ def asterisk(folder: Path) -> LocalAsterisk:
 def gateway(house: LoopThread, folder: Path, exchange: Exchange) -> Iterator[Gateway]:
     """The gateway between the two clients, the echo and the exchange."""
     web_port = free_port()
-    settings = exchange.asterisk.settings
-    config = CONFIG.format(
-        ami_port=settings.ami_port,
-        ami_secret=settings.ami_secret,
-        web_port=web_port,
-        first=exchange.buses[0].address,
-        second=exchange.buses[1].address,
+    config = config_head(exchange.asterisk.settings, web_port)
+    config += LINES_AND_ROUTES.format(
+        first=exchange.buses[0].address, second=exchange.buses[1].address
     )
     for number in range(ECHO_LINES):
         config += ECHO_LINE.format(number=number)

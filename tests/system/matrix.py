@@ -14,7 +14,7 @@ from skypechan.asterisk.ami.link import AmiLink, LinkState
 from skypechan.clock import SystemClock
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator, emulator
-from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.gateway import Gateway, config_head
 from skypechan.demo.parts.ports import free_port
 from skypechan.desktop.bus import PrivateBus
 from skypechan.desktop.screen import PrivateScreen
@@ -44,15 +44,7 @@ SCRIPT = {
         ),
     ],
 }
-CONFIG = """\
-[asterisk]
-ami = "127.0.0.1:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "127.0.0.1:0"
-
-[web]
-listen = "127.0.0.1:{web_port}"
-
+LINES = """
 [lines.dbus]
 account = "skypet123"
 dbus_address = "{bus}"
@@ -174,10 +166,7 @@ def matrix(
             environment={"XAUTHORITY": str(screen.xauthority)},
         )
         clients = {"dbus": stack.enter(by_bus), "x11": stack.enter(by_display)}
-        config = CONFIG.format(
-            ami_port=asterisk.settings.ami_port,
-            ami_secret=asterisk.settings.ami_secret,
-            web_port=web_port,
+        config = config_head(asterisk.settings, web_port) + LINES.format(
             bus=bus.address,
             display=screen.display,
             xauthority=screen.xauthority,

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
 from skypechan.demo.parts.emulated import ACCOUNT, Emulator, emulator
-from skypechan.demo.parts.gateway import Gateway, gateway
+from skypechan.demo.parts.gateway import Gateway, config_head, gateway
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.desktop.bus import PrivateBus
 from skypechan.desktop.screen import PrivateScreen
@@ -25,15 +25,7 @@ from tests.system.parts import CHECKOUT
 
 _Program = TypeVar("_Program", Emulator, Gateway)
 
-CONFIG = """\
-[asterisk]
-ami = "{host}:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "{host}:{audio_port}"
-
-[web]
-listen = "{host}:{web_port}"
-
+LINE_AND_ROUTE = """
 [lines.skypeclient]
 account = "{account}"
 {transport}
@@ -180,15 +172,8 @@ async def mortal_parts(folder: Path, transport: str) -> AsyncIterator[MortalPart
         desktop = PrivateScreen(folder / "screen")
     async with asterisk, desktop, AsyncExitStack() as stack:
         web_port = free_port()
-        config = CONFIG.format(
-            host=HOST,
-            ami_port=asterisk.settings.ami_port,
-            ami_secret=asterisk.settings.ami_secret,
-            audio_port=free_port(),
-            web_port=web_port,
-            account=ACCOUNT,
-            transport=_settings(desktop),
-        )
+        config = config_head(asterisk.settings, web_port, audio_port=free_port())
+        config += LINE_AND_ROUTE.format(account=ACCOUNT, transport=_settings(desktop))
         parts = MortalParts(
             asterisk,
             desktop,

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from skypechan.demo.parts import emulated
 from skypechan.demo.parts import gateway as gateways
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator
-from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.gateway import Gateway, config_head
 from skypechan.desktop.users import private_folder
 
 _Found = TypeVar("_Found")
@@ -25,14 +26,7 @@ _POLL_S = 0.02
 
 # Beside the people who are there without a script.
 SCRIPT = {"contacts": [{"handle": "silent", "voice": "silence", "answer_s": 0.3}]}
-_CONFIG = """\
-[asterisk]
-ami = "127.0.0.1:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "127.0.0.1:0"
-
-[web]
-listen = "127.0.0.1:{web_port}"
+_REST = """\
 token = "tests"
 
 [lines.skypeclient]
@@ -65,13 +59,10 @@ def config(
     ami_port: int = 0,
 ) -> str:
     """The gateway's file; ``line`` goes on with the table of its line."""
-    text = _CONFIG.format(
-        ami_port=ami_port or asterisk.settings.ami_port,
-        ami_secret=asterisk.settings.ami_secret,
-        web_port=web_port,
-        bus=bus,
-        contact=CONTACT_UUID,
-    )
+    settings = asterisk.settings
+    if ami_port:
+        settings = replace(settings, ami_port=ami_port)
+    text = config_head(settings, web_port) + _REST.format(bus=bus, contact=CONTACT_UUID)
     return text.replace("[[routes]]", f"{line}\n\n[[routes]]", 1) if line else text
 
 

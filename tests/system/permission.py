@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from skypechan.demo.parts import gateway as gateways
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator
-from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.gateway import Gateway, config_head
 from skypechan.demo.parts.http import ask
 from skypechan.demo.parts.ports import free_port
 from skypechan.desktop.users import workspace
@@ -39,16 +39,6 @@ TITLE = PermissionWindow.title
 TOKEN = {"Authorization": "Bearer tests"}
 BLUE = (0, 116, 176)
 READY_S = 20
-CONFIG = """\
-[asterisk]
-ami = "127.0.0.1:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "127.0.0.1:0"
-
-[web]
-listen = "127.0.0.1:{web_port}"
-token = "tests"
-"""
 TWO_ACCOUNTS = """
 [lines.alice]
 account = "alice"
@@ -139,13 +129,9 @@ async def office(
     asterisk: LocalAsterisk, lines: str = TWO_ACCOUNTS
 ) -> AsyncIterator[Office]:
     """Start the gateway in an empty folder; nobody has allowed it anything yet."""
-    settings, web_port = asterisk.settings, free_port()
-    config = (CONFIG + lines).format(
-        ami_port=settings.ami_port,
-        ami_secret=settings.ami_secret,
-        web_port=web_port,
-        skype=SKYPE,
-    )
+    web_port = free_port()
+    config = config_head(asterisk.settings, web_port) + 'token = "tests"\n'
+    config += lines.format(skype=SKYPE)
     with workspace() as folder:
         async with gateways.gateway(config, web_port, folder) as running:
             await running.process.line("web page and API")

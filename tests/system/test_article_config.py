@@ -21,7 +21,7 @@ from skypechan.audio.probe import measured_tone, tone
 from skypechan.config.convert import convert
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
 from skypechan.demo.parts.emulated import Emulator
-from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.gateway import Gateway, config_head
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.desktop.process import Process, Program
 from skypechan.desktop.screen import PrivateScreen
@@ -34,17 +34,9 @@ from tests.system.parts import CHECKOUT
 
 DATA = CHECKOUT / "tests/data"
 
-# What the old file could not hold. The route stands for the moment in which the
-# article changes 600 into 555.
-BESIDE = """\
-[asterisk]
-ami = "{host}:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "{host}:0"
-
-[web]
-listen = "{host}:{web_port}"
-
+# What the old file could not hold: it stands for the moment in which the article
+# changes 600 into 555.
+ROUTE = """
 [[routes]]
 caller = "to-phone*"
 to = "555@default"
@@ -139,12 +131,7 @@ def gateway(
         assert written in old
         old = old.replace(written, here)
     web_port = free_port()
-    beside = BESIDE.format(
-        host=HOST,
-        ami_port=old_asterisk.settings.ami_port,
-        ami_secret=old_asterisk.settings.ami_secret,
-        web_port=web_port,
-    )
+    beside = config_head(old_asterisk.settings, web_port) + ROUTE
     folder = place / "old-gateway"
     with house.sub() as running:
         yield running.enter(

@@ -23,7 +23,7 @@ import pytest
 from skypechan.audio.probe import measured_tone
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator
-from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.gateway import Gateway, config_head
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.desktop.process import Process, Program
 from skypechan.desktop.users import private_folder
@@ -36,16 +36,6 @@ SCRIPT = """\
 Xvfb :{number} -ac -nolisten tcp -screen 0 640x480x8 &
 sleep 3
 echo "skypet123 secret" | DISPLAY=:{number} skype --pipelogin &
-"""
-
-BESIDE = """\
-[asterisk]
-ami = "{host}:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "{host}:0"
-
-[web]
-listen = "{host}:{web_port}"
 """
 
 
@@ -147,15 +137,8 @@ async def gateway_on(
     path = private_folder(folder) / "skypiax.conf"
     path.write_text(old)
     web_port = free_port()
-    settings = asterisk.settings
-    (folder / "skypechan.toml").write_text(
-        BESIDE.format(
-            host=HOST,
-            ami_port=settings.ami_port,
-            ami_secret=settings.ami_secret,
-            web_port=web_port,
-        )
-    )
+    beside = config_head(asterisk.settings, web_port)
+    (folder / "skypechan.toml").write_text(beside)
     command = (str(Path(sysconfig.get_path("scripts")) / "skypechan"), "run")
     program = Program("gateway", (*command, "-c", str(path)), folder)
     async with await Process.start(program) as process:

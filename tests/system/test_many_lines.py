@@ -21,7 +21,7 @@ import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator, emulator
-from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.gateway import Gateway, config_head
 from skypechan.demo.parts.http import ask
 from skypechan.demo.parts.ports import free_port
 from skypechan.desktop.bus import PrivateBus
@@ -33,14 +33,7 @@ from tests.doubles.sip_messages import reasons_of
 from tests.system import parts
 from tests.system.parts import eventually
 
-ASTERISK = """\
-[asterisk]
-ami = "127.0.0.1:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "127.0.0.1:0"
-
-[web]
-listen = "127.0.0.1:{web_port}"
+TOKEN_AND_ROUTE = """\
 token = "tests"
 
 [[routes]]
@@ -88,16 +81,10 @@ class Switchboard:
         return await eventually(found, 5, f"{state} call on {line}")
 
 
-def gateway_of(
-    asterisk: LocalAsterisk, lines: str, folder: Path, front: str = ASTERISK
-) -> Any:
+def gateway_of(asterisk: LocalAsterisk, lines: str, folder: Path) -> Any:
     web_port = free_port()
-    config = front.format(
-        ami_port=asterisk.settings.ami_port,
-        ami_secret=asterisk.settings.ami_secret,
-        web_port=web_port,
-    )
-    return parts.gateway(config + lines, web_port, folder)
+    config = config_head(asterisk.settings, web_port) + TOKEN_AND_ROUTE + lines
+    return parts.gateway(config, web_port, folder)
 
 
 @contextmanager

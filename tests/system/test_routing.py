@@ -9,21 +9,13 @@ import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator
-from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.gateway import Gateway, config_head
 from skypechan.demo.parts.ports import free_port
 from skypechan.desktop.bus import PrivateBus
 from tests.doubles.loop_thread import LoopThread
 from tests.system import parts
 
-CONFIG = """\
-[asterisk]
-ami = "127.0.0.1:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "127.0.0.1:0"
-
-[web]
-listen = "127.0.0.1:{web_port}"
-
+LINE_AND_ROUTES = """
 [lines.skypeclient]
 account = "skypet123"
 dbus_address = "{bus}"
@@ -52,12 +44,8 @@ def gateway(
     emulator: Emulator,
 ) -> Iterator[Gateway]:
     web_port = free_port()
-    config = CONFIG.format(
-        ami_port=asterisk.settings.ami_port,
-        ami_secret=asterisk.settings.ami_secret,
-        web_port=web_port,
-        bus=bus.address,
-    )
+    config = config_head(asterisk.settings, web_port)
+    config += LINE_AND_ROUTES.format(bus=bus.address)
     with house.sub() as running:
         yield running.enter(parts.gateway(config, web_port, place / "routes"))
 

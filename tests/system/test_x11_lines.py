@@ -17,7 +17,7 @@ import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator, emulator
-from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.gateway import Gateway, config_head
 from skypechan.demo.parts.ports import free_port
 from skypechan.desktop.bus import PrivateBus
 from skypechan.desktop.screen import PrivateScreen
@@ -28,15 +28,7 @@ from tests.system import parts
 from tests.system.figures import MEASURED
 from tests.system.parts import eventually
 
-CONFIG = """\
-[asterisk]
-ami = "127.0.0.1:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "127.0.0.1:0"
-
-[web]
-listen = "127.0.0.1:{web_port}"
-
+LINES_AND_ROUTE = """
 [lines.skypeclient]
 account = "skypet123"
 transport = "x11"
@@ -117,10 +109,7 @@ def _desk(house: LoopThread, folder: Path, asterisk: LocalAsterisk) -> Iterator[
         options = ("--account", "skypet456", "--dbus", bus.address)
         by_bus = stack.enter(emulator(folder / "client-dbus", options))
         by_display = stack.enter(client_on(screen, folder))
-        config = CONFIG.format(
-            ami_port=asterisk.settings.ami_port,
-            ami_secret=asterisk.settings.ami_secret,
-            web_port=web_port,
+        config = config_head(asterisk.settings, web_port) + LINES_AND_ROUTE.format(
             number=screen.number,
             xauthority=screen.xauthority,
             bus=bus.address,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from skypechan.demo.parts.asterisk import AsteriskSettings
 from skypechan.demo.parts.http import ask
 from skypechan.demo.parts.ports import HOST
 from skypechan.desktop.process import READY_S, Process, Program
@@ -18,6 +19,15 @@ from skypechan.desktop.users import User, give, private_folder
 from skypechan.errors import CommandError, DeadlineError, LinkDownError
 
 _POLL_S = 0.02
+_HEAD = """\
+[asterisk]
+ami = "{host}:{ami_port}"
+ami_secret = "{ami_secret}"
+audiosocket_listen = "{host}:{audio_port}"
+
+[web]
+listen = "{host}:{web_port}"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,22 @@ class Gateway:
             await asyncio.sleep(_POLL_S)
         last = records[-1] if records else None
         raise DeadlineError(f"no record with {wanted}; the last one is {last}")
+
+
+def config_head(
+    asterisk: AsteriskSettings, web_port: int, *, audio_port: int = 0
+) -> str:
+    """Return how a configuration begins: where Asterisk is, where we listen.
+
+    It ends within the table `[web]`; an `audio_port` of 0 is any that is free.
+    """
+    return _HEAD.format(
+        host=HOST,
+        ami_port=asterisk.ami_port,
+        ami_secret=asterisk.ami_secret,
+        audio_port=audio_port,
+        web_port=web_port,
+    )
 
 
 @asynccontextmanager
