@@ -96,7 +96,8 @@ class ToLine:
         self.meter.measure(rows, samples, limited)
         counts = np.full(len(rows), samples.shape[1])
         if ratio is not None:
-            samples, counts = self._matcher.process(rows, samples, ratio)
+            narrow = rate_hz == NARROW_RATE_HZ
+            samples, counts = self._matcher.process(rows, samples, ratio, narrow=narrow)
         _leave(self.meter, rows, samples, out[:, : samples.shape[1]])
         return counts
 

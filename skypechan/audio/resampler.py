@@ -136,17 +136,13 @@ class BlockFilter:
         self._matrix = matrix
         self._hop = hop
         self._produced = produced
-        self._memory = matrix.shape[0] - hop
-        self._history = np.zeros((capacity, self._memory), np.float32)
+        self._history = History(capacity, matrix.shape[0] - hop)
 
     def process(self, rows: Rows, samples: Float32) -> Float32:
         """Filter `[k, n]` of calls `rows`; what is no whole hop gives its share."""
         count, length = samples.shape
         blocks = -(-length // self._hop)
-        work = np.zeros((count, self._memory + blocks * self._hop), np.float32)
-        work[:, : self._memory] = self._history[rows]
-        work[:, self._memory : self._memory + length] = samples
-        self._history[rows] = work[:, length : length + self._memory]
+        work = self._history.before(rows, samples, blocks * self._hop)
         # BLAS cannot read rows that overlap; the copy costs less than going without.
         windows = overlapping(work, blocks, self._matrix.shape[0], self._hop)
         flat = windows.reshape(count * blocks, self._matrix.shape[0])
@@ -155,14 +151,42 @@ class BlockFilter:
 
     def reset(self, row: int) -> None:
         """Forget what call `row` has heard."""
-        self._history[row] = 0
+        self._history.reset(row)
 
 
-def overlapping(work: Float32, blocks: int, length: int, hop: int) -> Float32:
-    """`[k, blocks, length]` of `[k, n]`, each block `hop` behind the one before.
+class History:
+    """The last `length` samples of each of `capacity` rows: a filter's memory."""
+
+    def __init__(self, capacity: int, length: int) -> None:
+        self._length = length
+        self._table = np.zeros((capacity, length), np.float32)
+
+    def before(self, rows: Rows, samples: Float32, size: int) -> Float32:
+        """`[k, length + size]`: what `rows` had last, `[k, n]` samples, then zeros.
+
+        What is last of these samples is kept for the next time.
+        """
+        kept, end = self._length, self._length + samples.shape[1]
+        work = np.empty((len(rows), kept + size), np.float32)
+        work[:, :kept] = self._table.take(rows, axis=0)  # a third of `[rows]`
+        work[:, kept:end] = samples
+        if end < work.shape[1]:
+            work[:, end:] = 0
+        self._table[rows] = work[:, end - kept : end]
+        return work
+
+    def reset(self, row: int) -> None:
+        """Forget what `row` has heard."""
+        self._table[row] = 0
+
+
+def overlapping(
+    work: Float32, blocks: int, length: int, hop: int, begin: int = 0
+) -> Float32:
+    """`[k, blocks, length]` of `[k, n]` from sample `begin` on, each block `hop` on.
 
     A view, as of numpy's `as_strided`, whose own work takes as long as a filter.
     """
     size = work.itemsize
     shape, strides = (len(work), blocks, length), (work.strides[0], hop * size, size)
-    return np.ndarray(shape, work.dtype, work.data, 0, strides)
+    return np.ndarray(shape, work.dtype, work.data, begin * size, strides)

@@ -20,22 +20,27 @@ def matched(
     samples: np.ndarray,
     ppm: float | Callable[[float], float],
     chunks: Sequence[int] = (320,),
+    narrow: bool = False,
 ) -> np.ndarray:
     """`samples` through one row, its rate set anew for each chunk."""
     matcher, pieces, begin, turn = RateMatcher(1), [np.zeros(0, np.float32)], 0, 0
     while begin < len(samples):
         chunk = samples[None, begin : begin + chunks[turn % len(chunks)]]
         now_ppm = ppm(begin / RATE_HZ) if callable(ppm) else ppm
-        out, counts = matcher.process(ONE, chunk, np.array([1 + now_ppm * 1e-6]))
+        ratio = np.array([1 + now_ppm * 1e-6])
+        out, counts = matcher.process(ONE, chunk, ratio, narrow=narrow)
         pieces.append(out[0, : counts[0]])
         begin, turn = begin + chunk.shape[1], turn + 1
     return np.concatenate(pieces)
 
 
 @pytest.mark.parametrize("ppm", [0, 200, -200, 1000, -1000])
-@pytest.mark.parametrize("hz", [1000, 3400, 6000])
-def test_a_tone_stays_pure_and_as_loud(hz: float, ppm: float) -> None:
-    heard = matched(sine(hz, 3.0), ppm)[1_000:]
+@pytest.mark.parametrize(
+    ("hz", "narrow"),
+    [(1000, False), (3400, False), (6000, False), (1000, True), (3900, True)],
+)
+def test_a_tone_stays_pure_and_as_loud(hz: float, narrow: bool, ppm: float) -> None:
+    heard = matched(sine(hz, 3.0), ppm, narrow=narrow)[1_000:]
     assert residue_db(heard, hz / (1 + ppm * 1e-6), RATE_HZ) <= -90
     assert 20 * np.log10(np.std(heard) * np.sqrt(2)) == pytest.approx(0, abs=0.01)
 
@@ -67,6 +72,12 @@ def test_as_many_samples_leave_as_the_ratio_says(ppm: float) -> None:
     assert abs(len(matched(samples, ppm)) - 32_000 * (1 + ppm * 1e-6)) <= 1
 
 
+@pytest.mark.parametrize("ppm", [-2000, 2000])
+def test_a_tone_stays_pure_where_one_chunk_slips_more_than_once(ppm: float) -> None:
+    heard = matched(sine(1000, 3.0), ppm, (1600,))[1_000:]
+    assert residue_db(heard, 1000 / (1 + ppm * 1e-6), RATE_HZ) <= -90
+
+
 @pytest.mark.parametrize("ppm", [0, 300])
 def test_all_that_came_has_left_but_for_the_delay_of_the_filter(ppm: float) -> None:
     click = np.zeros(640, np.float32)
@@ -90,6 +101,17 @@ def test_any_cut_of_the_input_gives_the_same(ppm: float, chunks: list[int]) -> N
 
 def test_silence_stays_exact_zeros() -> None:
     assert not matched(np.zeros(3_200, np.float32), 170).any()
+
+
+def test_what_lies_beyond_the_count_of_a_row_is_zero() -> None:
+    matcher, rows = RateMatcher(3), np.arange(3)
+    ratio = 1 + np.array([1500.0, -1500.0, 0.0]) * 1e-6
+    for _ in range(5):
+        out, counts = matcher.process(rows, np.ones((3, 640), np.float32), ratio)
+        assert len(set(counts)) > 1
+        for row, count in zip(out, counts, strict=True):
+            assert row[:count].all()
+            assert not row[count:].any()
 
 
 def test_a_batch_gives_what_each_row_alone_gives() -> None:
