@@ -23,7 +23,8 @@ from skypechan.desktop.process import Process, Program
 from skypechan.desktop.users import workspace
 
 UNITS = Path(__file__).parents[2] / "docker/systemd"
-SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
+SERVICES = sorted((path.name, "") for path in UNITS.glob("*.service"))
+WITH_CLIENTS = ("skypechan.service", "gateway-clients.conf")
 PROGRAMS = Path(sys.executable).parent
 DEADLINE_S = 20.0
 
@@ -155,8 +156,10 @@ def running_in(folder: Path) -> list[bytes]:
     return [command for command in found if bytes(folder) in command]
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_unit_is_in_order_and_says_how_exposed_it_is(name: str, folder: Path) -> None:
+@pytest.mark.parametrize(("name", "drop_in"), [*SERVICES, WITH_CLIENTS])
+def test_unit_is_in_order_and_says_how_exposed_it_is(
+    name: str, drop_in: str, folder: Path
+) -> None:
     """As docker/README.md states it: under 2.0 of 10."""
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
@@ -168,6 +171,9 @@ def test_unit_is_in_order_and_says_how_exposed_it_is(name: str, folder: Path) ->
     text = re.sub(r"^(Exec\w+=-?)skypechan ", r"\1/bin/true ", text, flags=re.MULTILINE)
     path = folder / name
     path.write_text(text)
+    if drop_in:
+        (folder / f"{name}.d").mkdir()
+        shutil.copy(UNITS / drop_in, folder / f"{name}.d")
     # What is wrong with the machine's own units is no matter of ours.
     verify = (analyze, "verify", "--man=no", "--recursive-errors=no")
     verified = run(*verify, str(path))
