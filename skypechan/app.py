@@ -29,6 +29,7 @@ from skypechan.backends.skype.transports import transport_factory
 from skypechan.clock import Clock, SystemClock
 from skypechan.config.reader import Config, LineConfig
 from skypechan.config.reload import Reload
+from skypechan.desktop.onlooker import Onlooker
 from skypechan.desktop.supervisor import Supervisor
 from skypechan.errors import CommandError, ConfigError
 from skypechan.gateway.exchanges import Exchange
@@ -56,14 +57,22 @@ def make_line(line: LineConfig, clock: Clock, base: Path) -> Line:
 
     Raises ConfigError for settings that its backend cannot serve.
     """
-    if not line.client.is_ours:
-        return Line(line.name, line.line, _backend(line, clock), clock)
-    folder = line.client.folder_from(base, line.name)
-    client = line.client
+    client, folder = line.client, line.client.folder_from(base, line.name)
+    if not client.is_ours:
+        backend, onlooker = _backend(line, clock), _onlooker(line, folder, clock)
+        return Line(line.name, line.line, backend, clock, onlooker)
     seeds = profile.seeds(client.command, line.backend.account, client.login)
     supervisor = Supervisor(line.name, client, folder, clock, seeds)
     backend = _backend(line, clock, supervisor)
     return Line(line.name, line.line, backend, clock, supervisor)
+
+
+def _onlooker(line: LineConfig, folder: Path, clock: Clock) -> Onlooker | None:
+    """Return who looks at a client that is started elsewhere, if somebody shall."""
+    if not line.client.screen_in_page:
+        return None
+    there = line.backend
+    return Onlooker(line.name, there.display, there.xauthority, folder, clock)
 
 
 def _backend(

@@ -339,8 +339,8 @@ def _lines(reader: TableReader, tables: Mapping[str, Any]) -> Iterator[LineConfi
         reader.check_names(table, own, *kinds)
         backend = reader.read(extra, table, own) if extra else None
         client = _client(reader, table, values)
-        if client.is_ours:
-            _check_client(reader, table, own, extra)
+        if client.is_ours or client.screen_in_page:
+            _check_client(reader, table, own, client, extra)
         yield LineConfig(name, line, backend, client)
 
 
@@ -360,13 +360,18 @@ def _client(
 
 
 def _check_client(
-    reader: TableReader, table: str, values: Mapping[str, Any], backend: type | None
+    reader: TableReader,
+    table: str,
+    values: Mapping[str, Any],
+    client: ClientSettings,
+    backend: type | None,
 ) -> None:
-    """Refuse what contradicts a client on a display and a bus of its own."""
+    """Refuse what contradicts a client, one on a display and a bus of its own."""
     if backend is None:
-        reader.fault(f"{table}.{CLIENT}", "command", "this backend needs no client")
+        key = "command" if client.is_ours else "screen_in_page"
+        reader.fault(f"{table}.{CLIENT}", key, "this backend needs no client")
     for key in ("dbus_address", "display", "xauthority"):
-        if values.get(key):
+        if client.is_ours and values.get(key):
             text = f"{key}: the client that the gateway starts gets its own: leave it"
             reader.fault(table, key, f"{text} empty")
 

@@ -1,7 +1,8 @@
 """A line's client apart from the gateway: a service, or a container, of its own.
 
 The walls around it are those of the service or the container, so it has none of ours.
-The gateway finds its bus, and its display by the cookie, in the client's folder.
+The gateway finds its bus in the client's folder and, where it may be in the page, its
+display with the cookie.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ import asyncio
 import dataclasses
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from skypechan.clock import Clock
+from skypechan.desktop.relay import relayed
 from skypechan.desktop.settings import ClientSettings
 from skypechan.desktop.supervisor import Supervisor
 from skypechan.links.systemd import ServiceManager
 
-_GROUP = 0o750
-"""Who is in the client's group, as the gateway may be, gets as far as its bus."""
+# Who is in the client's group, as the gateway may be, gets to its bus and display.
+_GROUP_ENTERS = 0o750
+_GROUP_READS = 0o640
 
 
 async def run(
@@ -34,7 +38,7 @@ async def run(
     The service manager hears that all is ready when the client has been started, and
     in its status line what became of it.
     """
-    (folder / "bus").mkdir(_GROUP, parents=True, exist_ok=True)
+    (folder / "bus").mkdir(_GROUP_ENTERS, parents=True, exist_ok=True)
     unwalled = dataclasses.replace(settings, isolation="none")
     supervisor = Supervisor(line, unwalled, folder, clock, seeds)
     manager = ServiceManager.of(os.environ)
@@ -42,11 +46,36 @@ async def run(
     def tell(text: str) -> None:
         manager.status(text)
         if supervisor.client is not None:
+            if settings.screen_in_page:
+                supervisor.place.xauthority.chmod(_GROUP_READS)
             manager.ready()
 
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with supervisor.supervising(tell):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _unchanged)
+    async with (
+        _shared_display(supervisor, settings, folder),
+        supervisor.supervising(tell),
+    ):
         await stop.wait()
         manager.stopping()
+
+
+@asynccontextmanager
+async def _shared_display(
+    supervisor: Supervisor, settings: ClientSettings, folder: Path
+) -> AsyncIterator[None]:
+    """Let the group reach the display too, where it may be in the page."""
+    if not settings.screen_in_page:
+        yield
+        return
+    screen = folder / "screen"
+    screen.mkdir(_GROUP_ENTERS, exist_ok=True)
+    async with relayed(screen / "display", lambda: supervisor.place.display):
+        yield
+
+
+def _unchanged() -> None:
+    """Go on: there is nothing here that a hangup could have read again."""

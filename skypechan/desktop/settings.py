@@ -1,4 +1,4 @@
-"""What an operator may set of a client that the gateway itself starts."""
+"""What an operator may set of a line's client; most is of one the gateway starts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from pathlib import Path
 from skypechan.errors import ConfigError
 from skypechan.settings import one_line, setting
 
-_SCREEN = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}x(8|16|24)\Z")
+_SCREEN = re.compile(r"([1-9]\d{1,4})x([1-9]\d{1,4})x(8|16|24)\Z")
+_MOST_PIXELS = 8_192  # a side: what a picture of it takes stays bearable
 _PROGRAMS = ("setpriv", "Xvfb", "dbus-daemon")
 _MOST_LOGIN = 1_000
 
 
 def _is_screen(text: str) -> None:
-    if not _SCREEN.match(text):
+    if not (match := _SCREEN.match(text)):
         raise ConfigError(f"must be WIDTHxHEIGHTxDEPTH, as 1024x768x24, not {text!r}")
+    if max(int(match[1]), int(match[2])) > _MOST_PIXELS:
+        raise ConfigError(f"must have at most {_MOST_PIXELS} pixels a side")
+
+
+def _are_absolute(paths: tuple[str, ...]) -> None:
+    for path in paths:
+        if not Path(path).is_absolute():
+            raise ConfigError(f"must be absolute paths, not {path!r}")
 
 
 def _is_login(text: str) -> None:
@@ -69,14 +78,16 @@ class ClientSettings:
         (),
         "absolute paths that the client may read within namespaces, besides /usr, "
         "what programs need of /etc, and its own program",
+        form=_are_absolute,
     )
     screen: str = setting(
         "1024x768x24", "size and depth of its display", form=_is_screen
     )
     screen_in_page: bool = setting(
         False,
-        "show this display in the page, with its mouse and keyboard, to who has the "
-        "token: to sign in, to allow the gateway",
+        "show its display in the page, with its mouse and keyboard, to who has the "
+        "token: to sign in, to allow the gateway. That of a client that is started "
+        "elsewhere is the line's display, by its xauthority",
     )
     memory_mb: int = setting(
         4096, "most address space of each of its processes; 0: no limit", least=0

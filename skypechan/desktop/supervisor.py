@@ -70,6 +70,11 @@ class Supervisor:
         self._view = View(line, folder, clock, self._windows_changed)
 
     @property
+    def starts_client(self) -> bool:
+        """Tell that it does."""
+        return True
+
+    @property
     def screen(self) -> View | None:
         """The client's screen, if the operator may have it."""
         return self._view if self._settings.screen_in_page else None
@@ -169,8 +174,9 @@ class Supervisor:
         isolation = await self._isolated()
         screen = self._settings.screen
         async with Desktop(self._folder, screen, isolation) as desktop:
-            self._place = desktop.place
-            viewing = asyncio.create_task(self._view.attend(desktop.place))
+            place = self._place = desktop.place
+            looking = self._view.attend(place.display, str(place.xauthority))
+            viewing = asyncio.create_task(looking)
             try:
                 while True:
                     how = await self._serve(desktop, isolation)

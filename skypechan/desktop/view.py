@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from skypechan.clock import Backoff, Clock
-from skypechan.desktop.desktop import Place
 from skypechan.desktop.png import png
 from skypechan.desktop.users import write_anew
 from skypechan.errors import LinkDownError, LinkError, LocalWireError
@@ -28,6 +27,8 @@ _BAND_BYTES: Final = 65_536  # of a picture that are asked for at a time
 _PAINTED_S: Final = 1.0  # until a new window has been painted
 _LOOK_S: Final = 0.5  # between looks at the windows, which a client may flash
 _ALARM_S: Final = 3.0  # between alarms: the windows until then make one
+_MOST_PIXELS: Final = 1 << 24  # of a picture: its server may be anybody's
+_RETRY_MOST_S: Final = 2.0  # until a display that was away is looked for again
 _MOST_WINDOWS: Final = 64  # that are looked at, from the highest down
 _MOST_TITLE: Final = 60  # characters
 _MOST_TOLD: Final = 8  # titles in an alarm
@@ -49,18 +50,21 @@ class View:
         self._clock = clock
         self._changed = changed
         self._link: X11Link | None = None
-        self._reason = "its desktop is not up yet"
+        self._reason = "its display has not been reached yet"
         self._stirred = asyncio.Event()
         self._looking = asyncio.Lock()
         self._fresh: asyncio.Queue[str] = asyncio.Queue()
         self.windows: tuple[str, ...] = ()
 
-    async def attend(self, place: Place) -> None:
-        """Look at the display until cancelled, and again when it was lost."""
-        backoff = Backoff()
+    async def attend(self, display: str, xauthority: str) -> None:
+        """Look at a display until cancelled, and again when it was lost.
+
+        Both are as in `X11Link.connect`.
+        """
+        backoff = Backoff(most_s=_RETRY_MOST_S)
         while True:
             try:
-                await self._attend(place)
+                await self._attend(display, xauthority, backoff)
             except LinkError as error:
                 self._reason = str(error)
             except Exception:  # noqa: BLE001 - a fault of ours costs the view only
@@ -73,6 +77,9 @@ class View:
         link = self._attached()
         async with self._looking:
             pixels = link.work(lambda viewer: viewer.pixels)
+            if pixels.width * pixels.height > _MOST_PIXELS:
+                size = f"{pixels.width}x{pixels.height}"
+                raise LinkDownError(f"no picture of a screen of {size}: too large")
             palette = await link.look(lambda viewer: viewer.ask_palette())
             rows = await _all_rows(link, pixels)
             return await asyncio.to_thread(png, rows, pixels, palette)
@@ -118,9 +125,9 @@ class View:
             raise LinkDownError(f"no screen of line {self._line}: {self._reason}")
         return self._link
 
-    async def _attend(self, place: Place) -> None:
+    async def _attend(self, display: str, xauthority: str, backoff: Backoff) -> None:
         """Watch the windows until the display is lost, which raises LinkError."""
-        link = await X11Link.connect(place.display, str(place.xauthority))
+        link = await X11Link.connect(display, xauthority)
         self._fresh = asyncio.Queue()
         lost = asyncio.create_task(link.wait_lost())
         lost.add_done_callback(lambda _: self._stirred.set())
@@ -130,6 +137,7 @@ class View:
                 raise LinkDownError("the X server cannot be worked: it has no XTEST")
             await link.look(lambda viewer: viewer.ask_titles())
             self._link = link
+            backoff.reset()
             await self._watch(link)
         finally:
             self._link = None

@@ -42,7 +42,14 @@ _LEFT = {
 
 
 class ClientSupervisor(Protocol):
-    """Who starts a line's client and keeps it running, where that is the gateway."""
+    """Who looks after a line's client, where that is the gateway.
+
+    It starts it and keeps it running, or has only its screen.
+    """
+
+    @property
+    def starts_client(self) -> bool:
+        """Tell whether the client is started here."""
 
     @property
     def screen(self) -> Screen | None:
@@ -77,7 +84,7 @@ class Line:
 
     The state is the client's, as its backend tells it, unless the operator has
     paused the line. `on_change` is told of every change of state or use. Without a
-    `supervisor` the client is started by somebody else.
+    `supervisor` the client is no business of ours but for what its backend asks it.
     """
 
     def __init__(
@@ -118,7 +125,7 @@ class Line:
     @property
     def client_is_ours(self) -> bool:
         """Tell whether the gateway itself starts the line's client."""
-        return self._supervisor is not None
+        return self._supervisor is not None and self._supervisor.starts_client
 
     @property
     def isolation(self) -> str:

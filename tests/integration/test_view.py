@@ -15,7 +15,6 @@ from Xlib import XK, X
 from Xlib.display import Display
 
 from skypechan.desktop import view
-from skypechan.desktop.desktop import Place
 from skypechan.desktop.screen import PrivateScreen
 from skypechan.desktop.view import View
 from skypechan.emulator.windows import NAME, PASSWORD, SIGN_IN
@@ -66,8 +65,8 @@ class Watched:
 @asynccontextmanager
 async def attended(screen: PrivateScreen, folder: Path) -> AsyncIterator[Watched]:
     watched = Watched(folder)
-    place = Place("", screen.display, screen.xauthority)
-    attending = asyncio.create_task(watched.view.attend(place))
+    looking = watched.view.attend(screen.display, str(screen.xauthority))
+    attending = asyncio.create_task(looking)
     try:
         await watched.attached()
         yield watched

@@ -9,9 +9,32 @@ from pathlib import Path
 import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk
+from skypechan.desktop.process import Process, Program
+from skypechan.desktop.users import private_folder
+from skypechan.errors import CommandError
 from tests.doubles import browser
 from tests.system import permission
+from tests.system.parts import eventually
 from tests.system.permission import Office, allow, has_dialog, on_page
+
+SKYPECHAN = str(Path(permission.SKYPE).with_name("skypechan"))
+CLIENT_APART = """\
+[lines.dora.client]
+command = ["{skype}", "--pipelogin", "--dbpath=profile", "--authorise", "ask"]
+login = "dora sesame"
+folder = "{folder}"
+screen_in_page = true
+"""
+ITS_LINE = """
+[lines.dora]
+account = "dora"
+dbus_address = "unix:path={folder}/bus/bus"
+display = "unix:{folder}/screen/display"
+xauthority = "{folder}/screen/Xauthority"
+
+[lines.dora.client]
+screen_in_page = true
+"""
 
 
 @pytest.fixture
@@ -58,3 +81,45 @@ async def test_somebody_signs_in_and_allows_us_on_the_page(
     assert "presses a key on the screen of line carol" in said
     assert "types on the screen of line carol" in said
     assert "Sesame" not in said
+
+
+async def test_a_client_that_runs_apart_is_allowed_on_its_screen_too(
+    asterisk: LocalAsterisk, tmp_path: Path
+) -> None:
+    folder = private_folder(tmp_path / "dora")
+    config = tmp_path / "client.toml"
+    config.write_text(CLIENT_APART.format(skype=permission.SKYPE, folder=folder))
+    command = (SKYPECHAN, "client", "dora", "-c", str(config))
+    program = Program("client-apart", command, tmp_path)
+
+    async with permission.office(asterisk, ITS_LINE.format(folder=folder)) as office:
+
+        async def point(x: int, y: int) -> object:
+            return await office.post("dora", "click", {"x": x, "y": y})
+
+        async def away(reason: str) -> None:
+            async def is_told() -> bool:
+                try:
+                    await office.picture("dora")
+                except CommandError as error:
+                    return f"no screen of line dora: {reason}" in str(error)
+                return False
+
+            await eventually(is_told, permission.READY_S, reason)
+
+        await away("cannot read")
+        async with await Process.start(program) as client:
+            await office.waits("dora")
+            assert has_dialog(await office.alarm("dora"))
+            client.kill()
+            await client.wait()
+        await away("no display at unix:")
+        async with await Process.start(program):
+            await allow(office, "dora", point)
+        async with await Process.start(program):
+            await office.ready("dora")
+            assert not has_dialog(await office.picture("dora"))
+        line = await office.line("dora")
+        assert (line["screen"], line["client_is_ours"]) == (True, False)
+        noted = [one for one in office.gateway.process.lines if "clicks at" in one]
+        assert len(noted) == 2

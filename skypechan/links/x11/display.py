@@ -35,6 +35,7 @@ _MOST_PATH_BYTES: Final = 107  # unix(7), without the zero at the end
 _TCP_BASE: Final = 6000
 _MOST_NUMBER: Final = 65_535 - _TCP_BASE
 _SOCKET_PATH: Final = "/tmp/.X11-unix/X{}"  # noqa: S108 - where X servers listen
+_MOST_AUTHORITY_BYTES: Final = 65_536
 _COOKIE: Final = b"MIT-MAGIC-COOKIE-1"
 
 # Xau: address families of an entry.
@@ -78,6 +79,11 @@ class DisplayName:
             host in {"", "localhost", "::1", socket.gethostname().lower()}
             or re.fullmatch(r"127(\.\d+){3}", host) is not None
         )
+
+    @property
+    def socket_path(self) -> str:
+        """Its local socket."""
+        return self.path or _SOCKET_PATH.format(self.number)
 
     @property
     def port(self) -> int:
@@ -149,7 +155,7 @@ def _connect(name: DisplayName, timeout_s: float) -> tuple[socket.socket, str]:
     if name.path:
         return _connect_unix(name.path, timeout_s), f"display {name}"
     if not name.host:
-        return _connect_local(name.number, timeout_s), f"display {name}"
+        return _connect_local(name, timeout_s), f"display {name}"
     try:
         opened = socket.create_connection((name.host, name.port), timeout_s)
     except TimeoutError:
@@ -171,7 +177,7 @@ def _connect_instead(
     if not isinstance(fault, ConnectionRefusedError):
         refused = f"TCP port {name.port} cannot be reached ({fault.strerror})"
     try:
-        opened = _connect_local(name.number, timeout_s)
+        opened = _connect_local(name, timeout_s)
     except OSError as error:
         words = f"{refused}; its local socket: {error.strerror}"
         raise ConnectionRefusedError(errno.ECONNREFUSED, words) from error
@@ -180,8 +186,8 @@ def _connect_instead(
     return opened, described
 
 
-def _connect_local(number: int, timeout_s: float) -> socket.socket:
-    path = _SOCKET_PATH.format(number)
+def _connect_local(name: DisplayName, timeout_s: float) -> socket.socket:
+    path = name.socket_path
     try:
         return _connect_unix(path, timeout_s)
     except (FileNotFoundError, ConnectionRefusedError):
@@ -216,12 +222,19 @@ class _Entry:
 def _read_authority(xauthority: str) -> list[_Entry]:
     path = xauthority or os.environ.get("XAUTHORITY", "")
     try:
-        content = Path(path or "~/.Xauthority").expanduser().read_bytes()
+        content = _read(Path(path or "~/.Xauthority").expanduser())
     except (OSError, RuntimeError) as error:
         if xauthority:
             raise LinkDownError(f"cannot read {xauthority}: {error}") from error
         return []  # a display may be open to everyone
     return _entries(content)
+
+
+def _read(path: Path) -> bytes:
+    """Read a file that a client may have laid: one without an end, or a pipe."""
+    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(opened, "rb", buffering=0) as file:
+        return file.read(_MOST_AUTHORITY_BYTES) or b""
 
 
 def _entries(content: bytes) -> list[_Entry]:

@@ -79,8 +79,17 @@ def test_client_of_ours_is_found_on_its_own_desktop_alone(key: str) -> None:
     assert f"{key}: the client that the gateway starts gets its own" in told
 
 
-def test_backend_without_a_client_gets_none() -> None:
-    told = fault('command = ["skype"]', 'backend = "echo"')
+def test_screen_of_a_client_elsewhere_is_at_the_display_of_the_line() -> None:
+    assert not client("", 'display = ":1"').screen_in_page
+    there = client("screen_in_page = true", 'display = ":1"\nxauthority = "/a"')
+    assert there.screen_in_page
+    assert not there.is_ours
+
+
+@pytest.mark.parametrize("text", ['command = ["skype"]', "screen_in_page = true"])
+def test_backend_without_a_client_gets_none(text: str) -> None:
+    told = fault(text, 'backend = "echo"')
+    assert f"{SOURCE}:6" in told
     assert "this backend needs no client" in told
 
 

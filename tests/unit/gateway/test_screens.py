@@ -19,6 +19,7 @@ class Keeper:
     """Keeps a client that shows windows. Implements `ClientSupervisor`."""
 
     def __init__(self, screen: Screen | None = None) -> None:
+        self.starts_client = True
         self.screen = screen
         self.windows: tuple[str, ...] = ()
         self.isolation = "none"
@@ -63,5 +64,6 @@ def test_a_screen_is_to_be_had_where_the_keeper_lets() -> None:
         assert (line.screen is not None) is is_shown
         told = snapshot.of_line(line)
         assert told.screen is is_shown
+        assert told.client_is_ours is (keeper is not None)
         assert told.isolation == ("none" if keeper else "")
         assert told.isolation_reason == ("no namespaces" if keeper else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 
@@ -174,6 +175,15 @@ def test_no_file_is_no_cookie_unless_it_was_named(server, tmp_path, monkeypatch)
     assert way.cookie == b""
     with pytest.raises(LinkDownError, match="missing"):
         open_way(DisplayName("", 5), str(tmp_path / "missing"), 1)
+
+
+def test_file_that_is_a_pipe_or_has_no_end_holds_nobody_up(server, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (str(pipe), "/dev/zero"):
+        way = open_way(DisplayName("", 5), path, 1)
+        way.socket.close()
+        assert way.cookie == b""
 
 
 @given(st.binary(max_size=200))
