@@ -6,13 +6,17 @@ import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from skypechan.audio.chain import LINE_RATE_HZ
 from skypechan.audio.pcm import PcmFormat
 from skypechan.log import CallLog
+from skypechan.media.flow import Flow
 from skypechan.media.payload import PayloadDecoder
 from skypechan.media.settings import EngineSettings
 from skypechan.media.streams import OnBlocked, Outlet, PbxInlet, PcmInlet, prepare
+from skypechan.media.timing import Timing
+from skypechan.media.unread import unread_s
 from skypechan.media.values import MediaFigures, MediaStart, Payload
 
 _LINE = PcmFormat(LINE_RATE_HZ)
@@ -30,6 +34,8 @@ class Call:
     pbx_inlet: PbxInlet
     line_outlet: Outlet
     pbx_outlet: Outlet
+    from_line: Flow
+    from_pbx: Flow
     log: CallLog
     decoder: PayloadDecoder
     playback_db: float = 0.0
@@ -40,6 +46,11 @@ class Call:
     digits: int = 0
     flushing: bool = False
     final: MediaFigures | None = None  # once it has been stopped
+
+    @property
+    def is_smoothed(self) -> bool:
+        """Whether a direction has a playout buffer."""
+        return self.from_line.timing.is_smoothed or self.from_pbx.timing.is_smoothed
 
     def take_pbx(self, sock: socket.socket, pending: bytes, row: memoryview) -> None:
         """Go on with another connection to Asterisk. Raises OSError as sockets do."""
@@ -87,10 +98,17 @@ def begin(
     pbx_frame: memoryview,
     on_blocked: OnBlocked,
     most_samples: int,
+    now_s: float,
 ) -> Call:
-    """Return a call that begins in `row`, its streams on the row's frames."""
-    stall_s = settings.stall_seconds
+    """Return a call that begins in `row` now, its streams on the row's frames."""
+    stall_s, gap_s = settings.stall_seconds, settings.gap_ms / 1000
     limit = _LINE.frame_bytes * settings.line_queue_ms // _LINE.ptime_ms
+    line_timing = Timing(settings, now_s)
+    if settings.follow_line_clock:
+        unread = partial(unread_s, start.line_send)
+        pbx_timing = Timing(settings, now_s, line_timing.clock, unread)
+    else:
+        pbx_timing = Timing(settings, now_s)
     return Call(
         row=row,
         start=start,
@@ -99,6 +117,8 @@ def begin(
         decoder=PayloadDecoder(most_samples),
         line_outlet=Outlet(start.line_send, on_blocked, stall_s, limit),
         pbx_outlet=Outlet(start.pbx, on_blocked, stall_s),
+        from_line=Flow(line_timing, LINE_RATE_HZ, gap_s, now_s),
+        from_pbx=Flow(pbx_timing, start.pbx_rate_hz, gap_s, now_s),
         log=CallLog(_log, start.call_id),
         playback_db=start.playback_db,
         capture_db=start.capture_db,

@@ -18,17 +18,15 @@ import socket
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from skypechan.audio.audiosocket import DIGIT, HANGUP, RATE_HZ_OF_KIND
 from skypechan.audio.chain import LINE_RATE_HZ, PBX_RATES_HZ
-from skypechan.audio.pcm import PcmFormat, Rows, from_bytes
+from skypechan.audio.pcm import PcmFormat, from_bytes
 from skypechan.call.causes import HangupCause
 from skypechan.call.record import Side
 from skypechan.errors import CallError, RemoteWireError
 from skypechan.media.call import Call, begin
 from skypechan.media.callmedia import CallMedia
-from skypechan.media.flow import begin_with
+from skypechan.media.flow import begin_with, silence
 from skypechan.media.hotpath import CHUNK_SAMPLES, LINE, HotPath
 from skypechan.media.settings import EngineSettings
 from skypechan.media.streams import (
@@ -36,6 +34,7 @@ from skypechan.media.streams import (
     prepare_all,
 )
 from skypechan.media.ticker import Ticker
+from skypechan.media.timing import refit
 from skypechan.media.values import (
     EndReason,
     MediaEnd,
@@ -65,8 +64,8 @@ class Engine:
         self._loop = loop
         self.settings = settings or EngineSettings()
         self._hot = HotPath(self.settings, loop.time, self._lose, self._take_message)
-        self._calls = self._hot.calls
-        self._rows = np.zeros(0, np.intp)  # those of `_calls`, for arithmetic
+        self._calls: dict[int, Call] = {}  # by row
+        self._smoothed: list[Call] = []  # as of the last tick
         self._free = list(range(self.settings.most_calls))[::-1]
         self._ticker = Ticker(loop, self._tick)
         self._ticks = 0
@@ -105,9 +104,9 @@ class Engine:
             )
 
     def _take_audio(self, call: Call, rate_hz: int, payload: bytes) -> None:
-        now_s, rows = self._loop.time(), np.array([call.row], np.intp)
+        now_s = self._loop.time()
         for played_hz, pcm in call.decoder.decode(rate_hz, payload, now_s):
-            self._hot.hear_pbx(rows, pcm[None].copy(), played_hz, now_s)
+            self._hot.hear_pbx([call], pcm[None].copy(), played_hz, now_s)
         if call.decoder.note is not Payload.LINEAR:
             call.note_payload(call.decoder.note)
 
@@ -115,8 +114,12 @@ class Engine:
 
     def _await_due(self) -> None:
         """Have `_play_due` called when a rough source's next frame is due."""
-        dues = (self._hot.line_timing.next_due_s(), self._hot.pbx_timing.next_due_s())
-        due_s = min((due for due in dues if due is not None), default=None)
+        dues = [
+            flow.timing.due_s
+            for call in self._smoothed
+            for flow in (call.from_line, call.from_pbx)
+        ]
+        due_s = min((due_s for due_s in dues if due_s is not None), default=None)
         timer = self._due_timer
         if timer is not None and (due_s is None or timer.when() > due_s):
             timer.cancel()
@@ -125,15 +128,16 @@ class Engine:
             self._due_timer = self._loop.call_at(due_s, self._play_due)
 
     def _play_due(self) -> None:
-        self._due_timer, now_s = None, self._loop.time()
-        for row, rate_hz, frame in self._hot.line_timing.due(now_s):
-            rows, pcm = np.array([row], np.intp), frame[None].copy()
-            self._hot.from_line.arrived(rows, pcm, rate_hz, now_s)
-            self._hot.send_to_pbx(rows, pcm, self._calls[row].start.pbx_rate_hz, now_s)
-        for row, rate_hz, frame in self._hot.pbx_timing.due(now_s):
-            rows, pcm = np.array([row], np.intp), frame[None].copy()
-            self._hot.from_pbx.arrived(rows, pcm, rate_hz, now_s)
-            self._hot.send_to_line(rows, pcm, rate_hz, now_s)
+        self._due_timer, now_s, hot = None, self._loop.time(), self._hot
+        for call in self._smoothed:
+            for rate_hz, frame in call.from_line.timing.due(now_s):
+                pcm = frame[None].copy()
+                call.from_line.arrived(pcm[0], rate_hz, now_s)
+                hot.send_to_pbx([call], pcm, call.start.pbx_rate_hz, now_s)
+            for rate_hz, frame in call.from_pbx.timing.due(now_s):
+                pcm = frame[None].copy()
+                call.from_pbx.arrived(pcm[0], rate_hz, now_s)
+                hot.send_to_line([call], pcm, rate_hz, now_s)
         self._await_due()
 
     def _tick(self, now_s: float) -> None:
@@ -142,32 +146,34 @@ class Engine:
             self._hot.run_pass()
         self._ticked_s = now_s
         self._pace(now_s)
-        paused = self._hot.from_line.pausing(self._rows, now_s)
-        self._hot.line_timing.paused(paused)
-        arriving = [self._calls[row].line_inlet.is_arriving() for row in paused]
-        self._silence_to_pbx(paused[~np.array(arriving, np.bool_)], now_s)
-        paused = self._hot.from_pbx.pausing(self._rows, now_s)
-        self._hot.pbx_timing.paused(paused)
-        self._silence_to_line(paused, now_s)
-        self._keep_time(now_s)
+        calls = list(self._calls.values())
+        paused = [call for call in calls if call.from_line.pauses(now_s)]
+        silent = [call for call in paused if not call.line_inlet.is_arriving()]
+        self._silence_to_pbx(silent, now_s)
+        silent = [call for call in calls if call.from_pbx.pauses(now_s)]
+        self._silence_to_line(silent, now_s)
+        self._keep_time(calls, now_s)
+        # No playout buffer has something due sooner than the tick behind its begin.
+        self._smoothed = [call for call in calls if call.is_smoothed]
 
-    def _keep_time(self, now_s: float) -> None:
+    def _keep_time(self, calls: list[Call], now_s: float) -> None:
         """Steer each call, and four times a second look at the clocks of a quarter."""
         if self.settings.follow_line_clock:
-            self._hot.pbx_timing.steer(self._rows, now_s)
+            for call in calls:
+                call.from_pbx.timing.steer(now_s)
         self._ticks += 1
         quarter, left = divmod(self._ticks, _TICKS_A_QUARTER)
-        rows = self._rows[self._rows % 4 == quarter % 4]
-        if not left and rows.size:
-            self._hot.line_timing.refit(rows, now_s)
-            self._hot.pbx_timing.refit(rows, now_s)
+        if not left:
+            turn = [call for call in calls if call.row % 4 == quarter % 4]
+            refit([call.from_line.timing for call in turn], now_s)
+            refit([call.from_pbx.timing for call in turn], now_s)
 
     def _pace(self, now_s: float) -> None:
         """Take a frame from each line that speaks faster than real time."""
         for call in [
             call for call in self._calls.values() if call.start.line_is_bursty
         ]:
-            if self._hot.line_outlets[call.row] is None:
+            if not call.line_outlet.is_open:
                 continue
             try:
                 if not call.read_ahead():
@@ -175,26 +181,27 @@ class Engine:
             except (OSError, EOFError) as error:
                 self._lose(call, Side.LINE, error)
                 continue
-            rows = np.array([call.row], np.intp)
-            pcm = self._hot.line_frames[rows].view("<i2")
-            self._hot.hear_line(rows, pcm, call.start.pbx_rate_hz, now_s)
+            pcm = self._hot.line_frames[[call.row]].view("<i2")
+            self._hot.hear_line([call], pcm, call.start.pbx_rate_hz, now_s)
 
-    def _silence_to_pbx(self, rows: Rows, now_s: float) -> None:
-        rates_hz = np.array([self._calls[row].start.pbx_rate_hz for row in rows])
+    def _silence_to_pbx(self, calls: list[Call], now_s: float) -> None:
         for rate_hz in PBX_RATES_HZ:
-            chosen = rows[rates_hz == rate_hz]
-            if not chosen.size:
+            chosen = [call for call in calls if call.start.pbx_rate_hz == rate_hz]
+            if not chosen:
                 continue
-            pcm = self._hot.from_line.silence(chosen, LINE.frame_samples, LINE_RATE_HZ)
-            for frame, row in zip(pcm, chosen.tolist(), strict=True):
-                begin_with(from_bytes(self._calls[row].line_inlet.take_rest()), frame)
+            flows = [call.from_line for call in chosen]
+            pcm = silence(flows, LINE.frame_samples, LINE_RATE_HZ)
+            for frame, call in zip(pcm, chosen, strict=True):
+                begin_with(from_bytes(call.line_inlet.take_rest()), frame)
             self._hot.send_to_pbx(chosen, pcm, rate_hz, now_s)
 
-    def _silence_to_line(self, rows: Rows, now_s: float) -> None:
-        for rate_hz, chosen in self._hot.from_pbx.by_rate(rows):
-            length = PcmFormat(rate_hz).frame_samples
-            pcm = self._hot.from_pbx.silence(chosen, length, rate_hz)
-            self._hot.send_to_line(chosen, pcm, rate_hz, now_s)
+    def _silence_to_line(self, calls: list[Call], now_s: float) -> None:
+        for rate_hz in PBX_RATES_HZ:
+            chosen = [call for call in calls if call.from_pbx.rate_hz == rate_hz]
+            if chosen:
+                flows = [call.from_pbx for call in chosen]
+                pcm = silence(flows, PcmFormat(rate_hz).frame_samples, rate_hz)
+                self._hot.send_to_line(chosen, pcm, rate_hz, now_s)
 
     # Calls come and go.
 
@@ -216,9 +223,7 @@ class Engine:
             raise
         call, hot = self._place(start), self._hot
         hot.ports.open_call(call, hot.receive_from_line, hot.receive_from_pbx)
-        self._rows = np.array(list(self._calls), np.intp)
-        now_s = self._loop.time()
-        self._silence_to_pbx(np.array([call.row], np.intp), now_s)
+        self._silence_to_pbx([call], self._loop.time())
         try:
             hot.take_messages(call)
         except RemoteWireError as error:
@@ -237,19 +242,13 @@ class Engine:
             hot.pbx_frames[row].data,
             hot.ports.wait_for_room,
             CHUNK_SAMPLES,
+            self._loop.time(),
         )
-        now_s = self._loop.time()
         hot.to_pbx.reset(row, start.capture_db)
         hot.to_line.reset(row, start.playback_db)
-        hot.line_timing.reset(row, now_s)
-        hot.pbx_timing.reset(row, now_s)
-        hot.from_line.reset(row, LINE_RATE_HZ, now_s)
-        hot.from_pbx.reset(row, start.pbx_rate_hz, now_s)
         if start.on_line_digit is not None:
             tell = partial(call.deliver, start.on_line_digit)
             hot.in_band.listen(row, lambda digit: self._loop.call_soon(tell, digit))
-        hot.line_outlets[row] = call.line_outlet
-        hot.pbx_outlets[row] = call.pbx_outlet
         self._calls[row] = call
         return call
 
@@ -265,8 +264,8 @@ class Engine:
         self._loop.call_soon(call.deliver, call.start.on_closed, news)
 
     def _close_side(self, call: Call, side: Side) -> None:
-        outlets = self._hot.pbx_outlets if side is Side.PBX else self._hot.line_outlets
-        outlets[call.row] = None
+        outlet = call.pbx_outlet if side is Side.PBX else call.line_outlet
+        outlet.is_open = False
         self._hot.ports.close_side(call, side)
 
     def stop(self, call: Call) -> None:
@@ -274,18 +273,16 @@ class Engine:
         if call.final is not None:
             return
         call.final, hot = self.figures(call), self._hot
-        if hot.pbx_outlets[call.row] is not None:
+        if call.pbx_outlet.is_open:
             call.pbx_outlet.terminate()
         self._close_side(call, Side.PBX)
         self._close_side(call, Side.LINE)
-        hot.line_timing.release(call.row)
-        hot.pbx_timing.release(call.row)
         hot.taps.close(call.row)
         for one in (hot.in_band, hot.to_pbx_rests, hot.to_line_rests):
             one.forget(call.row)
         del self._calls[call.row]
         self._free.append(call.row)
-        self._rows = np.array(list(self._calls), np.intp)
+        self._smoothed = [other for other in self._smoothed if other is not call]
         if not self._calls:
             self._ticker.stop()
         self._await_due()
@@ -320,7 +317,6 @@ class Engine:
         call.pbx_outlet.terminate()
         self._close_side(call, Side.PBX)
         call.take_pbx(sock, pending, self._hot.pbx_frames[call.row].data)
-        self._hot.pbx_outlets[call.row] = call.pbx_outlet
         self._hot.ports.open_pbx(call, sock, self._hot.receive_from_pbx)
 
     def flush(self, call: Call) -> None:
@@ -339,19 +335,15 @@ class Engine:
             return call.final
         row, hot = call.row, self._hot
         return MediaFigures(
-            to_pbx=hot.from_line.figures(
-                row,
+            to_pbx=call.from_line.figures(
                 call.pbx_outlet.dropped,
                 call.pbx_outlet.queue_ms(call.start.pbx_rate_hz),
                 hot.to_pbx.meter.read(row),
-                hot.line_timing.timeliness(row),
             ),
-            to_line=hot.from_pbx.figures(
-                row,
+            to_line=call.from_pbx.figures(
                 call.line_outlet.dropped,
                 call.line_outlet.queue_ms(LINE_RATE_HZ),
                 hot.to_line.meter.read(row),
-                hot.pbx_timing.timeliness(row),
             ),
             payload=call.payload,
             digits=call.digits,

@@ -21,8 +21,8 @@ product is handed over to a thread that competes for the core.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+import itertools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -32,16 +32,13 @@ from skypechan.audio.pcm import Int16, PcmFormat, Rows
 from skypechan.call.record import Side
 from skypechan.errors import RemoteWireError
 from skypechan.media.call import Call
-from skypechan.media.flow import Flow
 from skypechan.media.gate import Gate
 from skypechan.media.holdaudio import Resting
 from skypechan.media.inband import InBandDigits
 from skypechan.media.ports import Ports
 from skypechan.media.settings import EngineSettings
-from skypechan.media.streams import PLAIN_HEADERS, MessageTable, Outlet
+from skypechan.media.streams import PLAIN_HEADERS, MessageTable
 from skypechan.media.tap import Taps
-from skypechan.media.timing import Timing
-from skypechan.media.unread import unread_s
 from skypechan.media.window import Window
 
 LINE = PcmFormat(LINE_RATE_HZ)
@@ -76,15 +73,6 @@ class HotPath:
         self.ports = Ports()
         self.gate = Gate(self.ports.fileno())
         self.window = Window()
-        self.calls: dict[int, Call] = {}  # by row
-        self.pbx_outlets: list[Outlet | None] = [None] * capacity
-        self.line_outlets: list[Outlet | None] = [None] * capacity
-        gap_s = settings.gap_ms / 1000
-        self.from_line, self.from_pbx = Flow(capacity, gap_s), Flow(capacity, gap_s)
-        line = self.line_timing = Timing(capacity, settings)
-        clock = line.clock if self._follows else None
-        unread = partial(unread_s, self.line_outlets)
-        self.pbx_timing = Timing(capacity, settings, clock, unread)
         self.to_pbx, self.to_line = ToPbx(capacity), ToLine(capacity)
         self.in_band = InBandDigits(capacity)
         self.to_pbx_rests, self.to_line_rests = Resting(), Resting()
@@ -95,8 +83,8 @@ class HotPath:
         self._line_output = np.zeros((capacity, _MOST_LINE_SAMPLES), "<i2")
         self._line_views = [row.data.cast("B") for row in self._line_output]
         self._messages = {rate: MessageTable(capacity, rate) for rate in PBX_RATES_HZ}
-        self._whole_from_line: dict[int, list[int]] = {r: [] for r in PBX_RATES_HZ}
-        self._whole_from_pbx: dict[int, list[int]] = {h: [] for h in PLAIN_HEADERS}
+        self._whole_from_line: dict[int, list[Call]] = {r: [] for r in PBX_RATES_HZ}
+        self._whole_from_pbx: dict[int, list[Call]] = {h: [] for h in PLAIN_HEADERS}
 
     def run_pass(self) -> None:
         """Take one turn of all that is ready. To be called when `gate` is readable."""
@@ -111,19 +99,17 @@ class HotPath:
             except Exception as error:  # the other calls go on
                 port.call.log.exception("! audio of the %s side failed", port.side)
                 self._lose(port.call, port.side, error)
-        for rate_hz, whole in self._whole_from_line.items():
-            if whole:
-                rows = np.array(whole, np.intp)
-                whole.clear()
-                pcm = self.line_frames[rows].view("<i2")
-                self.hear_line(rows, pcm, rate_hz, begin_s)
-        for header, whole in self._whole_from_pbx.items():
-            if whole:
-                rows = np.array(whole, np.intp)
-                whole.clear()
+        for rate_hz, calls in self._whole_from_line.items():
+            if calls:
+                self._whole_from_line[rate_hz] = []
+                pcm = self.line_frames[rows_of(calls)].view("<i2")
+                self.hear_line(calls, pcm, rate_hz, begin_s)
+        for header, calls in self._whole_from_pbx.items():
+            if calls:
+                self._whole_from_pbx[header] = []
                 end = HEADER_BYTES + (header & 0xFFFF)
-                pcm = self.pbx_frames[rows, HEADER_BYTES:end].view("<i2")
-                self.hear_pbx(rows, pcm, RATE_HZ_OF_KIND[header >> 16], begin_s)
+                pcm = self.pbx_frames[rows_of(calls), HEADER_BYTES:end].view("<i2")
+                self.hear_pbx(calls, pcm, RATE_HZ_OF_KIND[header >> 16], begin_s)
         self._wait(begin_s)
 
     def _wait(self, begin_s: float) -> None:
@@ -138,9 +124,9 @@ class HotPath:
     def receive_from_line(self, call: Call) -> None:
         """Read once what the line says."""
         if call.line_inlet.receive():
-            self._whole_from_line[call.start.pbx_rate_hz].append(call.row)
+            self._whole_from_line[call.start.pbx_rate_hz].append(call)
         else:
-            self.line_timing.clock.begun_s[call.row] = self._begin_s
+            call.from_line.timing.clock.begun_s = self._begin_s
 
     def receive_from_pbx(self, call: Call) -> None:
         """Read once what Asterisk sends."""
@@ -148,7 +134,7 @@ class HotPath:
         if header is None:
             self.take_messages(call)
         elif header in self._whole_from_pbx:
-            self._whole_from_pbx[header].append(call.row)
+            self._whole_from_pbx[header].append(call)
         else:
             end = HEADER_BYTES + (header & 0xFFFF)
             payload = self.pbx_frames[call.row, HEADER_BYTES:end].tobytes()
@@ -157,27 +143,38 @@ class HotPath:
     def take_messages(self, call: Call) -> None:
         """Take one by one what came in pieces, or several at once."""
         for kind, payload in call.pbx_inlet.messages():
-            if self.pbx_outlets[call.row] is not None:
+            if call.pbx_outlet.is_open:
                 self._take_message(call, kind, payload)
 
-    def hear_line(self, rows: Rows, pcm: Int16, pbx_rate_hz: int, now_s: float) -> None:
-        """`[k, n]` has come from the lines of `rows`, whose PBX has `pbx_rate_hz`."""
-        kept, pcm = self.line_timing.admit(rows, pcm, LINE_RATE_HZ, now_s)
-        self.from_line.touch(self.line_timing.skipping(rows), now_s)
-        if kept.size:
-            self.from_line.arrived(kept, pcm, LINE_RATE_HZ, now_s)
-            self.send_to_pbx(kept, pcm, pbx_rate_hz, now_s)
+    def hear_line(
+        self, calls: Sequence[Call], pcm: Int16, pbx_rate_hz: int, now_s: float
+    ) -> None:
+        """`[k, n]` has come from the lines of `calls`, whose PBX has `pbx_rate_hz`."""
+        goes_on = [
+            call.from_line.admit(frame, LINE_RATE_HZ, now_s)
+            for call, frame in zip(calls, pcm, strict=True)
+        ]
+        calls, pcm = _kept(calls, pcm, goes_on)
+        if calls:
+            self.send_to_pbx(calls, pcm, pbx_rate_hz, now_s)
 
-    def hear_pbx(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
-        """`[k, n]` at `rate_hz` has come from Asterisk for `rows`."""
-        kept, pcm = self.pbx_timing.admit(rows, pcm, rate_hz, now_s)
-        self.from_pbx.touch(self.pbx_timing.skipping(rows), now_s)
-        if kept.size:
-            self.from_pbx.arrived(kept, pcm, rate_hz, now_s)
-            self.send_to_line(kept, pcm, rate_hz, now_s)
+    def hear_pbx(
+        self, calls: Sequence[Call], pcm: Int16, rate_hz: int, now_s: float
+    ) -> None:
+        """`[k, n]` at `rate_hz` has come from Asterisk for `calls`."""
+        goes_on = [
+            call.from_pbx.admit(frame, rate_hz, now_s)
+            for call, frame in zip(calls, pcm, strict=True)
+        ]
+        calls, pcm = _kept(calls, pcm, goes_on)
+        if calls:
+            self.send_to_line(calls, pcm, rate_hz, now_s)
 
-    def send_to_pbx(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
+    def send_to_pbx(
+        self, calls: Sequence[Call], pcm: Int16, rate_hz: int, now_s: float
+    ) -> None:
         """Send `[k, 320]` of the lines, or what stands for it, at `rate_hz`."""
+        rows = rows_of(calls)
         if self.in_band:
             self.in_band.hear(rows, pcm)
         if self.to_pbx_rests:
@@ -185,44 +182,56 @@ class HotPath:
         if self.taps:
             self.taps.to_pbx(rows, pcm)
         table = self._messages[rate_hz]
-        self.to_pbx.process(rows, pcm, rate_hz, table.samples[: len(rows)])
-        self._send(Side.PBX, self.pbx_outlets, rows, table.messages, now_s)
-        self.line_timing.written(rows, pcm.shape[1] / LINE_RATE_HZ, now_s)
+        self.to_pbx.process(rows, pcm, rate_hz, table.samples[: len(calls)])
+        for call, message in zip(calls, table.messages, strict=False):
+            try:
+                call.pbx_outlet.send(message, now_s)
+            except OSError as error:
+                self._lose(call, Side.PBX, error)
+        seconds = pcm.shape[1] / LINE_RATE_HZ
+        for call in calls:
+            call.from_line.timing.written(seconds, now_s)
 
-    def send_to_line(self, rows: Rows, pcm: Int16, rate_hz: int, now_s: float) -> None:
+    def send_to_line(
+        self, calls: Sequence[Call], pcm: Int16, rate_hz: int, now_s: float
+    ) -> None:
         """Send `[k, n]` at `rate_hz` of Asterisk, or what stands for it."""
+        rows, ratio = rows_of(calls), None
         if self.to_line_rests:
             self.to_line_rests.apply(rows, pcm, rate_hz)
-        timing, output = self.pbx_timing, self._line_output[: len(rows)]
-        ratio = timing.queue.ratio[rows] if self._follows else None
+        if self._follows:
+            ratio = np.array([call.from_pbx.timing.queue.ratio for call in calls])
+        output = self._line_output[: len(calls)]
         counts = self.to_line.process(rows, pcm, rate_hz, output, ratio)
-        timing.shorten(rows, output, counts, LINE_RATE_HZ, now_s)
-        lengths = counts.tolist()
-        views = zip(self._line_views, lengths, strict=False)
-        frames = (view[: 2 * length] for view, length in views)
-        self._send(Side.LINE, self.line_outlets, rows, frames, now_s)
-        timing.written(rows, counts / LINE_RATE_HZ, now_s)
+        lengths = [
+            call.from_pbx.timing.shorten(samples, count, LINE_RATE_HZ, now_s)
+            for call, samples, count in zip(calls, output, counts.tolist(), strict=True)
+        ]
+        for call, view, length in zip(calls, self._line_views, lengths, strict=False):
+            try:
+                call.line_outlet.send(view[: 2 * length], now_s)
+            except OSError as error:
+                self._lose(call, Side.LINE, error)
+        for call, length in zip(calls, lengths, strict=True):
+            call.from_pbx.timing.written(length / LINE_RATE_HZ, now_s)
         if self.taps:
             self.taps.to_line(rows, output, lengths)
-
-    def _send(
-        self,
-        side: Side,
-        outlets: list[Outlet | None],
-        rows: Rows,
-        frames: Iterable[memoryview],
-        now_s: float,
-    ) -> None:
-        for row, frame in zip(rows.tolist(), frames, strict=False):
-            outlet = outlets[row]
-            if outlet is None:  # this side has ended
-                continue
-            try:
-                outlet.send(frame, now_s)
-            except OSError as error:
-                self._lose(self.calls[row], side, error)
 
     def close(self) -> None:
         """Close the descriptors; the calls are stopped before."""
         self.gate.close()
         self.ports.close()
+
+
+def rows_of(calls: Sequence[Call]) -> Rows:
+    """Where the calls are in the tables."""
+    return np.array([call.row for call in calls], np.intp)
+
+
+def _kept(
+    calls: Sequence[Call], pcm: Int16, goes_on: list[bool]
+) -> tuple[Sequence[Call], Int16]:
+    """Those of calls and `[k, n]` that go on: nearly always all."""
+    if all(goes_on):
+        return calls, pcm
+    return list(itertools.compress(calls, goes_on)), pcm[np.array(goes_on)]

@@ -13,6 +13,8 @@ from skypechan.media.streams import Outlet
 
 Receive = Callable[[Call], None]
 
+_IN, _OUT = select.EPOLLIN, select.EPOLLOUT
+
 
 @dataclass(slots=True, eq=False)
 class Port:
@@ -27,16 +29,16 @@ class Port:
     @property
     def interest(self) -> int:
         """The events to wait for; that it broke is always reported."""
-        return select.EPOLLIN if self.receive else 0
+        return _IN if self.receive else 0
 
     def handle(self, events: int) -> None:
         """Do what `events` ask for. Raises EOFError, OSError and what `receive` does.
 
         Of a socket that is only written to, an event is the news that it is gone.
         """
-        if events & select.EPOLLOUT and self.outlet is not None:
+        if events & _OUT and self.outlet is not None:
             self.outlet.flush()
-        if events & ~select.EPOLLOUT:
+        if events & ~_OUT:
             if self.receive is None:
                 raise EOFError
             self.receive(self.call)
@@ -101,7 +103,7 @@ class Ports:
     def wait_for_room(self, sock: socket.socket, wanted: bool) -> None:
         """Let a port's `outlet` be flushed when there is room, or no longer."""
         interest = self._ports[sock.fileno()].interest
-        self._epoll.modify(sock, interest | (select.EPOLLOUT if wanted else 0))
+        self._epoll.modify(sock, interest | (_OUT if wanted else 0))
 
     def close_side(self, call: Call, side: Side) -> None:
         """Close the sockets of one side of a call."""

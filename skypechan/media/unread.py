@@ -12,10 +12,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-from collections.abc import Sequence
 
 from skypechan.audio.chain import LINE_RATE_HZ
-from skypechan.media.streams import Outlet, is_tcp
+from skypechan.media.streams import is_tcp
 
 _NETLINK_SOCK_DIAG = 4  # <linux/netlink.h>
 _SOCK_DIAG_BY_FAMILY, _REQUEST = 20, 1  # <linux/sock_diag.h>
@@ -30,13 +29,9 @@ _ANSWER_BYTES = 4096
 _BYTES_A_SECOND = 2 * LINE_RATE_HZ
 
 
-def unread_s(outlets: Sequence[Outlet | None], row: int) -> float | None:
-    """Return how much of the line's audio waits at the receiver of a row's outlet.
-
-    None as `unread_bytes`.
-    """
-    outlet = outlets[row]
-    unread = unread_bytes(outlet.socket) if outlet else None
+def unread_s(sock: socket.socket) -> float | None:
+    """Return how much of a line's audio waits at the other end; None as below."""
+    unread = unread_bytes(sock)
     return None if unread is None else unread / _BYTES_A_SECOND
 
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from skypechan.audio.drift import ClockFit
+from skypechan.audio.drift import SourceClock, refit
 
 FRAME_S = 0.020
-ONE = np.zeros(1, np.intp)
 Lateness = Callable[[np.random.Generator, float], float]
 
 
@@ -36,8 +35,7 @@ class Source:
     """Sends frames by its own clock; they come in order, late by a rule."""
 
     def __init__(self, ppm: float, lateness: Lateness, seed: int = 1) -> None:
-        self.fit = ClockFit(1)
-        self.fit.reset(0, 100.0)
+        self.clock = SourceClock(100.0)
         self.lost_s = 0.0
         self.late_s: list[float] = []
         self._frame_s = FRAME_S / (1 + ppm * 1e-6)
@@ -55,10 +53,10 @@ class Source:
             late_s = self._lateness(self._rng, due_s)
             self._at_s = max(100.007 + due_s + late_s, self._at_s)
             while self._refit_s <= self._at_s:
-                self.fit.refit(ONE, self._refit_s)
+                refit([self.clock], self._refit_s)
                 self._refit_s += 1
-            self.late_s.append(float(self.fit.note(ONE, FRAME_S, self._at_s)[0]))
-        return float(self.fit.drift(ONE)[0] * 1e6)
+            self.late_s.append(self.clock.note(FRAME_S, self._at_s))
+        return self.clock.drift * 1e6
 
 
 @pytest.mark.parametrize("ppm", [0, 50, -200, 1000, -1000])
@@ -78,17 +76,17 @@ def test_a_source_whose_every_frame_is_late_is_known_within_20_ppm(ppm: float) -
 def test_lateness_is_the_quantile_of_what_came_late() -> None:
     source = Source(50, burst40)
     source.run(60)
-    assert 0.033 <= source.fit.lateness_s[0] <= 0.038
-    assert source.fit.lateness_s[0] < source.fit.outlier_s[0] <= 0.0415
+    assert 0.033 <= source.clock.lateness_s <= 0.038
+    assert source.clock.lateness_s < source.clock.outlier_s <= 0.0415
 
 
 def test_stalls_do_not_make_a_source_rough() -> None:
     source = Source(0, stalled)
     source.run(60)
-    assert source.fit.lateness_s[0] <= 0.080
+    assert source.clock.lateness_s <= 0.080
     paced = Source(0, well)
     paced.run(60)
-    assert paced.fit.lateness_s[0] <= 0.002
+    assert paced.clock.lateness_s <= 0.002
 
 
 @pytest.mark.parametrize("told", [False, True])
@@ -100,7 +98,7 @@ def test_time_that_the_source_lost_changes_neither_drift_nor_lateness_for_long(
         source.run(10)
         source.lost_s += 0.350
         if told:
-            source.fit.pause(ONE)
+            source.clock.pause()
     assert source.run(1) == pytest.approx(120, abs=10)
     assert source.run(30) == pytest.approx(120, abs=5)
     assert max(source.late_s[-1_000:]) <= 0.002
@@ -118,55 +116,43 @@ def test_a_sender_that_jumps_ahead_is_followed_at_once() -> None:
 def test_the_far_end_s_clock_goes_on_through_its_losses_of_time() -> None:
     source = Source(200, well)
     source.run(40)
-    before_s = source.fit.clock_s(ONE, 140.0)[0]
+    before_s = source.clock.clock_s(140.0)
     source.lost_s += 1.5
     source.run(5)
-    after_s = source.fit.clock_s(ONE, 145.0)[0]
+    after_s = source.clock.clock_s(145.0)
     assert after_s - before_s == pytest.approx(5 * (1 + 200e-6), abs=0.001)
 
 
-def test_a_batch_gives_what_each_row_alone_gives() -> None:
+def test_clocks_that_are_fitted_together_are_what_each_alone_is() -> None:
     rng = np.random.default_rng(5)
-    batch, alone = ClockFit(4), [ClockFit(1) for _ in range(3)]
-    rows = np.array([3, 1, 0])
-    for row in rows:
-        batch.reset(row, 0.0)
-    for fit in alone:
-        fit.reset(0, 0.0)
+    together = [SourceClock(0.0) for _ in range(3)]
+    alone = [SourceClock(0.0) for _ in range(3)]
     for turn in range(1, 2_000):
-        now_s = turn * FRAME_S + rng.uniform(0, 0.003)
-        speaking = rng.random(3) < 0.8
-        if speaking.any():
-            late_s = batch.note(rows[speaking], FRAME_S, now_s)
-        singles = [
-            fit.note(ONE, FRAME_S, now_s)[0]
-            for fit, speaks in zip(alone, speaking, strict=True)
-            if speaks
-        ]
-        np.testing.assert_allclose(late_s if speaking.any() else [], singles)
+        for pair in zip(together, alone, strict=True):
+            now_s = turn * FRAME_S + rng.uniform(0, 0.003)
+            if rng.random() < 0.8:
+                assert len({clock.note(FRAME_S, now_s) for clock in pair}) == 1
         if turn % 50 == 0:
-            batch.refit(rows, now_s)
-            for fit in alone:
-                fit.refit(ONE, now_s)
-    singles = [fit.drift(ONE)[0] for fit in alone]
-    np.testing.assert_allclose(batch.drift(rows), singles)
+            refit(together, now_s)
+            for clock in alone:
+                refit([clock], now_s)
+    told = [(clock.drift, clock.lateness_s) for clock in together]
+    np.testing.assert_allclose(told, [(one.drift, one.lateness_s) for one in alone])
 
 
-def test_a_row_that_starts_afresh_has_forgotten_the_last_call() -> None:
-    source = Source(900, burst40)
-    source.run(20)
-    source.fit.reset(0, 500.0)
-    assert source.fit.drift(ONE)[0] == source.fit.lateness_s[0] == 0
-    source.fit.refit(ONE, 501.0)
-    assert source.fit.drift(ONE)[0] == 0
+def test_a_second_in_which_nothing_came_tells_nothing() -> None:
+    clock = SourceClock(0.0)
+    refit([clock], 1.0)
+    refit([], 1.0)
+    assert clock.drift == clock.lateness_s == 0
+    assert not clock.is_judged
 
 
 def test_nothing_is_unbounded_when_a_source_only_ever_gets_later() -> None:
-    fit = ClockFit(1)
-    fit.reset(0, 0.0)
+    clock = SourceClock(0.0)
     for turn in range(1, 3_000):
-        fit.note(ONE, FRAME_S, turn * FRAME_S * 1.5)
+        clock.note(FRAME_S, turn * FRAME_S * 1.5)
         if turn % 40 == 0:
-            fit.refit(ONE, turn * FRAME_S * 1.5)
-    assert np.isfinite(fit.drift(ONE)).all()
-    assert np.abs(fit.drift(ONE))[0] <= 0.002
+            refit([clock], turn * FRAME_S * 1.5)
+    assert np.isfinite(clock.drift)
+    assert abs(clock.drift) <= 0.002

@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skypechan.audio.drift import ClockFit
+from skypechan.audio.drift import SourceClock
 from skypechan.media.settings import EngineSettings
-from skypechan.media.timing import Timing
+from skypechan.media.timing import Timing, refit
 from tests.unit.audio.signals import voice
 
 RATE_HZ = 16_000
 FRAME_S = 0.020
-ROW = np.zeros(1, np.intp)
 SPEECH = voice(1.0).reshape(-1, 320)
 SETTINGS = EngineSettings()
 MOST_S = 0.5 + 0.3 + FRAME_S  # a playout's, a queue's, and the frame itself
@@ -31,10 +30,8 @@ class Call:
     """One direction, called as the engine does; how much went in and out."""
 
     def __init__(self, seed: int) -> None:
-        self.receiver = ClockFit(1)
-        self.receiver.reset(0, 0.0)
-        self.timing = Timing(1, SETTINGS, self.receiver)
-        self.timing.reset(0, 0.0)
+        self.receiver = SourceClock(0.0)
+        self.timing = Timing(SETTINGS, 0.0, self.receiver)
         self.now_s, self.second_s, self.came_s = 0.0, 1.0, -1.0
         self.came = self.went = self.number = 0
         self.rng = np.random.default_rng(seed)
@@ -55,33 +52,31 @@ class Call:
     def wait(self, seconds: float) -> None:
         end_s = self.now_s + seconds
         while self.now_s < end_s:
-            due_s = self.timing.next_due_s()
+            due_s = self.timing.due_s
             tick_s = (int(self.now_s / FRAME_S) + 1) * FRAME_S
             self.now_s = max(min(end_s, tick_s, due_s or end_s), self.now_s + 1e-6)
-            for _, _, frame in self.timing.due(self.now_s):
-                self.send(frame[None].copy())
+            for _, frame in self.timing.due(self.now_s):
+                self.send(frame.copy())
             if self.now_s - self.came_s > SETTINGS.gap_ms / 1000:
-                self.timing.paused(ROW)
-            self.timing.steer(ROW, self.now_s)
+                self.timing.paused()
+            self.timing.steer(self.now_s)
             if self.now_s >= self.second_s:
-                self.timing.refit(ROW, self.now_s)
+                refit([self.timing], self.now_s)
                 self.second_s += 1
 
     def frame(self) -> None:
         self.number += 1
-        pcm = SPEECH[[self.number % len(SPEECH)]].copy()
-        self.came += pcm.shape[1]
+        pcm = SPEECH[self.number % len(SPEECH)].copy()
+        self.came += len(pcm)
         self.came_s = self.now_s
-        rows, passed = self.timing.admit(ROW, pcm, RATE_HZ, self.now_s)
-        if rows.size:
-            self.send(passed)
+        if self.timing.admit(pcm, RATE_HZ, self.now_s):
+            self.send(pcm)
 
     def send(self, pcm: np.ndarray) -> None:
-        counts = np.array([pcm.shape[1]])
-        self.timing.shorten(ROW, pcm, counts, RATE_HZ, self.now_s)
-        assert 0 <= counts[0] <= pcm.shape[1]
-        self.went += int(counts[0])
-        self.timing.written(ROW, counts / RATE_HZ, self.now_s)
+        length = self.timing.shorten(pcm, len(pcm), RATE_HZ, self.now_s)
+        assert 0 <= length <= len(pcm)
+        self.went += length
+        self.timing.written(length / RATE_HZ, self.now_s)
 
 
 @settings(max_examples=30, deadline=None)
@@ -92,14 +87,14 @@ def test_any_arrivals_leave_delay_and_figures_bounded(
     call = Call(seed)
     for kind, amount in events:
         call.event(kind, amount)
-        figures = call.timing.timeliness(0)
+        figures = call.timing.timeliness()
         numbers = (figures.delay_ms, figures.drift_ppm, figures.concealed_ms)
         assert np.isfinite(numbers).all()
         assert 0 <= figures.delay_ms <= 1000 * MOST_S
         assert abs(figures.drift_ppm) <= 2_000
-        level_s = call.timing.queue.level_s(ROW, np.array([call.now_s]))[0]
+        level_s = call.timing.queue.level_s(call.now_s)
         assert level_s <= MOST_S
-        ratio = call.timing.queue.ratio[0]
+        ratio = call.timing.queue.ratio
         assert abs(ratio - 1) <= 3_001e-6
         # Nothing is made of nothing, and what is gone is told.
         made = figures.concealed_ms * RATE_HZ / 1000
@@ -108,31 +103,15 @@ def test_any_arrivals_leave_delay_and_figures_bounded(
         assert call.went >= call.came - gone - MOST_S * RATE_HZ
 
 
-def test_a_source_that_stalls_while_it_is_skipped_does_not_speak_by_others() -> None:
-    timing = Timing(2, SETTINGS)
-    for row in (0, 1):
-        timing.reset(row, 0.0)
-    bursting, other = np.array([0]), np.array([1])
-    for _ in range(9):
-        rows, pcm = timing.admit(bursting, SPEECH[:1].copy(), RATE_HZ, 5.0)
-        timing.written(rows, pcm.shape[1] / RATE_HZ, 5.0)
-    assert timing.skipping(bursting) == [0]
-    timing.admit(other, SPEECH[:1].copy(), RATE_HZ, 5.1)
-    assert timing.skipping(other) == []
-
-
 @pytest.mark.parametrize("samples", [1, 32, 64, 320])
 def test_a_piece_of_any_length_may_follow_what_was_skipped(samples: int) -> None:
-    timing = Timing(1, SETTINGS)
-    timing.reset(0, 0.0)
+    timing = Timing(SETTINGS, 0.0)
     for _ in range(9):
-        rows, pcm = timing.admit(ROW, SPEECH[:1].copy(), RATE_HZ, 5.0)
-        timing.written(rows, pcm.shape[1] / RATE_HZ, 5.0)
-    assert timing.skipping(ROW) == [0]
-    rows, pcm = timing.admit(ROW, SPEECH[1:2, :samples].copy(), RATE_HZ, 6.0)
-    assert rows.tolist() == [0]
-    assert pcm.shape == (1, samples)
-    assert timing.skipping(ROW) == []
+        if timing.admit(SPEECH[0].copy(), RATE_HZ, 5.0):
+            timing.written(FRAME_S, 5.0)
+    assert timing.is_skipping
+    assert timing.admit(SPEECH[1, :samples].copy(), RATE_HZ, 6.0)
+    assert not timing.is_skipping
 
 
 class Asked:
@@ -141,16 +120,14 @@ class Asked:
     def __init__(self) -> None:
         self.questions = 0
         self.unread_s: float | None = 0.0
-        self.receiver = ClockFit(1)
-        self.timing = Timing(1, SETTINGS, self.receiver, self._unread)
         self.now_s = 0.0
         self.begin()
 
     def begin(self) -> None:
-        self.receiver.reset(0, self.now_s)
-        self.timing.reset(0, self.now_s)
+        self.receiver = SourceClock(self.now_s)
+        self.timing = Timing(SETTINGS, self.now_s, self.receiver, self._unread)
 
-    def _unread(self, _: int) -> float | None:
+    def _unread(self) -> float | None:
         self.questions += 1
         return self.unread_s
 
@@ -161,15 +138,15 @@ class Asked:
             for work in (self._send, self._steer):
                 self.now_s += FRAME_S / 2
                 if speaks:
-                    self.receiver.note(ROW, FRAME_S / 2, self.now_s)
+                    self.receiver.note(FRAME_S / 2, self.now_s)
                 work()
         return self.questions
 
     def _send(self) -> None:
-        self.timing.written(ROW, FRAME_S, self.now_s)
+        self.timing.written(FRAME_S, self.now_s)
 
     def _steer(self) -> None:
-        self.timing.steer(ROW, self.now_s)
+        self.timing.steer(self.now_s)
 
 
 def test_a_line_that_is_silent_and_takes_all_is_asked_often_only_at_first() -> None:
@@ -188,16 +165,6 @@ def test_a_line_that_stands_is_asked_each_time_however_long_it_was_silent() -> N
     line.unread_s = 0.5
     line.run(0.3, speaks=False)
     assert line.run(4, speaks=False) == 400
-
-
-def test_a_call_that_ended_while_its_line_stood_is_looked_after_no_more() -> None:
-    line = Asked()
-    line.run(1, speaks=True)
-    line.unread_s = 0.5
-    line.run(0.3, speaks=False)
-    assert line.timing.queue.any_stands()
-    line.timing.release(0)
-    assert not line.timing.queue.any_stands()
 
 
 def test_who_is_not_told_of_is_not_asked_about_again_in_this_call() -> None:

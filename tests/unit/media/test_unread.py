@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from skypechan.media.streams import Outlet
 from skypechan.media.unread import unread_bytes, unread_s
 from tests.doubles.pcm_peers import tcp_pair
 
@@ -45,15 +44,15 @@ def test_it_is_what_was_sent_less_what_was_read(
     assert settled(far, 100) == 100
 
 
-def test_it_is_told_as_time_of_the_row_s_outlet(
+def test_it_is_told_as_time_of_the_line_s_audio(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     near, _ = pair
-    outlet = Outlet(near, lambda *_: None, stall_s=1)
-    outlet.send(memoryview(bytes(640)), 0.0)
+    near.send(bytes(640))
     settled(near, 640)
-    assert unread_s([None, outlet], 1) == 0.020
-    assert unread_s([None, outlet], 0) is None
+    assert unread_s(near) == 0.020
+    near.close()
+    assert unread_s(near) is None
 
 
 def test_between_addresses_of_the_sixth_version_too() -> None:
