@@ -16,7 +16,15 @@ import numpy.typing as npt
 
 from skypechan.audio.gain import Gain
 from skypechan.audio.meter import Meter
-from skypechan.audio.pcm import Float32, Int16, Rows, to_float, to_int16
+from skypechan.audio.pcm import (
+    Float32,
+    Int16,
+    Rows,
+    peaks_of,
+    saturates,
+    to_float,
+    to_int16,
+)
 from skypechan.audio.ratematch import Counts, Float64, RateMatcher
 from skypechan.audio.resampler import (
     NARROW_RATE_HZ,
@@ -51,8 +59,7 @@ class ToPbx:
         `out` is `[k, n]` for 16 kHz and `[k, n / 2]` for 8 kHz.
         """
         samples = to_float(pcm)
-        limited = self.gain.process(rows, samples)
-        self.meter.measure(rows, samples, limited)
+        _amplify(self.gain, self.meter, rows, samples)
         if rate_hz == NARROW_RATE_HZ:
             samples = self._down.process(rows, samples)
         _leave(self.meter, rows, samples, out)
@@ -92,8 +99,7 @@ class ToLine:
         if rate_hz == NARROW_RATE_HZ:
             samples = self._up.process(rows, samples)
         # Before the rows' lengths differ by what their clocks do.
-        limited = self.gain.process(rows, samples)
-        self.meter.measure(rows, samples, limited)
+        _amplify(self.gain, self.meter, rows, samples)
         counts = np.full(len(rows), samples.shape[1])
         if ratio is not None:
             narrow = rate_hz == NARROW_RATE_HZ
@@ -102,6 +108,14 @@ class ToLine:
         return counts
 
 
+def _amplify(gain: Gain, meter: Meter, rows: Rows, samples: Float32) -> None:
+    peaks = peaks_of(samples)  # once for gain, limiter and meter
+    limited = gain.process(rows, samples, peaks)
+    meter.measure(rows, samples, peaks, limited)
+
+
 def _leave(meter: Meter, rows: Rows, samples: Float32, out: npt.NDArray[Any]) -> None:
-    meter.count_clipped(rows, samples)
-    to_int16(samples, out)
+    saturate = saturates(samples)
+    if saturate:
+        meter.count_clipped(rows, samples)
+    to_int16(samples, out, saturate=saturate)

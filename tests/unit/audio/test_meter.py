@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from skypechan.audio.meter import FLOOR_DBFS, Meter
+from skypechan.audio.pcm import peaks_of
 
 RATE_HZ = 16_000
 
 
 def measured(meter: Meter, row: int, samples: np.ndarray) -> None:
-    meter.measure(np.array([row]), samples[None].astype(np.float32), None)
+    frame = samples[None].astype(np.float32)
+    meter.measure(np.array([row]), frame, peaks_of(frame), None)
 
 
 def test_a_sine_at_full_scale_reads_three_decibels_below_zero() -> None:
@@ -48,7 +50,7 @@ def test_saturated_and_limited_samples_are_counted_for_their_row() -> None:
     samples = np.zeros((2, 320), np.float32)
     samples[1, :5] = 1.2
     samples[1, 5:7] = -1.2
-    meter.measure(rows, samples, np.array([0, 9]))
+    meter.measure(rows, samples, peaks_of(samples), [0, 9])
     meter.count_clipped(rows, samples)
     assert (meter.read(0).clipped, meter.read(0).limited) == (0, 0)
     assert (meter.read(2).clipped, meter.read(2).limited) == (7, 9)

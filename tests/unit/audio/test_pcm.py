@@ -7,6 +7,8 @@ from skypechan.audio.pcm import (
     PcmFormat,
     alaw_decode,
     from_bytes,
+    peaks_of,
+    saturates,
     to_float,
     to_int16,
     ulaw_decode,
@@ -25,6 +27,26 @@ def test_what_is_too_loud_saturates_and_what_lies_between_is_rounded() -> None:
     out = np.zeros(6, np.int16)
     to_int16(samples, out)
     assert out.tolist() == [32767, -32768, 32767, -32768, 1, -1]
+
+
+@pytest.mark.parametrize(
+    ("edge", "beyond", "whole"),
+    [(32767.5, np.inf, 32767), (-32768, -np.inf, -32768)],
+)
+def test_what_does_not_saturate_is_rounded_alike_without_saturating(
+    edge: float, beyond: float, whole: int
+) -> None:
+    at = np.float32(edge / 32768)
+    within = at if at == -1 else np.nextafter(at, np.float32(0))
+    for sample in (within, np.nextafter(within, np.float32(beyond))):
+        assert saturates(np.array([sample])) == (sample != within)
+    out = np.zeros(1, np.int16)
+    to_int16(np.array([within]), out, saturate=False)
+    assert out[0] == whole
+
+
+def test_the_peak_of_a_row_is_its_largest_sample_of_either_sign() -> None:
+    assert peaks_of(np.array([[0.5, -0.75], [0.25, 0]], np.float32)) == [0.75, 0.25]
 
 
 def test_a_frame_of_20_ms_has_640_bytes_at_16_khz() -> None:
