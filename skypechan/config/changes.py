@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from skypechan.backends.skype.settings import SkypeSettings
@@ -17,6 +18,7 @@ from skypechan.gateway.reloaded import Change, LineOutcome
 
 _LIVE_SECTIONS = frozenset({"log"})
 _LIVE_KEYS = frozenset({("asterisk", "lines_from")})  # its lines are among the others
+_ANYWHERE = Path("/")  # stands for the folder that relative ones are below
 _FIXED_OF_LINE = frozenset({"backend", "asterisk"})
 """The settings of every line that another start has to bring; others go live."""
 
@@ -102,7 +104,7 @@ def _needs(line: LineConfig) -> frozenset[tuple[str, str]]:
     if not isinstance(settings, SkypeSettings):
         return frozenset()
     if line.client.is_ours:
-        client = ("client", line.client.folder or line.name)
+        client = ("client", str(line.client.folder_from(_ANYWHERE, line.name)))
     elif settings.transport == "x11":
         client = ("display", settings.display)
     else:

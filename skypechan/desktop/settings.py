@@ -22,10 +22,9 @@ def _is_screen(text: str) -> None:
         raise ConfigError(f"must have at most {_MOST_PIXELS} pixels a side")
 
 
-def _are_absolute(paths: tuple[str, ...]) -> None:
-    for path in paths:
-        if not Path(path).is_absolute():
-            raise ConfigError(f"must be absolute paths, not {path!r}")
+def _is_absolute(path: str) -> None:
+    if not Path(path).is_absolute():
+        raise ConfigError(f"must be absolute paths, not {path!r}")
 
 
 def _is_login(text: str) -> None:
@@ -78,7 +77,7 @@ class ClientSettings:
         (),
         "absolute paths that the client may read within namespaces, besides /usr, "
         "what programs need of /etc, and its own program",
-        form=_are_absolute,
+        form=_is_absolute,
     )
     screen: str = setting(
         "1024x768x24", "size and depth of its display", form=_is_screen

@@ -64,9 +64,9 @@ class Supervisor:
         self._isolation: Isolation | None = None
         self._loopback: Loopback | None = None
         self._client: Process | None = None
-        self._hung = asyncio.Event()
+        self._degraded = asyncio.Event()
+        self._answers = asyncio.Event()
         self._wanted = asyncio.Event()
-        self._patience: asyncio.Task[None] | None = None
         self._view = View(line, folder, clock, self._windows_changed)
 
     @property
@@ -129,10 +129,8 @@ class Supervisor:
         try:
             yield
         finally:
-            ending = [task for task in (running, self._patience) if task]
-            for task in ending:
-                task.cancel()
-            await asyncio.gather(*ending, return_exceptions=True)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
     async def restart(self) -> None:
         """Start the client anew, however often it has ended; return when it is gone."""
@@ -143,18 +141,12 @@ class Supervisor:
 
     def line_is(self, state: LineState) -> None:
         """Take note of what the line says of its client: one that hangs is killed."""
-        is_hung = state is LineState.DEGRADED and self._settings.hung_seconds > 0
-        if is_hung == (self._patience is not None):
-            return
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        if state is LineState.DEGRADED and self._settings.hung_seconds > 0:
+            self._answers.clear()
+            self._degraded.set()
         else:
-            self._patience = asyncio.create_task(self._lose_patience())
-
-    async def _lose_patience(self) -> None:
-        await self._clock.sleep(self._settings.hung_seconds)
-        self._hung.set()
+            self._degraded.clear()
+            self._answers.set()
 
     async def _run(self) -> None:
         while True:
@@ -213,7 +205,6 @@ class Supervisor:
 
     async def _serve(self, desktop: Desktop, isolation: Isolation) -> str:
         """Run one client; return how it ended. Raises LinkDownError and OSError."""
-        self._hung.clear()
         self._wanted.clear()
         async with self._started(desktop, isolation) as client:
             self._client = client
@@ -223,7 +214,7 @@ class Supervisor:
                 how: str = await _first(
                     self._ended(client),
                     desktop.wait_lost(),
-                    self._killed(client),
+                    self._killed_as_hung(client),
                     self._is_wanted_anew(),
                 )
                 return how
@@ -270,8 +261,12 @@ class Supervisor:
         # Its last words go to callers and to the log: bounded, whatever it says.
         return legible(str(client.gone()))[:_MOST_CHARACTERS]
 
-    async def _killed(self, client: Process) -> str:
-        await self._hung.wait()
+    async def _killed_as_hung(self, client: Process) -> str:
+        recovered = True
+        while recovered:
+            await self._degraded.wait()
+            patience = self._clock.sleep(self._settings.hung_seconds)
+            recovered = await _first(patience, self._answers.wait())
         client.signal(signal.SIGQUIT)
         return "the client did not answer and was killed"
 

@@ -90,7 +90,8 @@ def write_anew(path: Path, content: bytes, user: User | None) -> None:
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
         file.write(content)
-    give(path, user)
+        if user is not None:  # by its handle: a user's own folder may change meanwhile
+            os.fchown(file.fileno(), user.uid, user.gid)
 
 
 def furnish(home: Path, files: Mapping[str, str], user: User | None) -> None:

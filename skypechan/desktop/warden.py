@@ -24,6 +24,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,7 @@ ORDERLY_S = 4
 """How long the program may take to end when it is asked to."""
 
 _LOOK_S = 2.0
+_RESTS = 20  # so many times the CPU time of a look at the HOME, which may be full
 _MOST_FILES = 100_000
 _BLOCK = 512  # stat(2)
 _PR_SET_PDEATHSIG = 1
@@ -124,8 +126,10 @@ def _limit(name: str, wanted: int) -> None:
 
 def _attend(program: int, home: int) -> int:
     """Wait for the program's end, or bring it about."""
+    pause_s = _LOOK_S
     while True:
-        caught = signal.sigtimedwait(_HEEDED, _LOOK_S)
+        caught = signal.sigtimedwait(_HEEDED, pause_s)
+        before_s = time.process_time()
         match caught.si_signo if caught else None:
             case signal.SIGTERM:
                 os.kill(program, signal.SIGTERM)
@@ -137,6 +141,7 @@ def _attend(program: int, home: int) -> int:
                     f"killed: its HOME has more than {home >> 20} MB, or too many files"
                 )
                 os.kill(program, signal.SIGKILL)
+        pause_s = max(_LOOK_S, _RESTS * (time.process_time() - before_s))
         for pid, status in _ended():
             if pid == program:
                 return status

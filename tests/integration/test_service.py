@@ -141,6 +141,7 @@ async def test_client_says_when_it_was_started_and_leaves_nothing(
 ) -> None:
     assert (await heard.until("READY=1"))[0].startswith("STATUS=")
     assert (folder / "clients/alice/bus/bus").is_socket()
+    client.signal(signal.SIGHUP)  # as for the gateway, which reads anew what is set
     client.signal(signal.SIGTERM)
     await heard.until("STOPPING=1")
     assert await client.wait() == 0

@@ -177,5 +177,7 @@ def test_clients_of_our_own_clash_by_their_folders() -> None:
     (one,) = config(text.format("one", "here")).lines
     (same,) = config(text.format("same", "here")).lines
     (own,) = config(text.format("own", "")).lines
+    (usual,) = config(text.format("usual", "clients/own")).lines
     assert clash(one, same)
     assert not clash(one, own)
+    assert clash(usual, own)

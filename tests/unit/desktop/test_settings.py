@@ -62,6 +62,8 @@ def test_limits_name_what_the_warden_sets() -> None:
     ("text", "words"),
     [
         ('screen = "big"', "WIDTHxHEIGHTxDEPTH"),
+        ('screen = "99999x600x24"', "at most 8192 pixels a side"),
+        ('readable = ["/srv/fonts", "fonts"]', "absolute paths, not 'fonts'"),
         ('login = "a\\nb"', "line breaks"),
         ('comand = ["skype"]', "did you mean 'command'"),
         ("command = 5", "list of text"),

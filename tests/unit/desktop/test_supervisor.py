@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from skypechan.backends.base import LineState
 from skypechan.clock import SystemClock
 from skypechan.desktop import sandbox
 from skypechan.desktop.isolation import refusal
@@ -64,3 +66,23 @@ async def test_walls_that_were_refused_for_a_moment_are_there_at_the_next_start(
     assert [level for level, _ in said] == ["WARNING", "INFO"]
     assert "NOT isolated" in said[0][1]
     assert "within namespaces" in said[1][1]
+
+
+async def test_client_is_killed_for_as_often_as_it_hangs(folder: Path) -> None:
+    """Be its line degraded all the while, as one that has no time to recover."""
+    told: asyncio.Queue[str] = asyncio.Queue()
+    settings = replace(SETTINGS, isolation="none", hung_seconds=1)
+    supervisor = Supervisor("alice", settings, folder / "alice", SystemClock())
+
+    async def said(words: str) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while words not in await told.get():
+                pass
+
+    async with supervisor.supervising(told.put_nowait):
+        await said("was started")
+        supervisor.line_is(LineState.DEGRADED)
+        for _ in range(2):
+            await said("did not answer and was killed")
+        await said("was started")
+        supervisor.line_is(LineState.READY)

@@ -54,6 +54,7 @@ def test_another_user_is_told_from_us() -> None:
     nobody = unprivileged_user()
     assert nobody is not None
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
         port = listener.getsockname()[1]
         script = f"exec 3<>/dev/tcp/127.0.0.1/{port}; read end"
         command = ["/usr/bin/setpriv", *nobody.switch(), "--", "bash", "-c", script]
