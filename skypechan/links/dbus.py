@@ -1,10 +1,8 @@
-"""A connection to a D-Bus daemon: the only module that names the D-Bus library.
+"""A connection to a D-Bus daemon: calls with deadlines, names that come and go.
 
-dbus-next 0.2.3 is guarded where experiments showed faults: a full socket buffer
-killed the bus, a server that hung up during authentication froze the event loop,
-calls had no deadline and hung on a dead bus, NUL in a string got us disconnected,
-sockets stayed open after a disconnect. The guards reach into private names, hence
-the pinned version. A `DbusLink` is used once: when it is lost, make a new one.
+What dbus-next itself gets wrong is mended in `dbusnext.py`; here is what it leaves to
+its users: calls had no deadline and hung on a dead bus, NUL in a string got us
+disconnected. A `DbusLink` is used once: when it is lost, make a new one.
 """
 
 from __future__ import annotations
@@ -12,13 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dbus_next.aio.message_bus import MessageBus
 from dbus_next.constants import (
     BusType,
     ErrorType,
@@ -41,6 +37,7 @@ from skypechan.errors import (
     LinkRefusedError,
     LocalWireError,
 )
+from skypechan.links.dbusnext import Bus
 
 CONNECT_TIMEOUT_S: Final = 5.0
 """A daemon on this machine answers in milliseconds, or is not well."""
@@ -71,78 +68,6 @@ _DENIED: Final = frozenset(
     }
 )
 logger = logging.getLogger(__name__)
-
-
-class _PatientSocket:
-    """A socket whose full buffer reads as "nothing sent", so the writer waits.
-
-    dbus-next takes EAGAIN for the end of the bus (measured with 600 queued calls).
-    """
-
-    def __init__(self, plain: socket.socket) -> None:
-        self._plain = plain
-
-    def send(self, data: memoryview) -> int:
-        try:
-            return self._plain.send(data)
-        except BlockingIOError:
-            return 0
-
-
-class _Bus(MessageBus):
-    """dbus-next's bus with its faults at connection time mended."""
-
-    def _setup_socket(self) -> None:
-        try:
-            super()._setup_socket()  # type: ignore[no-untyped-call]
-        except BaseException:
-            self.close_sockets()
-            raise
-
-    async def _auth_readline(self) -> str:
-        """A line of the SASL dialogue; dbus-next loops for ever on end of file."""
-        line = b""
-        while not line.endswith(b"\r\n"):
-            part = await self._loop.sock_recv(self._sock, 2)
-            if not part:
-                raise ConnectionError("the bus hung up during authentication")
-            line += part
-        return line[:-2].decode()
-
-    def endure_full_buffers(self) -> None:
-        self._writer.sock = _PatientSocket(self._sock)
-
-    def queued(self) -> int:
-        return int(self._writer.messages.qsize())
-
-    def on_disconnect(self, callback: Callable[[], None]) -> None:
-        def ended(future: asyncio.Future[None]) -> None:
-            if not future.cancelled():
-                future.exception()  # taken, or the loop would report it as forgotten
-            callback()
-
-        self._disconnect_future.add_done_callback(ended)
-
-    def forget_call(self, serial: int) -> None:
-        """A call nobody waits for any more would stay in the table for ever."""
-        self._method_return_handlers.pop(serial, None)
-
-    def close(self) -> None:
-        if not self._user_disconnect and not self._disconnected:
-            self._loop.remove_reader(self._fd)
-            self._loop.remove_writer(self._fd)
-            self._user_disconnect = True
-            self._finalize(None)  # type: ignore[no-untyped-call]
-        self.close_sockets()
-
-    def close_sockets(self) -> None:
-        # Closing the stream flushes it, which fails when the other end is gone.
-        for resource in (getattr(self, "_stream", None), getattr(self, "_sock", None)):
-            try:
-                if resource is not None:
-                    resource.close()
-            except OSError:
-                logger.debug("! socket closed in trouble", exc_info=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +117,7 @@ class DbusLink:
     All methods belong to the event loop that made the link.
     """
 
-    def __init__(self, bus: _Bus) -> None:
+    def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._lost = asyncio.Event()
         self._slots = asyncio.Semaphore(MOST_CALLS_IN_FLIGHT)
@@ -214,7 +139,7 @@ class DbusLink:
         """
         address = address or session_address()
         try:
-            bus = _Bus(bus_address=address, bus_type=BusType.SESSION)
+            bus = Bus(bus_address=address, bus_type=BusType.SESSION)
         except (OSError, InvalidAddressError, ValueError) as error:
             raise LinkDownError(f"no bus at {address}: {error}") from error
         link = cls(bus)

@@ -82,6 +82,20 @@ async def test_call_is_answered_with_the_callers_text(pair):
     )
 
 
+async def test_messages_leave_nothing_that_only_a_collection_of_garbage_finds(pair):
+    service, client = pair
+    service.on_call(lambda call: call.answer(call.text) or True)
+    await client.call(*TARGET, "Echo", "first", 5)
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(20):
+            await client.call(*TARGET, "Echo", str(number), 5)
+        assert gc.collect() < 20
+    finally:
+        gc.enable()
+
+
 async def test_call_may_be_answered_later(pair):
     service, client = pair
     held = asyncio.Queue()

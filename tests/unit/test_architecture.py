@@ -53,7 +53,7 @@ LOADED_BY_NUMPY = {"subprocess", "socket", "asyncio", "ssl"}
 
 DOORS = {
     "panoramisk": {"skypechan.asterisk.ami.link"},
-    "dbus_next": {"skypechan.links.dbus"},
+    "dbus_next": {"skypechan.links.dbus", "skypechan.links.dbusnext"},
     "Xlib": {"skypechan.links.x11"},
     "aiohttp": {"skypechan.web", "skypechan.emulator", "skypechan.demo"},
 }
