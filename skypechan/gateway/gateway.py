@@ -345,14 +345,20 @@ class Gateway:
         """
         return self._records.find(since, call)
 
-    def snapshot(self) -> GatewaySnapshot:
-        """Return what the gateway looks like now."""
+    async def snapshot(self) -> GatewaySnapshot:
+        """Return what the gateway looks like now.
+
+        Each call and each line is seen at a moment of its own: the audio of calls
+        passes in between.
+        """
+        calls_total = self._calls.totals.calls()
+        calls, ended = await snapshot.of_calls(self._calls, self._calls.totals)
         return GatewaySnapshot(
-            lines=tuple(snapshot.of_line(line) for line in self._lines),
-            calls=tuple(snapshot.of_call(call) for call in self._calls),
+            lines=await snapshot.of_lines(self._lines),
+            calls=calls,
             links=tuple(snapshot.of_pbx(pbx) for pbx in self._requests),
-            calls_total=self._calls.totals.calls(),
-            media_ended=self._calls.totals.media(self._calls),
+            calls_total=calls_total,
+            media_ended=ended,
             refused_sockets=self._refused_sockets(),
             records=snapshot.of_records(self._records),
         )

@@ -63,8 +63,14 @@ class Lines:
 
     def _is_full(self, line: Line) -> bool:
         most = line.settings.max_calls_per_account
-        calls = {one.call_id for one in (line, *self.siblings(line))} - {None}
-        return bool(most) and len(calls) >= most
+        if not most:
+            return False
+        calls = {
+            one.call_id
+            for one in self._lines.values()
+            if one.call_id is not None and (one is line or same_account(one, line))
+        }
+        return len(calls) >= most
 
     def why_not(self, line: Line) -> tuple[HangupCause, str]:
         """Return the cause and the reason why a line cannot take a call now."""
@@ -96,23 +102,24 @@ class Lines:
         else:
             raise CallError(HangupCause.NO_ROUTE, f"there is no line {selector!r}")
         allowed = _that_may_call(named, address)
-        idle = [x for x in allowed if self.can_take(x) and x not in besides]
-        if idle:
-            return self._first(selector, idle)
+        for line in self._in_order(selector, allowed):
+            if line not in besides and self.can_take(line):
+                return line
         if selector not in SELECTORS:
             raise CallError(*self.why_not(allowed[0]))
         if any(line.is_open for line in allowed if line not in besides):
             raise CallError(HangupCause.CONGESTION, "all lines are in use")
         raise CallError(HangupCause.REQUESTED_CHANNEL_UNAVAILABLE, "no line is ready")
 
-    def _first(self, selector: str, idle: list[Line]) -> Line:
+    def _in_order(self, selector: str, lines: list[Line]) -> list[Line]:
+        """Return lines in the order in which a selector asks them."""
         if selector == LEAST_RECENT:
-            return min(idle, key=lambda line: line.last_used_s)
+            return sorted(lines, key=lambda line: line.last_used_s)
         if selector == ROUND_ROBIN:
-            lines = list(self._lines.values())
-            in_turn = lines[self._turn :] + lines[: self._turn]
-            return next(line for line in in_turn if line in idle)
-        return idle[0]
+            every, wanted = list(self._lines.values()), set(lines)
+            in_turn = every[self._turn :] + every[: self._turn]
+            return [line for line in in_turn if line in wanted]
+        return lines
 
     def took(self, line: Line) -> None:
         """Take note that a call went to a line: the next in turn is another."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from functools import lru_cache
 
 from skypechan.call.address import telephone_numbers
 from skypechan.call.routes import matches_pattern
@@ -18,10 +19,13 @@ def objection_to_address(settings: LineSettings, address: str) -> str:
 
     Calls to telephones cost money, so each number must be allowed.
     """
-    for number in telephone_numbers(address):
+    for number in _numbers(address):
         if not any(matches_pattern(number, one) for one in settings.numbers_allowed):
             return f"numbers_allowed of the line does not allow {number or address}"
     return ""
+
+
+_numbers = lru_cache(maxsize=16)(telephone_numbers)  # every line asks for the same
 
 
 class Callers:

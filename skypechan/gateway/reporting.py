@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from skypechan.clock import Clock
@@ -16,7 +16,7 @@ _EVERY_S = 2.0
 @asynccontextmanager
 async def reporting(
     manager: ServiceManager,
-    look: Callable[[], GatewaySnapshot],
+    look: Callable[[], Awaitable[GatewaySnapshot]],
     is_alive: Callable[[], bool],
     clock: Clock,
 ) -> AsyncIterator[None]:
@@ -38,7 +38,7 @@ async def reporting(
 
 async def _tell(
     manager: ServiceManager,
-    look: Callable[[], GatewaySnapshot],
+    look: Callable[[], Awaitable[GatewaySnapshot]],
     is_alive: Callable[[], bool],
     clock: Clock,
 ) -> None:
@@ -48,7 +48,7 @@ async def _tell(
     while True:
         if is_alive():
             manager.alive()
-        if (text := status_line(look())) != told:
+        if (text := status_line(await look())) != told:
             manager.status(text)
             told = text
         await clock.sleep(every_s)

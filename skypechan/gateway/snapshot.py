@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from skypechan.asterisk.pbx import Pbx, PbxState
 from skypechan.gateway.line import Line
 from skypechan.gateway.records import RecordBook, RecordState
 from skypechan.gateway.runner import CallRunner
+from skypechan.gateway.totals import Totals, add_audio
 from skypechan.media.values import MediaFigures
+
+_CALLS_AT_ONCE, _LINES_AT_ONCE = 2, 32  # seen in one go: some 0.3 ms
+
+_Item = TypeVar("_Item")
+_Seen = TypeVar("_Seen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,18 @@ class GatewaySnapshot:
         return links_up and any(line.state == "ready" for line in self.lines)
 
 
+async def in_pieces(
+    items: Iterable[_Item], see: Callable[[_Item], _Seen], at_once: int
+) -> list[_Seen]:
+    """Return what `see` makes of each; the audio of calls passes in between."""
+    seen = []
+    for number, item in enumerate(items, 1):
+        seen.append(see(item))
+        if number % at_once == 0:
+            await asyncio.sleep(0)
+    return seen
+
+
 def as_json(value: Any) -> Any:
     """Return a snapshot, or a part of one, as JSON values."""
     match value:
@@ -155,6 +175,29 @@ def of_call(call: CallRunner) -> CallSnapshot:
         held_by=tuple(sorted(call.held_by)),
         media=call.media.figures() if call.media else None,
     )
+
+
+async def of_lines(lines: Iterable[Line]) -> tuple[LineSnapshot, ...]:
+    """Return lines as they are now, audio passing in between."""
+    return tuple(await in_pieces(lines, of_line, _LINES_AT_ONCE))
+
+
+async def of_calls(
+    calls: Iterable[CallRunner], totals: Totals
+) -> tuple[tuple[CallSnapshot, ...], dict[str, float]]:
+    """Return live calls as they are now, audio passing in between.
+
+    Beside them the sums of all audio that has ended: that of a call is in either, also
+    if it ends meanwhile.
+    """
+    ended = totals.media()
+
+    def see(call: CallRunner) -> CallSnapshot:
+        if call.media is None:
+            add_audio(ended, call.record)
+        return of_call(call)
+
+    return tuple(await in_pieces(calls, see, _CALLS_AT_ONCE)), ended
 
 
 def of_pbx(pbx: Pbx) -> LinkSnapshot:

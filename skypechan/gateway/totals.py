@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 
 from skypechan.call.record import CallRecord
-from skypechan.gateway.runner import CallRunner
 
 _COUNTED = (
     "frames",
@@ -33,24 +31,18 @@ class Totals:
     def add(self, record: CallRecord) -> None:
         """Count a call that has ended."""
         self._calls[f"{record.direction}/{record.status}"] += 1
-        _add(self._media, record)
+        add_audio(self._media, record)
 
     def calls(self) -> dict[str, int]:
         """Return how many calls there were, by `direction/status`."""
         return dict(self._calls)
 
-    def media(self, live: Iterable[CallRunner]) -> dict[str, float]:
-        """Return the sums of all audio that has ended, as records name the figures.
-
-        A live call whose audio has ended already counts.
-        """
-        sums = dict(self._media)
-        for call in live:
-            if call.media is None:
-                _add(sums, call.record)
-        return sums
+    def media(self) -> dict[str, float]:
+        """Return the sums of all audio of ended calls, as records name the figures."""
+        return dict(self._media)
 
 
-def _add(sums: dict[str, float], record: CallRecord) -> None:
+def add_audio(sums: dict[str, float], record: CallRecord) -> None:
+    """Add the figures of a record's audio, which has ended, to the sums."""
     for name in sums.keys() & record.audio.keys():
         sums[name] += record.audio[name]

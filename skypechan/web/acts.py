@@ -192,27 +192,30 @@ class Acts:
 
     async def _hangup(self, asked: Asked) -> web.Response:
         """Ask a call to end; it is gone from the calls when it has."""
-        return self._act_on_call(asked, self._view.hangup, "ends the call")
+        return await self._act_on_call(asked, self._view.hangup, "ends the call")
 
     async def _hold(self, asked: Asked) -> web.Response:
         """Put the line leg of a call on hold."""
-        return self._act_on_call(asked, self._view.hold_call, "holds the call")
+        return await self._act_on_call(asked, self._view.hold_call, "holds the call")
 
     async def _resume_call(self, asked: Asked) -> web.Response:
         """Take the line leg of a call from hold."""
-        return self._act_on_call(asked, self._view.resume_call, "resumes the call")
+        return await self._act_on_call(
+            asked, self._view.resume_call, "resumes the call"
+        )
 
-    def _act_on_call(
+    async def _act_on_call(
         self, asked: Asked, act: Callable[[str], bool], what: str
     ) -> web.Response:
         call = asked["id"]
         if not act(call):
-            raise self._no_call(call)
+            raise await self._no_call(call)
         self._note(asked, what, call=call)
         return json_response(as_json(TheCall(call)), HTTPStatus.ACCEPTED)
 
-    def _no_call(self, call: str) -> web.HTTPException:
-        if all(one.call != call for one in self._view.snapshot().calls):
+    async def _no_call(self, call: str) -> web.HTTPException:
+        now = await self._view.snapshot()
+        if all(one.call != call for one in now.calls):
             return web.HTTPNotFound(text="there is no live call of this id")
         return web.HTTPConflict(text="the call cannot do that now")
 
@@ -233,7 +236,7 @@ class Acts:
         except (OSError, ValueError) as error:
             raise web.HTTPConflict(text=f"{words}: {error}") from error
         if not found:
-            raise self._no_call(call)
+            raise await self._no_call(call)
         self._note(asked, f"taps the call: {path or 'no longer'}", call=call)
         return json_response(as_json(TheCall(call)))
 
@@ -266,18 +269,18 @@ class Acts:
         """Let a line take no more calls."""
         name, when_idle = asked["name"], asked.get("when_idle", True)
         done = self._view.pause(name, when_idle=when_idle)
-        return self._line(asked, done, "pauses the line")
+        return await self._line(asked, done, "pauses the line")
 
     async def _resume(self, asked: Asked) -> web.Response:
         """Let a paused line take calls again."""
         done = self._view.resume(asked["name"])
-        return self._line(asked, done, "resumes the line")
+        return await self._line(asked, done, "resumes the line")
 
     async def _restart(self, asked: Asked) -> web.Response:
         """Attach a line to its client anew; one of the gateway's own starts anew."""
         name, when_idle = asked["name"], asked.get("when_idle", True)
         done = self._view.restart(name, when_idle=when_idle)
-        return self._line(asked, done, "restarts the line")
+        return await self._line(asked, done, "restarts the line")
 
     async def _gain(self, asked: Asked) -> web.Response:
         """Set the gains of a line until the next start, those of its call at once."""
@@ -286,17 +289,20 @@ class Acts:
             raise web.HTTPBadRequest(text="playback_db or capture_db is needed")
         done = self._view.set_gain(asked["name"], **given)
         shown = ", ".join(f"{name} {value:g}" for name, value in given.items())
-        return self._line(asked, done, f"sets {shown}")
+        return await self._line(asked, done, f"sets {shown}")
 
     async def _trace(self, asked: Asked) -> web.Response:
         """Log what a line and its client say to each other, or no longer."""
         on = asked["on"]
         self._view.people.trace(asked["name"], on=on)
-        return self._line(asked, True, f"traces the line{'' if on else ' no longer'}")
+        return await self._line(
+            asked, True, f"traces the line{'' if on else ' no longer'}"
+        )
 
-    def _line(self, asked: Asked, done: bool, what: str) -> web.Response:
+    async def _line(self, asked: Asked, done: bool, what: str) -> web.Response:
         name = asked["name"]
-        lines = {line.name: line for line in self._view.snapshot().lines}
+        now = await self._view.snapshot()
+        lines = {line.name: line for line in now.lines}
         if not done or name not in lines:
             raise web.HTTPNotFound(text=f"there is no line {name!r}")
         self._note(asked, what, line=name)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 from skypechan.backends.base import LineState
 from skypechan.call.record import Direction
@@ -19,7 +20,7 @@ from skypechan.media.values import DirectionFigures
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-_PIECE = 200  # samples: half a millisecond
+_PIECE = 200  # lines: half a millisecond
 
 Sample = tuple[Mapping[str, str], float]
 
@@ -33,12 +34,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric with its samples: the labels of each, and its value."""
+    """One metric with its samples: the labels of each, and its value.
+
+    There may be thousands: they are made while they are read.
+    """
 
     name: str
     kind: Kind
     meaning: str
-    samples: tuple[Sample, ...]
+    samples: Iterable[Sample]
 
 
 def text(now: GatewaySnapshot) -> str:
@@ -48,8 +52,9 @@ def text(now: GatewaySnapshot) -> str:
 
 def pieces(now: GatewaySnapshot) -> Iterator[str]:
     """Return the same in pieces, none of which takes long."""
-    for family in families(now):
-        yield from pieces_of(family)
+    every = (line for family in families(now) for line in lines_of(family))
+    while some := list(islice(every, _PIECE)):
+        yield "".join(some)
 
 
 def families(now: GatewaySnapshot) -> Iterator[Family]:
@@ -101,7 +106,7 @@ def _of_lines(now: GatewaySnapshot) -> Iterator[Family]:
         "skypechan_line_state",
         Kind.GAUGE,
         "1 for the state that the line is in.",
-        tuple(
+        (
             ({"line": line.name, "state": state}, line.state == state)
             for line in now.lines
             for state in LineState
@@ -111,13 +116,13 @@ def _of_lines(now: GatewaySnapshot) -> Iterator[Family]:
         "skypechan_line_ready",
         Kind.GAUGE,
         "1 if the line can place and take calls.",
-        tuple(({"line": line.name}, line.state == "ready") for line in now.lines),
+        (({"line": line.name}, line.state == "ready") for line in now.lines),
     )
     yield Family(
         "skypechan_line_calls_total",
         Kind.COUNTER,
         "Calls that had the line since the start.",
-        tuple(({"line": line.name}, line.calls_total) for line in now.lines),
+        (({"line": line.name}, line.calls_total) for line in now.lines),
     )
     yield Family(
         "skypechan_line_isolation",
@@ -221,13 +226,12 @@ def _by_direction(
     return Family(f"skypechan_media_{name}", kind, meaning, samples)
 
 
-def pieces_of(family: Family) -> Iterator[str]:
-    """Return one metric, with its head, in pieces."""
+def lines_of(family: Family) -> Iterator[str]:
+    """Return one metric, with its head."""
     yield f"# HELP {family.name} {family.meaning}\n"
     yield f"# TYPE {family.name} {family.kind}\n"
-    for at in range(0, len(family.samples), _PIECE):
-        some = family.samples[at : at + _PIECE]
-        yield "".join(_line(family.name, *sample) for sample in some)
+    for labels, value in family.samples:
+        yield _line(family.name, labels, value)
 
 
 def _line(name: str, labels: Mapping[str, str], value: float) -> str:

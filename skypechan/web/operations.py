@@ -158,10 +158,19 @@ def _body(fields: tuple[Field, ...]) -> dict[str, Any]:
     return {"required": bool(needed), "content": {_JSON: {"schema": schema}}}
 
 
-def json_response(value: Any, status: int = HTTPStatus.OK) -> web.Response:
+def json_text(value: Any) -> str:
     """Return a value as JSON; what is no finite number becomes null."""
     try:
-        text = json.dumps(value, allow_nan=False)
+        return json.dumps(value, allow_nan=False)
     except ValueError:
-        text = json.dumps(schemas.finite(value), allow_nan=False)
+        return json.dumps(schemas.finite(value), allow_nan=False)
+
+
+def json_response(value: Any, status: int = HTTPStatus.OK) -> web.Response:
+    """Return the answer that has a value as JSON."""
+    return text_response(json_text(value), status)
+
+
+def text_response(text: str, status: int = HTTPStatus.OK) -> web.Response:
+    """Return the answer that has this JSON."""
     return web.Response(text=f"{text}\n", status=status, content_type=_JSON)

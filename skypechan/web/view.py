@@ -27,7 +27,7 @@ class GatewayView(Protocol):
     feed: Feed
     people: People
 
-    def snapshot(self) -> GatewaySnapshot:
+    async def snapshot(self) -> GatewaySnapshot:
         """Return what the gateway looks like now."""
 
     def records(

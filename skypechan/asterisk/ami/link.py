@@ -63,7 +63,7 @@ _log = logging.getLogger(__name__)
 _MOST_MESSAGE_CHARACTERS = 1 << 20
 _MOST_UNSENT_BYTES = 1 << 20
 _MISSED_PINGS = 2
-_READ_BYTES = 4096  # some eight events: a millisecond of work
+_READ_BYTES = 2048  # some four events: half a millisecond of work
 # An Asterisk that starts again is found within a second.
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.25, 1.0
 BRIEF_S = 1.0

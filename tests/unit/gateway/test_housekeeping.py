@@ -6,7 +6,6 @@ import asyncio
 import gc
 import weakref
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
@@ -22,7 +21,6 @@ class House:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.is_idle = True
-        self.full_collections = 0
         self.new = 0
         self.done: list[str] = []
         self.keeping = Housekeeping(self.clock, lambda: self.is_idle, self)
@@ -35,12 +33,8 @@ class House:
 
     def collect(self) -> int:
         self.done.append("collect")
-        self.full_collections += 1
         self.new = 0
         return 0
-
-    def get_stats(self) -> list[dict[str, Any]]:
-        return [{}, {}, {"collections": self.full_collections}]
 
     def get_count(self) -> tuple[int, int, int]:
         return (7, self.new, 0)
@@ -66,38 +60,45 @@ async def test_nothing_is_done_where_nothing_is_new(house: House) -> None:
     assert await house.seconds(90) == []
 
 
-async def test_garbage_is_looked_for_while_nobody_talks_and_not_at_once_again(
+async def test_garbage_is_looked_for_while_nobody_talks_soon_and_not_at_once_again(
     house: House,
 ) -> None:
     house.new = 3
-    assert await house.seconds(30) == SEARCH
+    assert await house.seconds(5) == SEARCH
     house.new = 3
     assert await house.seconds(29) == []
     assert await house.seconds(1) == SEARCH
 
 
-async def test_what_a_collection_amid_calls_has_left_is_set_aside(house: House) -> None:
-    house.is_idle, house.new = False, 3
-    assert await house.seconds(30) == []
-    house.full_collections += 1
-    assert await house.seconds(3) == ["freeze"]
-    house.is_idle = True
-    assert await house.seconds(1) == SEARCH
-    assert await house.seconds(10) == []
-
-
-async def test_a_gateway_that_is_never_idle_looks_for_garbage_too_but_seldom(
+async def test_amid_calls_garbage_is_looked_for_seldom_and_nothing_is_set_aside(
     house: House,
 ) -> None:
-    house.is_idle = False
-    for _ in range(2):
-        house.new = 3
-        assert await house.seconds(599) == []
-        assert await house.seconds(1) == SEARCH
+    house.is_idle, house.new = False, 3
+    assert await house.seconds(574) == []
+    assert await house.seconds(1) == ["collect"]
+    house.new = 3
+    assert await house.seconds(599) == []
+    assert await house.seconds(1) == ["collect"]
 
 
-async def test_calls_that_were_set_aside_are_found_amid_calls() -> None:
-    """With the collector itself: nothing else finds them."""
+async def test_an_idle_moment_is_taken_after_half_a_minute_without(
+    house: House,
+) -> None:
+    house.is_idle, house.new = False, 3
+    assert await house.seconds(30) == []
+    house.is_idle = True
+    assert await house.seconds(1) == SEARCH
+
+
+async def test_no_full_collection_comes_by_itself_meanwhile() -> None:
+    before = gc.get_threshold()
+    async with housekeeping(FakeClock(), lambda: True):
+        assert gc.get_threshold()[-1] > 1_000_000
+    assert gc.get_threshold() == before
+
+
+async def test_a_call_that_has_ended_is_found_amid_calls() -> None:
+    """With the collector itself: nothing else finds it."""
 
     class Call:
         def __init__(self) -> None:
@@ -106,15 +107,11 @@ async def test_calls_that_were_set_aside_are_found_amid_calls() -> None:
     clock, live = FakeClock(), Call()
     gone = weakref.ref(live)
     async with housekeeping(clock, lambda: False):
-        gc.collect()  # as if by itself
-        await clock.advance(1.0)
+        gc.collect(1)
+        gc.collect(1)  # it is as old as can be
         del live
-        gc.collect()
-        await clock.advance(1.0)
-        assert gone() is not None
         new = [{one} for one in range(2000)]  # as there always is, where calls are
         for _ in range(600):
             await clock.advance(1.0)
         assert gone() is None
         assert new
-    gc.unfreeze()

@@ -39,7 +39,7 @@ class House:
     shown: GatewaySnapshot = SHOWN
     alive: bool = True
 
-    def look(self) -> GatewaySnapshot:
+    async def look(self) -> GatewaySnapshot:
         return self.shown
 
     def is_alive(self) -> bool:

@@ -120,7 +120,7 @@ def gateway_of(
         links,
         calls_total or {},
         refused_sockets or {},
-        Totals().media([]) | (media_ended or {}),
+        Totals().media() | (media_ended or {}),
     )
 
 
@@ -186,7 +186,7 @@ class FixedGateway:
         for one in lines:
             self.people.listen(one)
 
-    def snapshot(self) -> GatewaySnapshot:
+    async def snapshot(self) -> GatewaySnapshot:
         return self.now
 
     def records(

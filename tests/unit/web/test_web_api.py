@@ -153,7 +153,7 @@ async def test_hundreds_of_calls_are_shown_in_order() -> None:
     assert shown == [call.call for call in calls]
 
 
-async def test_others_have_their_turn_while_many_values_are_made_plain() -> None:
+async def test_others_have_their_turn_while_many_values_are_made_json() -> None:
     turns = 0
 
     async def take_turns() -> None:
@@ -163,7 +163,7 @@ async def test_others_have_their_turn_while_many_values_are_made_plain() -> None
             await asyncio.sleep(0)
 
     other = asyncio.create_task(take_turns())
-    await status._plain([live_call("c1")] * 160)
+    await status._array([live_call("c1")] * 160)
     other.cancel()
     assert turns >= 20
 

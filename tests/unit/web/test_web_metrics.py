@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from skypechan.web.metrics import Family, Kind, families, pieces_of, text
+from skypechan.web.metrics import Family, Kind, families, lines_of, text
 from tests.unit.web.fixed_gateway import figures, gateway_of, line, link, live_call
 
 GOLDEN = Path(__file__).parent / "metrics.txt"
@@ -69,7 +69,7 @@ def test_a_label_is_escaped() -> None:
 )
 def test_a_number_is_written_as_prometheus_reads_it(value: float, written: str) -> None:
     family = Family("n", Kind.GAUGE, "A number.", (({}, value),))
-    assert "".join(pieces_of(family)).splitlines()[-1] == f"n {written}"
+    assert "".join(lines_of(family)).splitlines()[-1] == f"n {written}"
 
 
 def test_every_family_has_one_well_formed_name_and_counters_end_in_total() -> None:
