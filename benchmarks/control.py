@@ -23,12 +23,14 @@ from benchmarks.parts.control_report import Phase, text, write_plot
 from benchmarks.parts.lines_house import LinesHouse, lines_house
 from benchmarks.parts.machine import Load, machine
 from benchmarks.parts.report import can_plot
-from benchmarks.parts.works import WORKS, busy_with
+from benchmarks.parts.works import WORKS, busy_with, events_read
 from skypechan.demo.report import tell
 from skypechan.errors import SkypechanError
 
-_DBUS, _X11, _CALLS, _SECONDS = 200, 64, 20, 10.0
-_QUICK_DBUS, _QUICK_X11, _QUICK_CALLS, _QUICK_SECONDS = 20, 4, 5, 3.0
+_OPTIONS = ("dbus", "x11", "calls", "readers", "seconds")
+_USUAL = (200, 64, 20, 4, 20.0)
+_QUICK = (20, 8, 5, 1, 3.0)
+_MOST_READERS = 32  # the gateway takes no more
 _TALK_S = 60.0
 _INTERRUPTED = 130
 
@@ -36,24 +38,24 @@ _INTERRUPTED = 130
 def arguments() -> argparse.Namespace:
     """Return what was asked for; exits with 2 for nonsense."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--dbus", type=int, help=f"lines (default {_DBUS})")
-    parser.add_argument("--x11", type=int, help=f"lines (default {_X11})")
-    parser.add_argument("--calls", type=int, help=f"that talk (default {_CALLS})")
-    parser.add_argument("--seconds", type=float, help=f"a part (default {_SECONDS:g})")
+    meanings = ("lines", "lines", "that talk", "of the events", "a part")
+    for name, usual, meaning in zip(_OPTIONS, _USUAL, meanings, strict=True):
+        told = f"{meaning} (default {usual:g})"
+        parser.add_argument(f"--{name}", type=type(usual), help=told)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw PNG and SVG")
     parser.add_argument("--quick", action="store_true", help="about half a minute")
     chosen = parser.parse_args()
-    usual = (_DBUS, _X11, _CALLS, _SECONDS)
-    quick = (_QUICK_DBUS, _QUICK_X11, _QUICK_CALLS, _QUICK_SECONDS)
-    names = ("dbus", "x11", "calls", "seconds")
-    for name, value in zip(names, quick if chosen.quick else usual, strict=True):
+    values = _QUICK if chosen.quick else _USUAL
+    for name, value in zip(_OPTIONS, values, strict=True):
         if getattr(chosen, name) is None:
             setattr(chosen, name, value)
     if chosen.dbus + chosen.x11 <= chosen.calls or min(chosen.dbus, chosen.x11) < 0:
         parser.error("there must be more lines than calls that talk")
     if chosen.calls < 1 or not 1 <= chosen.seconds <= 600:
         parser.error("--calls must be 1 or more, --seconds from 1 to 600")
+    if not 0 <= chosen.readers <= _MOST_READERS:
+        parser.error(f"--readers must be from 0 to {_MOST_READERS}")
     for file in (chosen.json, chosen.plot):
         if file is not None and not file.absolute().parent.is_dir():
             parser.error(f"there is no folder {file.parent}")
@@ -65,29 +67,33 @@ async def measured(chosen: argparse.Namespace) -> dict[str, Any]:
     before = Load.start()
     tell(f"control: starting {chosen.dbus} D-Bus and {chosen.x11} X11 lines ...")
     async with lines_house(chosen.dbus, chosen.x11) as at:
-        await at.slices()
-        phases = [await _phase(at, "no call", "", chosen.seconds)]
-        tell(f"control: {chosen.calls} calls begin to talk ...")
-        for _ in range(chosen.calls):
-            await at.caller.talk()
-        await at.talking(chosen.calls, _TALK_S)
-        await at.slices()
-        for name in WORKS:
-            phases += [await _phase(at, f"calls, {name}", name, chosen.seconds)]
+        start = await at.slices()
+        async with events_read(at, chosen.readers):
+            phases = [await _phase(at, "no call", "", chosen.seconds)]
+            tell(f"control: {chosen.calls} calls begin to talk ...")
+            for _ in range(chosen.calls):
+                await at.caller.talk()
+            await at.talking(chosen.calls, _TALK_S)
+            await at.slices()
+            for name in WORKS:
+                phases += [await _phase(at, f"calls, {name}", name, chosen.seconds)]
     return {
         "benchmark": "control",
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "options": {k: getattr(chosen, k) for k in ("dbus", "x11", "calls", "seconds")},
+        "options": {k: getattr(chosen, k) for k in _OPTIONS},
         "machine": machine(),
         "load": before.since(),
+        "start": start,
         "phases": [phase.as_json() for phase in phases],
     }
 
 
 async def _phase(at: LinesHouse, title: str, work: str, seconds: float) -> Phase:
     tell(f"control: {title} ...")
+    begun_s = asyncio.get_running_loop().time()
     done = await busy_with(at, work, seconds)
-    return Phase(title, done, seconds, await at.slices())
+    slices = await at.slices()
+    return Phase(title, done, asyncio.get_running_loop().time() - begun_s, slices)
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,17 @@ from typing import Any
 LONG_MS = 2.0
 """A slice that is longer disturbs audio: it is as long as a frame may wait at all."""
 
-_SHOWN = 5
+_HEAD = (
+    "beside what",
+    "done",
+    "busy, %",
+    "slices",
+    "over 1 ms",
+    "over 2 ms",
+    "longest, ms",
+    "audio: over 2 ms",
+    "longest, ms",
+)
 _PLOT_DPI = 110
 
 
@@ -27,7 +38,7 @@ class Phase:
         return {
             "title": self.title,
             "done": self.done,
-            "seconds": self.seconds,
+            "seconds": round(self.seconds, 1),
             **self.slices,
         }
 
@@ -35,43 +46,64 @@ class Phase:
 def text(results: dict[str, Any]) -> str:
     """Return the figures as Markdown, with whose the longest slices were."""
     options, load, machine = results["options"], results["load"], results["machine"]
-    head = ("beside what", "busy, %", "slices", "over 1 ms", "over 2 ms", "longest, ms")
-    what = (
-        f"{options['dbus']} lines by D-Bus, {options['x11']} by X11, "
-        f"{options['calls']} calls that talk; processor time of one slice."
-    )
-    lines = [
-        what,
-        "",
-        "| " + " | ".join(head) + " |",
-        "|---|" + "---:|" * (len(head) - 1),
-    ]
-    for phase in results["phases"]:
-        long = [_over(phase, edge_us) for edge_us in (1_000, 2_000)]
-        busy = phase["busy_us"] / (phase["seconds"] * 1e4)
-        longest_ms = max((x["cpu_us"] for x in phase["longest"]), default=0) / 1000
-        cells = (f"{busy:.1f}", phase["count"], *long, f"{longest_ms:.2f}")
-        lines.append(f"| {phase['title']} | " + " | ".join(map(str, cells)) + " |")
-    lines += ["", "The longest, in milliseconds of the processor (and by the clock):"]
-    for phase in results["phases"]:
-        lines += ["", f"* {phase['title']}"]
-        for one in phase["longest"][:_SHOWN]:
-            cpu_ms, wall_ms = one["cpu_us"] / 1000, one["wall_us"] / 1000
-            lines.append(f"  * {cpu_ms:.2f} ({wall_ms:.2f}) {one['who']}")
-        took_us, generation, thread = phase["longest_collection"]
-        collection = f"longest collection of garbage: {generation}, {thread}"
-        lines.append(f"  * {took_us / 1000:.2f} {collection}")
     circumstances = (
-        f"* {results['date']}: {machine['cpu']}, {machine['cores']} cores, "
-        f"{machine['system']}; load average {load['load_average_before']} before, "
-        f"{load['load_average_after']} after, cores busy {load['busy_share']:.0%}."
+        f"{options['dbus']} lines by D-Bus, {options['x11']} by X11, "
+        f"{options['calls']} calls that talk, {options['readers']} readers of the "
+        f"events, {options['seconds']:g} s a row. {results['date']}: {machine['cpu']}, "
+        f"{machine['cores']} cores, {machine['system']}; load average "
+        f"{load['load_average_before']} before, {load['load_average_after']} after, "
+        f"cores busy {load['busy_share']:.0%}."
     )
-    return "\n".join([*lines, "", circumstances])
+    lines = [circumstances, "", *_table(_HEAD, map(_row, results["phases"]))]
+    lines += ["", *_names(results["phases"])]
+    return "\n".join(lines)
 
 
-def _over(phase: dict[str, Any], edge_us: int) -> int:
-    edges = phase["edges_us"]
-    return int(sum(phase["below"][edges.index(edge_us) + 1 :]))
+def _table(head: tuple[str, ...], rows: Any) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|---|" + "---:|" * (len(head) - 1)
+    for row in rows:
+        yield "| " + " | ".join(map(str, row)) + " |"
+
+
+def _row(phase: dict[str, Any]) -> tuple[Any, ...]:
+    audio, other = phase["audio"], phase["other"]
+    busy = (audio["busy_us"] + other["busy_us"]) / (phase["seconds"] * 1e4)
+    return (
+        phase["title"],
+        phase["done"],
+        f"{busy:.0f}",
+        other["count"],
+        _over(phase, other, 1_000),
+        _over(phase, other, 2_000),
+        f"{other['longest_us'] / 1000:.2f}",
+        _over(phase, audio, 2_000),
+        f"{audio['longest_us'] / 1000:.2f}",
+    )
+
+
+def _names(phases: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield a table of all that was ever longer than a millisecond and is not audio."""
+    names: dict[str, list[int]] = {}
+    for phase in phases:
+        for one in phase["other"]["named"]:
+            sums = names.setdefault(one["name"], [0, 0, 0])
+            sums[0] += one["over_1_ms"]
+            sums[1] += one["over_2_ms"]
+            sums[2] = max(sums[2], one["longest_us"])
+    head = ("whose slice", "over 1 ms", "over 2 ms", "longest, ms")
+    ordered = sorted(names.items(), key=lambda item: item[1][2], reverse=True)
+    yield from _table(
+        head,
+        (
+            (f"`{name}`", over_1, over_2, f"{longest_us / 1000:.2f}")
+            for name, (over_1, over_2, longest_us) in ordered
+        ),
+    )
+
+
+def _over(phase: dict[str, Any], kind: dict[str, Any], edge_us: int) -> int:
+    return int(sum(kind["below"][phase["edges_us"].index(edge_us) + 1 :]))
 
 
 def write_plot(results: dict[str, Any], file: Path) -> None:
@@ -83,18 +115,20 @@ def write_plot(results: dict[str, Any], file: Path) -> None:
 
     figure, panel = plt.subplots(figsize=(9, 4.5))
     for phase in results["phases"]:
-        total = max(phase["count"], 1)
+        other = phase["other"]
         edges = [edge / 1000 for edge in phase["edges_us"]]
-        over = [_over(phase, edge) / total for edge in phase["edges_us"]]
-        panel.plot(edges, over, marker="o", label=phase["title"])
+        a_second = [
+            _over(phase, other, edge) / phase["seconds"] for edge in phase["edges_us"]
+        ]
+        panel.plot(edges, a_second, marker="o", label=phase["title"])
     panel.axvline(LONG_MS, color="black", linestyle=":")
     panel.set(
         xscale="log",
-        yscale="symlog",
         xlabel="milliseconds of the processor",
-        ylabel="share of slices that are longer",
+        ylabel="slices a second that are longer and not audio",
     )
-    panel.set_yscale("symlog", linthresh=1e-5)
+    panel.set_yscale("symlog", linthresh=0.1)
+    panel.set_ylim(bottom=0)
     panel.grid(alpha=0.3)
     panel.legend(fontsize=8)
     figure.suptitle(f"Event loop, {results['date']}, {results['machine']['cpu']}")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,19 @@ audiosocket_listen = "{host}:0"
 
 [web]
 listen = "{host}:{web_port}"
+
+[records]
+folder = "records"
 """
 _LINE = """
 [lines.{name}]
 account = "{name}"
 {transport}
+"""
+_X11 = """\
+transport = "x11"
+display = "{display}"
+xauthority = "{cookie}"
 """
 
 
@@ -159,18 +168,19 @@ async def _clients(
 
 
 def _lines(buses: list[PrivateBus], screens: list[PrivateScreen]) -> str:
-    where = {
-        f"dbus{n}": f'transport = "dbus"\ndbus_address = "{bus.address}"'
+    """Both kinds by turns: calls take the lines in their order."""
+    by_bus = [
+        (f"dbus{n}", f'transport = "dbus"\ndbus_address = "{bus.address}"')
         for n, bus in enumerate(buses)
-    }
-    where |= {
-        f"x11-{n}": f'transport = "x11"\ndisplay = "{one.display}"\n'
-        f'xauthority = "{one.xauthority}"'
+    ]
+    by_screen = [
+        (f"x11-{n}", _X11.format(display=one.display, cookie=one.xauthority))
         for n, one in enumerate(screens)
-    }
+    ]
     return "".join(
         _LINE.format(name=name, transport=transport)
-        for name, transport in where.items()
+        for pair in zip_longest(by_bus, by_screen)
+        for name, transport in filter(None, pair)
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import aiohttp
 
@@ -51,6 +52,25 @@ WORKS: dict[str, tuple[Work, float]] = {
     "all of it": (_all, 2.0),
 }
 """Each kind of work, and how often a second."""
+
+
+@asynccontextmanager
+async def events_read(at: LinesHouse, readers: int) -> AsyncIterator[None]:
+    """Follow the events so many times meanwhile, as open pages do."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout()) as session:
+        tasks = [asyncio.create_task(_follow(at, session)) for _ in range(readers)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _follow(at: LinesHouse, session: aiohttp.ClientSession) -> None:
+    async with session.get(f"{at.gateway.url}/api/events") as answer:
+        async for _ in answer.content:
+            pass
 
 
 async def busy_with(at: LinesHouse, name: str, seconds: float) -> int:
