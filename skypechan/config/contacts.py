@@ -9,6 +9,13 @@ from collections.abc import Sequence
 from skypechan.call.address import encode
 from skypechan.errors import ConfigError
 
+_CONTACTS = uuid.UUID("2f9d8f52-5f0e-4a4a-9d7c-9b3d3cf5f3a1")  # ours, of chance
+
+
+def contact_uuid(name: str) -> uuid.UUID:
+    """Return a UUID for a contact: always the same one for the same name."""
+    return uuid.uuid5(_CONTACTS, name)
+
 
 def contacts_table(names: Sequence[str]) -> str:
     """Return a `[contacts]` table with a new UUID for each name.

@@ -18,13 +18,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from skypechan.asterisk.contacts import Contact
 from skypechan.asterisk.settings import AsteriskSettings
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.call.routes import CALL_KINDS, Route, Target
 from skypechan.config import skypiax
+from skypechan.config.contacts import contact_uuid
 from skypechan.config.environment import PREFIX, override
 from skypechan.config.legacy import OldFile
 from skypechan.config.tables import TableReader
@@ -67,7 +68,6 @@ _ROUTE_PATTERNS = {
     "caller": "caller",
     "type": "kind",
 }
-_CONTACTS = UUID("2f9d8f52-5f0e-4a4a-9d7c-9b3d3cf5f3a1")  # ours, of chance
 _LINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 
 
@@ -447,23 +447,27 @@ def _contacts(
         yield name, Contact(number, line, address)
 
 
-def contact_uuid(name: str) -> UUID:
-    """Return a UUID for a contact: always the same one for the same name."""
-    return uuid5(_CONTACTS, name)
-
-
 def _check_clashes(reader: TableReader, lines: tuple[LineConfig, ...]) -> None:
-    """Refuse a sound port that two lines, or both ends of one, want."""
-    taken: dict[int, str] = {}
+    """Refuse a port or a folder that two lines, or both ends of one, want."""
+    taken: dict[str, str] = {}
     for line in lines:
-        table = f"lines.{line.name}"
-        for key in ("sound_port_to_skype", "sound_port_from_skype"):
-            port, name = getattr(line.backend, key, 0), reader.name_of(table, key)
-            if port and port in taken:
-                said = f"{name}: port {port} is taken by {taken[port]}"
-                reader.fault(table, key, said)
-            elif port:
-                taken[port] = f"[{reader.name_of(table, '') or table}] {name}"
+        for table, key, what in _alone(line, reader.source.parent):
+            name = reader.name_of(table, key)
+            if what in taken:
+                reader.fault(table, key, f"{name}: {what} is taken by {taken[what]}")
+            else:
+                taken[what] = f"[{reader.name_of(table, '') or table}] {name}"
+
+
+def _alone(line: LineConfig, base: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield table and key of what only one line may have, and what that is."""
+    table = f"lines.{line.name}"
+    for key in ("sound_port_to_skype", "sound_port_from_skype"):
+        if port := getattr(line.backend, key, 0):
+            yield table, key, f"port {port}"
+    if line.client.is_ours:
+        folder = line.client.folder_from(base, line.name)
+        yield f"{table}.{CLIENT}", "folder", f"folder {folder}"
 
 
 def _read_secrets(

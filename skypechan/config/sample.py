@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from skypechan.config.reader import BACKENDS, CLIENT, SECTIONS, contact_uuid
+from skypechan.config.contacts import contact_uuid
+from skypechan.config.reader import BACKENDS, CLIENT, SECTIONS
 from skypechan.desktop.settings import ClientSettings
 from skypechan.gateway.settings import LineSettings
 from skypechan.settings import Endpoint

@@ -132,6 +132,14 @@ def test_a_wrong_file_is_told_in_one_sentence(text: str, said: str) -> None:
     assert said in "\n".join(faults(text))
 
 
+def test_two_clients_may_not_share_a_folder() -> None:
+    text = '[lines.{}.client]\ncommand = ["skype"]\n'
+    other = text.format("b") + 'folder = "clients/a"\n'
+    assert len(read(text.format("a") + text.format("b")).lines) == 2
+    (found,) = faults(text.format("a") + other)
+    assert "clients/a is taken by [lines.a.client] folder" in found
+
+
 def test_two_lines_may_not_share_a_sound_port() -> None:
     first = "[lines.a]\nsound_port_to_skype = 11234\n"
     found = faults(first + "[lines.b]\nsound_port_from_skype = 11234")
