@@ -221,12 +221,14 @@ class Line:
     def take_settings(self, new: Line) -> None:
         """Have the settings of a new line from the next call on.
 
-        The client and its kind stay. A gain that the operator has set stays, too,
-        unless the configuration has another one now.
+        The client, its kind and the Asterisk stay. A gain that the operator has set
+        stays, too, unless the configuration has another one now.
         """
         self._take_gains(self, new)
-        kind = self.settings.backend
-        self.settings = replace(new.settings, backend=kind)
+        kept = self.settings
+        self.settings = replace(
+            new.settings, backend=kept.backend, asterisk=kept.asterisk
+        )
         self.hold_audio = new.hold_audio
         self._changed()
 

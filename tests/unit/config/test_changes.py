@@ -136,6 +136,18 @@ def test_what_needs_a_restart_is_named_and_stays() -> None:
     assert needing_restart(old, with_sections_of(new, old)) == ()
 
 
+def test_further_asterisks_that_come_go_and_change_are_named_and_stay() -> None:
+    table = '[asterisks.{}]\naudiosocket_listen = "127.0.0.1:{}"\n'
+    old = config(LINES + table.format("gone", 4) + table.format("moved", 5))
+    new = config(LINES + table.format("moved", 6) + table.format("added", 7))
+    assert needing_restart(old, new) == (
+        "[asterisks.added]",
+        "[asterisks.gone]",
+        "[asterisks.moved] audiosocket_listen",
+    )
+    assert with_sections_of(new, old).asterisks == old.asterisks
+
+
 def test_routes_contacts_and_log_go_live() -> None:
     old = config(LINES)
     new = config(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -24,26 +25,32 @@ from tests.doubles.clock import FakeClock, settle
 
 # Port 9 is "discard": nobody answers there.
 FRONT = '[asterisk]\nami = "127.0.0.1:9"\naudiosocket_listen = "127.0.0.1:0"\n'
+MORE = '[asterisks.more]\nami = "127.0.0.1:9"\naudiosocket_listen = "127.0.0.1:0"\n'
 ECHO = '[lines.{}]\nbackend = "echo"\n'
+OF_MORE = 'asterisk = "more"\n'
 SKYPE = '[lines.{}]\ndbus_address = "unix:path=/nowhere"\n'
 
 
 class House:
-    """A gateway of a file, without Asterisk and without clients."""
+    """A gateway of a file, without its Asterisks and without clients."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rest: str = "") -> None:
         self.path = path
-        self.write(ECHO.format("a") + SKYPE.format("b"))
+        self.write(ECHO.format("a") + SKYPE.format("b") + rest)
         config = load(path, {})
         clock = FakeClock()
         self.make_line = partial(make_line, clock=clock, base=path.parent)
         self.lines = Lines(map(self.make_line, config.lines))
-        server = AudioSocketServer(config.asterisk, clock)
-        exchange = make_exchange("", config.asterisk, server, config.contacts, clock)
+        exchanges = [
+            make_exchange(
+                name, one, AudioSocketServer(one, clock), config.contacts, clock
+            )
+            for name, one in {"": config.asterisk, **config.asterisks}.items()
+        ]
         self.engine = Engine(asyncio.get_running_loop(), config.media)
         self.gateway = Gateway(
             self.lines,
-            [exchange],
+            exchanges,
             self.engine,
             config.routes,
             clock,
@@ -71,15 +78,28 @@ class House:
         return [line.name for line in self.lines]
 
 
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    made = House(tmp_path / "skypechan.toml")
-    serving = asyncio.create_task(made.gateway.run())
+@asynccontextmanager
+async def serving(made: House) -> AsyncIterator[House]:
+    task = asyncio.create_task(made.gateway.run())
     await settle()
     yield made
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
     made.engine.close()
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with serving(House(tmp_path / "skypechan.toml")) as made:
+        yield made
+
+
+@pytest.fixture
+async def branch(tmp_path: Path) -> AsyncIterator[House]:
+    """The same with a second Asterisk, whose line is `c`."""
+    path = tmp_path / "skypechan.toml"
+    async with serving(House(path, MORE + ECHO.format("c") + OF_MORE)) as made:
+        yield made
 
 
 async def test_lines_come_and_go_in_the_order_of_the_file(house: House) -> None:
@@ -199,6 +219,63 @@ async def test_what_needs_a_restart_is_named_as_long_as_it_does(house: House) ->
     assert (await house.reload())[-1] == stays
     house.write(rest)
     assert (await house.reload())[-1] == "line b is as it was"
+
+
+BOTH = ECHO.format("a") + SKYPE.format("b")
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "lines"),
+    [
+        (
+            BOTH + ECHO.format("c") + OF_MORE + MORE + MORE.replace("more", "new"),
+            "[asterisks.new]",
+            ["a", "b", "c"],
+        ),
+        (
+            BOTH + ECHO.format("c") + OF_MORE + MORE + 'ami_username = "another"\n',
+            "[asterisks.more] ami_username",
+            ["a", "b", "c"],
+        ),
+        (BOTH, "[asterisks.more]", ["a", "b"]),
+    ],
+    ids=["added", "changed", "removed"],
+)
+async def test_another_asterisk_needs_a_restart_and_no_call_notices(
+    branch: House, text: str, named: str, lines: list[str]
+) -> None:
+    in_use = [branch.lines[name] for name in lines]
+    for line in in_use:
+        line.seize("call")
+    links = (await branch.gateway.snapshot()).links
+    branch.write(text)
+    stays = f"{named} stays as it is: it needs a restart of the gateway"
+    assert (await branch.reload())[-1] == stays
+    assert [*branch.lines] == in_use
+    assert all(line.call_id == "call" and line.wants_calls for line in in_use)
+    assert (await branch.gateway.snapshot()).links == links
+
+
+async def test_a_line_goes_to_another_asterisk_after_its_call(branch: House) -> None:
+    old = branch.lines["a"]
+    old.seize("call")
+    rest = SKYPE.format("b") + MORE + ECHO.format("c") + OF_MORE
+    for ring in ("", "ring_seconds = 5\n"):  # the second changes it while it waits
+        branch.write(ECHO.format("a") + OF_MORE + ring + rest)
+        await branch.reload()
+        assert branch.lines["a"] is old
+        assert old.settings.asterisk == ""
+    old.free("call")
+    await settle()
+    new = branch.lines["a"]
+    assert (new.settings.asterisk, new.settings.ring_seconds) == ("more", 5)
+
+
+async def test_a_line_without_its_asterisk_changes_nothing(branch: House) -> None:
+    branch.write(BOTH + ECHO.format("c") + OF_MORE)
+    with pytest.raises(ConfigError, match=r"there is no \[asterisks\.more\]"):
+        await branch.gateway.reload()
+    assert branch.names == ["a", "b", "c"]
 
 
 async def test_two_reloads_at_once_follow_each_other(house: House) -> None:
