@@ -1,10 +1,11 @@
 """The PBX leg: the Asterisk half of one call.
 
 A leg begins in one of three ways: a dialplan waits in `skypechan.conf` for a line
-(WAITING), we have originated a Local channel (DIALLING), or a contact's AudioSocket is
-already connected (CONNECTED). It ends once, with one `PbxReleased`.
+(WAITING, see `waiting.py`), we have originated a Local channel (DIALLING, see
+`originated.py`), or a contact's AudioSocket is already connected (CONNECTED). It ends
+once, with one `PbxReleased`.
 
-Who waits can hear the line before the answer (EARLY): see `early.py`. The answer goes
+Who waits can hear the line before the answer (EARLY, see `early.py`). The answer goes
 on with the same connection, or with another where the dialplan has a Dial of its own.
 
 Until the AudioSocket channel exists the leg follows the channel that waits or was
@@ -18,7 +19,6 @@ import asyncio
 import dataclasses
 import logging
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
@@ -26,41 +26,36 @@ from uuid import UUID
 from skypechan.asterisk import dialplan
 from skypechan.asterisk.ami.link import AmiLink
 from skypechan.asterisk.ami.messages import (
-    AbsoluteTimeout,
     BridgeEntered,
     Channel,
     ChannelBegan,
     ChannelEnded,
-    DialEnded,
-    DialProgress,
     DigitEnded,
     Event,
     Hangup,
     HoldChanged,
-    Originated,
     PlayDtmf,
     UserEvent,
 )
 from skypechan.asterisk.audiosocket.server import AudioSocketServer, Connection
-from skypechan.asterisk.causes import DialledCauses, spoken, why_cancelled
-from skypechan.asterisk.early import OPEN_S, EarlyAudio
+from skypechan.asterisk.causes import spoken, why_cancelled
+from skypechan.asterisk.early import EarlyAudio
 from skypechan.asterisk.hold import Hold
 from skypechan.asterisk.introduction import Presence
+from skypechan.asterisk.originated import OriginatedChannel
 from skypechan.asterisk.waiting import WaitingChannel, ask
 from skypechan.audio.audiosocket import DIGITS
 from skypechan.call import events
 from skypechan.call.causes import DialStatus, HangupCause, meaning
 from skypechan.clock import Clock
-from skypechan.errors import CallError, CommandError, LinkError, LocalWireError
+from skypechan.errors import CallError, LinkError, LocalWireError
 
 _log = logging.getLogger(__name__)
 
 _CONNECT_S = 10.0
-_BIRTH_S = 3.0
 # A dialplan waits two seconds to be taken; who has gone on must not be pulled back.
 _STALE_S = 1.5
 _UNSAID_RING_S = 120
-_STRAGGLERS_S = 0.5
 _DIGIT_MS = 120
 
 
@@ -114,9 +109,6 @@ class PbxLeg:
         self._server = doors.server
         self._clock = doors.clock
         self._spawn = doors.spawn
-        self._other_half = other_half
-        self._other_half_ended = False
-        self._own_cause: int | None = None
         self._began_connected = phase is Phase.CONNECTED
         self._began_s = doors.clock.monotonic_s()
         self._rate_hz = rate_hz
@@ -126,15 +118,22 @@ class PbxLeg:
             channel.uniqueid,
             str(audio_uuid),
             lambda: self.phase is Phase.ENDED,
+            self.lose,
         )
-        self._early = EarlyAudio(doors.link, audio_uuid)
+        self._originated = OriginatedChannel(
+            doors.link,
+            doors.clock,
+            doors.spawn,
+            channel.uniqueid,
+            other_half,
+            lambda: self._report(events.PbxRinging()),
+            self._end,
+        )
+        self._early = EarlyAudio(doors.link, doors.server, audio_uuid, self.connected)
         self.audio_uuids = (audio_uuid, self._early.uuid)  # the latter is heard early
         self._connection: Connection | None = None
         self._lock = asyncio.Lock()
-        self._born = asyncio.Event()
-        self._causes = DialledCauses()
         self._hold = Hold()
-        self._rang = False
         self._answered = False  # by us; the audio may be sooner than Asterisk's word
         self._ending: tuple[HangupCause, str] | None = None
         self._sink: events.EventSink | None = None
@@ -148,7 +147,7 @@ class PbxLeg:
     @property
     def channels(self) -> tuple[str, ...]:
         """The unique ids of the leg's channels, as far as they are known."""
-        known = (self.channel.uniqueid, self._other_half, self._followed)
+        known = (self.channel.uniqueid, self._originated.other_half, self._followed)
         return tuple(dict.fromkeys(one for one in known if one))
 
     def agree_rate(self, rate_hz: int) -> None:
@@ -174,7 +173,7 @@ class PbxLeg:
                 self._end(HangupCause.NETWORK_OUT_OF_ORDER, reason)
                 raise CallError(HangupCause.NETWORK_OUT_OF_ORDER, reason)
             seconds = self.ring_seconds or _UNSAID_RING_S
-            await self._guarded(self._waiting.take(seconds, self._gateway()))
+            await self._waiting.take(seconds, self._gateway())
 
     async def ring(self) -> None:
         """Let the caller hear ringing, and no longer the line."""
@@ -192,14 +191,13 @@ class PbxLeg:
                 self._report(events.PbxEarlyMedia())
             if self.phase is not Phase.WAITING:
                 return
-            self._server.expect(self._early.uuid, OPEN_S, self.connected)
-            heard = await self._early.open(self._server.advertised, self._rate_hz)
+            heard = await self._early.open(self._rate_hz)
             if self.phase is not Phase.WAITING:
                 return
             if not heard:
                 await self._ring()
                 return
-            await self._guarded(self._waiting.hear_early())
+            await self._waiting.hear_early()
             if self.phase is Phase.WAITING:
                 self.phase = Phase.EARLY
                 self._report(events.PbxEarlyMedia())
@@ -213,10 +211,8 @@ class PbxLeg:
                 before, self._answered = self.phase, True
                 name = self._early.name if before is Phase.EARLY else ""
                 self._server.expect(self.audio_uuid, _CONNECT_S, self.connected)
-                await self._guarded(
-                    self._waiting.settle(
-                        DialStatus.ANSWER, HangupCause.NORMAL_CLEARING, "answered", name
-                    )
+                await self._waiting.settle(
+                    DialStatus.ANSWER, HangupCause.NORMAL_CLEARING, "answered", name
                 )
                 if self.phase is before:
                     self.phase = Phase.ANSWERING
@@ -258,17 +254,13 @@ class PbxLeg:
 
     async def stay_alive(self) -> None:
         """Keep an originated call alive until its audio connection can tell our end."""
-        await self.wait_for_birth()
-        channel = self.channel.uniqueid
-        while self.phase is not Phase.ENDED:
-            is_up = self.phase is Phase.UP
-            seconds = dialplan.FOR_EVER_S if is_up else dialplan.LEASE_S
-            with suppress(LinkError):
-                with suppress(CommandError):  # it ended, or went its way as the audio
-                    await self._link.send(AbsoluteTimeout(channel, seconds))
-                if is_up:
-                    return
-            await self._clock.sleep(dialplan.RENEW_S)
+        await self._originated.stay_alive(
+            lambda: self.phase is Phase.UP, lambda: self.phase is Phase.ENDED
+        )
+
+    async def wait_for_birth(self) -> None:
+        """Return when Asterisk has begun the originated call, or soon after."""
+        await self._originated.wait_for_birth()
 
     # What happens to the leg.
 
@@ -296,18 +288,10 @@ class PbxLeg:
                 self._channel_began(channel)
             case ChannelEnded(channel, cause):
                 self._channel_ended(channel, cause)
-            case DialProgress(status="RINGING") if self.phase is Phase.DIALLING:
-                if not self._rang:
-                    self._report(events.PbxRinging())
-                self._rang = True
-            case DialEnded(channel, status) if channel.uniqueid != self._followed:
-                self._causes.dial_ended(status)
             case BridgeEntered(channel, technology) if self._names(channel):
                 self._hold_changed(self._hold.bridged(technology))
                 if self._early.bridged(technology) and self._answered:
                     self._audio_bridged(channel)
-            case Originated(_, success=False) if not self._born.is_set():
-                self._spawn(self._end_soon(HangupCause.NO_ROUTE))
             case HoldChanged(channel, held):
                 self._hold_changed(self._hold.changed(channel, held))
             case DigitEnded(channel, digit, received=False) if self._is_audio(channel):
@@ -315,11 +299,11 @@ class PbxLeg:
             case UserEvent(dialplan.AUDIO_EVENT, _, fields):
                 self.agree_rate(dialplan.rate_of(fields.get("format", "")))
                 self._come_up()
-            case UserEvent(dialplan.MISSED_EVENT, _, fields):
-                self._causes.missed(fields.get("status", ""), fields.get("cause", ""))
             case UserEvent(dialplan.GIVEN_UP_EVENT) if self._waits:
                 # The channel runs on in the operator's dialplan: hands off.
                 self._end(HangupCause.NO_USER_RESPONSE, "the dialplan waited too long")
+            case _ if self.phase is Phase.DIALLING:
+                self._originated.handle(event)
 
     def compare(self, live: dict[str, Channel]) -> None:
         """Learn after a gap in the events which channels (by unique id) are left."""
@@ -327,7 +311,7 @@ class PbxLeg:
             if self._names(channel) and not self._early.owns(channel):
                 self.audio_channel = self.audio_channel or channel
         if self.channel.uniqueid in live:
-            self._born.set()
+            self._originated.began(self.channel)
         if self._connection is not None and self._rate_hz is None:
             # The event that tells the rate was missed; this one is always taken.
             self._rate_hz = dialplan.RATES_HZ[dialplan.NARROW_FORMAT]
@@ -356,54 +340,27 @@ class PbxLeg:
         return audio is not None and channel.uniqueid == audio.uniqueid
 
     def _channel_began(self, channel: Channel) -> None:
-        if channel.uniqueid == self.channel.uniqueid:
-            self._born.set()
-        elif self._early.owns(channel):
+        if self._early.owns(channel):
             self._early.began(channel)
         elif self._names(channel):
             self.audio_channel = channel
-        elif self.phase is Phase.DIALLING and channel.uniqueid != self._other_half:
-            self._causes.leg_began(channel.uniqueid)
+        elif self.phase is Phase.DIALLING:
+            self._originated.began(channel)
 
     def _channel_ended(self, channel: Channel, cause: int) -> None:
-        if self.phase is Phase.DIALLING and self.audio_channel is None:
-            self._dialling_ended(channel, cause)
-        elif self._early.owns(channel) and self._followed != channel.uniqueid:
-            self._early.ended()
-        elif channel.uniqueid != self._followed:
-            return
-        elif self._ending is not None:
+        is_followed = channel.uniqueid == self._followed
+        if is_followed and self._ending is not None:
             self._end(*self._ending)
+        elif self.phase is Phase.DIALLING and self.audio_channel is None:
+            self._originated.ended(channel, cause)
+        elif self._early.owns(channel) and not is_followed:
+            self._early.ended()
+        elif not is_followed:
+            return
         elif self._waits or self.phase is Phase.ANSWERING:
             self._end(HangupCause.NORMAL_CLEARING, why_cancelled(cause))
         else:
             self._end(HangupCause.of(cause))
-
-    def _dialling_ended(self, channel: Channel, cause: int) -> None:
-        """Take the end of one channel of a call that was never answered."""
-        if channel.uniqueid == self._other_half:
-            self._other_half_ended = True
-        elif channel.uniqueid == self.channel.uniqueid:
-            self._own_cause = cause
-        else:
-            self._causes.leg_ended(channel.uniqueid, cause)
-        if self._own_cause is None:
-            return
-        if self._ending is not None:
-            self._end(*self._ending)
-        elif self._other_half_ended and self._causes.complete:
-            self._end(self._causes.of_call(self._own_cause))
-        elif channel.uniqueid == self.channel.uniqueid:
-            self._spawn(self._end_soon(self._own_cause))
-
-    async def _end_soon(self, own_cause: int) -> None:
-        """Wait for the dialled legs and the half that ran the dialplan: they know why.
-
-        Events of different channels come in any order; and an `h` extension may keep
-        that half for long.
-        """
-        await self._clock.sleep(_STRAGGLERS_S)
-        self._end(self._causes.of_call(own_cause))
 
     def _hold_changed(self, event: events.Event | None) -> None:
         if self.phase is Phase.UP and event is not None:
@@ -453,26 +410,16 @@ class PbxLeg:
 
     # Actions.
 
-    async def _guarded(self, moving: Coroutine[None, None, None]) -> None:
-        """Move the waiting channel; without a link it is lost to us."""
-        try:
-            await moving
-        except LinkError as error:
-            self.lose(str(error))
-            raise
-
     async def _ring(self) -> None:
         self.phase = Phase.WAITING
-        self._server.forget(self._early.uuid)
+        self._early.close()
         self._drop_connection()
-        await self._guarded(self._waiting.ring())
+        await self._waiting.ring()
 
     async def _refuse(self, cause: HangupCause, reason: str) -> None:
         self._ending = (cause, reason)
         try:
-            await self._guarded(
-                self._waiting.settle(meaning(cause).status, spoken(cause), reason)
-            )
+            await self._waiting.settle(meaning(cause).status, spoken(cause), reason)
         except CallError:
             _log.debug("= the caller of %s has gone already", self.uuid)
         finally:
@@ -481,8 +428,7 @@ class PbxLeg:
     async def _hang_up(self, cause: HangupCause, reason: str) -> None:
         self._ending = (cause, reason)
         if self.phase is Phase.DIALLING:
-            # Asterisk starts an originated call in a thread of its own: a Hangup
-            # right behind the Originate finds no channel.
+            # A Hangup right behind the Originate finds no channel.
             await self.wait_for_birth()
         try:
             await ask(self._link, Hangup(self._followed, int(cause)))
@@ -490,11 +436,3 @@ class PbxLeg:
             self._end(cause, reason)
         except LinkError as error:  # its lease or its audio connection ends it
             self._end(HangupCause.NETWORK_OUT_OF_ORDER, str(error))
-
-    async def wait_for_birth(self) -> None:
-        """Return when Asterisk has begun the originated call, or soon after."""
-        try:
-            async with asyncio.timeout(_BIRTH_S):
-                await self._born.wait()
-        except TimeoutError:
-            _log.warning("! %s: Asterisk has not begun the call yet", self.uuid)

@@ -14,11 +14,11 @@ from uuid import UUID, uuid4
 from skypechan.asterisk import dialplan
 from skypechan.asterisk.ami.link import AmiLink
 from skypechan.asterisk.ami.messages import Channel, Originate
+from skypechan.asterisk.audiosocket.server import AudioSocketServer, OnConnected
 from skypechan.asterisk.waiting import ask
 from skypechan.errors import CallError
-from skypechan.settings import Endpoint
 
-OPEN_S = 1.0
+_OPEN_S = 1.0
 
 
 class EarlyAudio:
@@ -28,38 +28,51 @@ class EarlyAudio:
     with one name Asterisk shows none.
     """
 
-    def __init__(self, link: AmiLink, call: UUID) -> None:
+    def __init__(
+        self,
+        link: AmiLink,
+        server: AudioSocketServer,
+        call: UUID,
+        on_connected: OnConnected,
+    ) -> None:
         self.name = ""
         self.uuid = uuid4()
         self._link = link
+        self._server = server
         self._call = call
+        self._on_connected = on_connected
         self._uniqueid = f"skypechan-{self.uuid}-early"
         self._heard: asyncio.Future[bool] | None = None
 
-    async def open(self, socket: Endpoint, rate_hz: int | None) -> bool:
+    async def open(self, rate_hz: int | None) -> bool:
         """Have it speak into the bridge; False if that does not come about.
 
         Raises LinkError without Asterisk.
         """
+        self._server.expect(self.uuid, _OPEN_S, self._on_connected)
         audio_format = dialplan.format_of(rate_hz)
         call = Originate(
-            channel=f"AudioSocket/{socket}/{self.uuid}/c({audio_format})",
+            channel=f"AudioSocket/{self._server.advertised}/{self.uuid}/c({audio_format})",
             context=dialplan.EARLY_CONTEXT,
             extension="s",
             codecs=audio_format,
-            timeout_ms=round(OPEN_S * 1000),
+            timeout_ms=round(_OPEN_S * 1000),
             unique_ids=(self._uniqueid, ""),
             variables=((dialplan.UUID_OF_CALL, str(self._call)),),
         )
         self._heard = asyncio.get_running_loop().create_future()
         try:
             await ask(self._link, call)
-            async with asyncio.timeout(OPEN_S):
+            async with asyncio.timeout(_OPEN_S):
                 return await self._heard
         except (CallError, TimeoutError):
             return False
         finally:
             self._heard = None
+
+    def close(self) -> None:
+        """Take no connection of it any more."""
+        self._server.forget(self.uuid)
 
     def owns(self, channel: Channel) -> bool:
         """Tell whether it is this channel."""

@@ -53,7 +53,8 @@ async def ask(link: AmiLink, *actions: Action) -> None:
 class WaitingChannel:
     """One waiting channel. `is_over` tells when nothing is to be moved any more.
 
-    Methods raise as `ask` does.
+    Methods raise as `ask` does. A channel that cannot be moved for want of a link is
+    lost to us; `on_lost` is told so first.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class WaitingChannel:
         channel: str,
         uuid: str,
         is_over: Callable[[], bool],
+        on_lost: Callable[[str], None],
     ) -> None:
         self._link = link
         self._clock = clock
         self._channel = channel
         self._uuid = uuid
         self._is_over = is_over
+        self._on_lost = on_lost
         self._moved_s = -_REST_S
         self._extension = ""
 
@@ -118,26 +121,28 @@ class WaitingChannel:
             await self._clock.sleep(_TELL_AGAIN_S)
 
     async def _move(self, extension: str, variables: dict[str, str]) -> None:
-        redirect = Redirect(self._channel, dialplan.CONTEXT, extension)
-        settings = [
-            Setvar(self._channel, name, value) for name, value in variables.items()
-        ]
         await self._rest()
-        end_s = self._clock.monotonic_s() + _MOVED_S
         try:
-            await self._ask_again_after_a_break(extension, *settings, redirect)
-        except CallError as error:
-            if any(text in error.reason for text in _GONE):
-                await self._hear_of_end(end_s)
-            if _MOVING not in error.reason:
-                raise
-            await self._move_again(redirect, end_s)
+            await self._redirect(extension, variables)
+        except LinkError as error:
+            self._on_lost(str(error))
+            raise
         self._moved_s, self._extension = self._clock.monotonic_s(), extension
         # For a Redirect that met a Goto: see `taken` in skypechan.conf. The channel may
         # have gone on and ended meanwhile.
         with contextlib.suppress(CallError, LinkError):
             step = f"{self._uuid}/{dialplan.STEPS[extension]}/{extension}"
             await ask(self._link, Setvar(self._channel, dialplan.STEP, step))
+
+    async def _redirect(self, extension: str, variables: dict[str, str]) -> None:
+        redirect = Redirect(self._channel, dialplan.CONTEXT, extension)
+        settings = [
+            Setvar(self._channel, name, value) for name, value in variables.items()
+        ]
+        try:
+            await self._ask_again_after_a_break(extension, *settings, redirect)
+        except CallError as refusal:
+            await self._outlast(refusal, redirect)
 
     async def _ask_again_after_a_break(self, extension: str, *actions: Action) -> None:
         """Ask, once more over a link that broke meanwhile and is back in a moment.
@@ -157,27 +162,24 @@ class WaitingChannel:
         if left_s > 0:
             await self._clock.sleep(left_s)
 
-    async def _move_again(self, redirect: Redirect, end_s: float) -> None:
-        """Repeat a Redirect until the one before it has taken effect."""
-        while not self._is_over():
-            await self._clock.sleep(_LOOK_AGAIN_S)
-            try:
-                await ask(self._link, redirect)
-            except CallError as error:
-                late = self._clock.monotonic_s() > end_s
-                if late or _MOVING not in error.reason:
-                    raise
-            else:
-                return
-        raise _gave_up()
+    async def _outlast(self, refusal: CallError, redirect: Redirect) -> None:
+        """Repeat a Redirect until the one before it has taken effect.
 
-    async def _hear_of_end(self, end_s: float) -> None:
-        """Wait until it is over, so that its own end is told and not our failure."""
-        while self._clock.monotonic_s() < end_s:
+        Of a channel that is gone the end is waited for, so that it is told and not our
+        failure.
+        """
+        late_s = self._clock.monotonic_s() + _MOVED_S
+        while any(text in refusal.reason for text in (_MOVING, *_GONE)):
             if self._is_over():
-                raise _gave_up()
+                raise CallError(HangupCause.NORMAL_CLEARING, "the caller gave up")
+            if self._clock.monotonic_s() > late_s:
+                break
             await self._clock.sleep(_LOOK_AGAIN_S)
-
-
-def _gave_up() -> CallError:
-    return CallError(HangupCause.NORMAL_CLEARING, "the caller gave up")
+            if _MOVING in refusal.reason:
+                try:
+                    await ask(self._link, redirect)
+                except CallError as error:
+                    refusal = error
+                else:
+                    return
+        raise refusal
