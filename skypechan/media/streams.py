@@ -37,22 +37,26 @@ _MOST_DISCARDED = 5_000  # reads; a sender that is quicker still floods
 _FIRST_AUDIO_HEADER = 0x10 << 16
 _TERMINATE_MESSAGE = bytes(HEADER_BYTES)
 _KERNEL_BUFFER_BYTES = 8192  # 256 ms at 16 kHz: what no one may queue without a limit
+_TCP_RECEIVE_BYTES = 65_536
 
 
 def prepare(sock: socket.socket, *, is_bursty: bool = False) -> None:
-    """Make a socket fit for media: non-blocking, small buffers, no Nagle.
+    """Make a socket fit for media: non-blocking, bounded buffers, no Nagle.
 
     What a bursty sender is ahead of time waits in the kernel, so its buffer is left.
-    So is that of TCP: once it has overflowed, the sender's retransmissions do not fit
-    into a small one, and after a second in which nobody read the connection crawls
-    for ten (Linux 6.18).
+    That of TCP is not small: once it has overflowed, the sender's retransmissions do
+    not fit into a small one, and after a second in which nobody read the connection
+    crawls for ten with 8 KB, for half a one with 16, not at all with 32 and more
+    (Linux 6.18). Left alone it may grow to megabytes under overload, minutes of delay.
     """
     sock.setblocking(False)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER_BYTES)
+    receive_bytes = _KERNEL_BUFFER_BYTES
     if is_tcp(sock):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    elif not is_bursty:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BUFFER_BYTES)
+        receive_bytes = _TCP_RECEIVE_BYTES
+    if not is_bursty:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
 
 
 def prepare_all(start: MediaStart) -> None:

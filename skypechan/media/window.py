@@ -13,7 +13,7 @@ _JUDGED_S = 0.1
 _AGAIN_S = 0.008
 """A socket that is ready again sooner has a backlog: pieces are of 10 ms or more."""
 
-_MOST_DRAINED = 16  # passes at once: what 8192 bytes hold, and no flood for ever
+_MOST_DRAINED = 16  # passes at once: a third of a second, and no flood for ever
 
 _STEPS = (
     # window; a busier engine takes the next one, a less busy one the one before

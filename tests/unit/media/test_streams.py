@@ -151,12 +151,16 @@ def test_a_receiver_that_is_full_gets_whole_frames_and_the_rest_first() -> None:
     assert asked in ([], [True, False])
 
 
-def test_the_receive_buffer_of_a_tcp_socket_is_left() -> None:
-    """In a small one, that has overflowed once, what is sent again has no room."""
+def test_the_receive_buffer_does_not_grow_with_what_has_passed() -> None:
+    """Left alone it grows to hundreds of kilobytes: a backlog of half a minute."""
     near, far = tcp_pair()
     with near, far:
-        before = near.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         prepare(near)
+        near.setblocking(True)
+        before = near.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        for _ in range(400):
+            far.sendall(bytes(60_000))
+            near.recv(60_000, socket.MSG_WAITALL)
         assert near.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == before
 
 
