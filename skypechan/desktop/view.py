@@ -16,7 +16,7 @@ from skypechan.clock import Backoff, Clock
 from skypechan.desktop.png import png
 from skypechan.desktop.users import write_anew
 from skypechan.errors import LinkDownError, LinkError, LocalWireError
-from skypechan.links.x11.keyboard import KEYS, keysym_of
+from skypechan.links.x11.keyboard import CAPS_LOCK, KEYS, keysym_of
 from skypechan.links.x11.link import X11Link
 from skypechan.links.x11.viewer import Pixels
 from skypechan.log import legible
@@ -98,13 +98,18 @@ class View:
         await link.sync()
 
     async def type(self, text: str) -> None:
-        """Press the keys that write a text. Raises LocalWireError, LinkError."""
+        """Press the keys that write a text, without Caps Lock.
+
+        Raises LocalWireError, LinkError.
+        """
         if len(text) > _MOST_TYPED:
             raise LocalWireError(f"at most {_MOST_TYPED} characters at a time")
         symbols = [keysym_of(character) for character in text]
         if not all(symbols):
             raise LocalWireError("the text has a character that is on no key")
-        await self._press(*symbols)
+        link = self._attached()
+        is_locked = await link.look(lambda viewer: viewer.ask_is_locked())
+        await self._press(*((CAPS_LOCK,) if is_locked else ()), *symbols)
 
     async def press(self, key: str) -> None:
         """Press a key by its name, one of KEYS. Raises LocalWireError, LinkError."""

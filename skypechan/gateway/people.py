@@ -87,8 +87,9 @@ class People:
         return tuple(self._messages)
 
     def contact_requests(self) -> tuple[WaitingRequest, ...]:
-        """Return who waits for an answer, newest last."""
-        return tuple(self._requests.values())
+        """Return who waits for an answer of a line that is there, newest last."""
+        waiting = self._requests.values()
+        return tuple(one for one in waiting if self._lines.get(one.line))
 
     async def send_message(self, name: str, address: str, text: str) -> str:
         """Write to somebody; returns the client's number of the message."""

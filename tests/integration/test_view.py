@@ -175,6 +175,22 @@ async def test_what_is_typed_arrives_whatever_is_on_the_keys(
         assert program.typed() == [XK.XK_Return, XK.XK_F5]
 
 
+async def test_what_is_typed_has_its_case_though_caps_lock_is_on(
+    screen: PrivateScreen, program: Program, tmp_path: Path
+) -> None:
+    async with attended(screen, tmp_path) as watched:
+        lock = program.display.keysym_to_keycode(XK.XK_Caps_Lock)
+        for kind in (X.KeyPress, X.KeyRelease):
+            program.display.xtest_fake_input(kind, lock)
+        window = program.window("entry")
+        window.set_input_focus(X.RevertToParent, X.CurrentTime)
+        program.display.sync()
+        assert program.root.query_pointer().mask & X.LockMask
+        await watched.view.type("aZ")
+        assert not program.root.query_pointer().mask & X.LockMask
+        assert program.typed() == [XK.XK_Caps_Lock, ord("a"), ord("Z")]
+
+
 async def test_what_no_hand_could_do_is_refused(
     screen: PrivateScreen, program: Program, tmp_path: Path
 ) -> None:

@@ -13,6 +13,8 @@ from skypechan.links.x11.asked import Asked
 _ANY_CHARACTER: Final = 0x0100_0000
 """Keysyms for characters outside Latin-1 are the character's number and this bit."""
 
+CAPS_LOCK: Final = int(XK.XK_Caps_Lock)
+
 KEYS: Final = {
     "Enter": XK.XK_Return,
     "Tab": XK.XK_Tab,

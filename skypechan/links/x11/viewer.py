@@ -97,6 +97,13 @@ class Viewer:
 
         return Asked(asked, read, 0)
 
+    def ask_is_locked(self) -> Asked[bool]:
+        """Ask whether Caps Lock is on, which turns the case of what is typed."""
+        asked = request.QueryPointer(
+            display=self._connection, defer=True, window=self._screen.root
+        )
+        return Asked(asked, lambda reply: bool(reply.mask & X.LockMask), False)
+
     def ask_rows(self, top: int, count: int) -> Asked[bytes]:
         """Ask for rows of what is on the screen, stored as `pixels` says."""
         asked = request.GetImage(

@@ -26,13 +26,13 @@ class House:
     def __init__(self) -> None:
         clock = FakeClock()
         self.client = TalkativeBackend()
-        lines = Lines(
+        self.lines = Lines(
             Line(name, LineSettings(), backend, clock)
             for name, backend in (("able", self.client), ("dumb", EchoBackend()))
         )
         self.feed = Feed(clock)
-        self.people = People(lines, self.feed, clock)
-        for line in lines:
+        self.people = People(self.lines, self.feed, clock)
+        for line in self.lines:
             self.people.listen(line)
 
 
@@ -88,6 +88,12 @@ def test_who_was_answered_elsewhere_no_longer_waits(house: House) -> None:
     house.client.on_contact_answered("eve")
     assert house.people.contact_requests()
     house.client.on_contact_answered("bob")
+    assert house.people.contact_requests() == ()
+
+
+def test_nobody_waits_for_a_line_that_is_gone(house: House) -> None:
+    house.client.on_contact_request(ContactRequest("Bob", "please"))
+    house.lines.drop(house.lines["able"])
     assert house.people.contact_requests() == ()
 
 
