@@ -43,7 +43,7 @@ class Gain:
         self._block = rate_hz // _BLOCKS_A_SECOND
         self._target = [1.0] * capacity
         self._current = [1.0] * capacity
-        self._reduction = [0.0] * capacity
+        self._reduction: dict[int, float] = {}  # of the rows that are limited
         self._busy: set[int] = set()  # the rows that are not left untouched
         time = np.arange(1, self._block + 1, dtype=np.float32)
         self._release_shape = time / self._block
@@ -51,7 +51,7 @@ class Gain:
 
     def reset(self, row: int, gain_db: float = 0.0, muted: bool = False) -> None:
         """Start a call with this gain, without a ramp."""
-        self._reduction[row] = 0.0
+        self._reduction.pop(row, None)
         self.set(row, gain_db, muted)
         self._current[row] = self._target[row]
         self._settle([row])
@@ -64,6 +64,7 @@ class Gain:
         check_gain(gain_db)
         self._target[row] = 0.0 if muted else 10 ** (gain_db / 20)
         self._busy.add(row)
+        self._settle([row])
 
     def process(
         self, rows: Rows, samples: Float32, peaks: list[float]
@@ -78,9 +79,16 @@ class Gain:
             return None
         current = [self._current[row] for row in calls]
         target = [self._target[row] for row in calls]
-        _amplify(samples, peaks, current, target)
-        for row, reached in zip(calls, target, strict=True):
-            self._current[row] = reached
+        if current == target:  # a ramp of one gain takes ten times as long
+            samples *= np.array(target, np.float32)[:, None]
+            peaks[:] = [peak * gain for peak, gain in zip(peaks, target, strict=True)]
+            if max(peaks) <= CEILING and self._reduction.keys().isdisjoint(calls):
+                return None
+        else:
+            _ramp(samples, current, target)
+            peaks[:] = peaks_of(samples)
+            for row, gain in zip(calls, target, strict=True):
+                self._current[row] = gain
         boosted = [max(gains) > 1 for gains in zip(current, target, strict=True)]
         limited = self._limit(calls, samples, peaks, boosted)
         self._settle(calls)
@@ -88,8 +96,9 @@ class Gain:
 
     def _settle(self, rows: list[int]) -> None:
         """Leave rows alone that have come to rest at 0 dB."""
+        reduced = self._reduction
         for row in rows:
-            if self._target[row] == 1 and not self._reduction[row]:
+            if self._current[row] == self._target[row] == 1 and row not in reduced:
                 self._busy.discard(row)
 
     def _limit(
@@ -103,21 +112,23 @@ class Gain:
         chosen = [
             i
             for i, (row, peak) in enumerate(zip(rows, peaks, strict=True))
-            if self._reduction[row] or (boosted[i] and peak > CEILING)
+            if row in self._reduction or (boosted[i] and peak > CEILING)
         ]
         if not chosen:
             return None
         louder = samples[chosen]
         wanted = self._wanted(louder)
         wanted[[not boosted[i] for i in chosen]] = 0
-        before = np.array([self._reduction[rows[i]] for i in chosen], np.float32)
-        acting, after = self._turn_down(louder, before, wanted)
+        before = [self._reduction.pop(rows[i], 0.0) for i in chosen]
+        acting, after = self._turn_down(louder, np.array(before, np.float32), wanted)
         samples[chosen] = louder
-        for i, reduction, peak in zip(chosen, after, peaks_of(louder), strict=True):
-            self._reduction[rows[i]], peaks[i] = reduction, peak
         limited = [0] * len(rows)
-        for i, count in zip(chosen, acting, strict=True):
-            limited[i] = count
+        for i, count, reduction, peak in zip(
+            chosen, acting, after, peaks_of(louder), strict=True
+        ):
+            limited[i], peaks[i] = count, peak
+            if reduction:
+                self._reduction[rows[i]] = reduction
         return limited
 
     def _wanted(self, samples: Float32) -> Float32:
@@ -150,22 +161,15 @@ class Gain:
         return acting.tolist(), after[:, -1].tolist()
 
 
-def _amplify(
-    samples: Float32, peaks: list[float], current: list[float], target: list[float]
-) -> None:
+def _ramp(samples: Float32, current: list[float], target: list[float]) -> None:
     """Go from each row's `current` gain to its `target`, in place."""
-    gain = np.array(target, np.float32)[:, None]
-    if current == target:  # a ramp of one gain takes ten times as long
-        samples *= gain
-        peaks[:] = [peak * one for peak, one in zip(peaks, target, strict=True)]
-    else:
-        before = np.array(current, np.float32)[:, None]
-        samples *= before + (gain - before) * _ramp(samples.shape[1])
-        peaks[:] = peaks_of(samples)
+    before = np.array(current, np.float32)[:, None]
+    change = np.array(target, np.float32)[:, None] - before
+    samples *= before + change * _rising(samples.shape[1])
 
 
 @functools.cache
-def _ramp(length: int) -> Float32:
+def _rising(length: int) -> Float32:
     """From just above 0 to 1 within `length` samples."""
     return np.arange(1, length + 1, dtype=np.float32) / np.float32(length)
 

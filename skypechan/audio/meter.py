@@ -63,12 +63,13 @@ class Meter:
         share = 1 - math.exp(-length / (self._rate_hz * _BALLISTICS_S))
         calls = rows.tolist()
         energies = np.einsum("ij,ij->i", samples, samples).tolist()
-        for row, energy, peak in zip(calls, energies, peaks, strict=True):
-            self._power[row] += (energy / length - self._power[row]) * share
-            self._energy[row] += energy
+        power, energy, highest = self._power, self._energy, self._peak
+        for row, more, peak in zip(calls, energies, peaks, strict=True):
+            power[row] += (more / length - power[row]) * share
+            energy[row] += more
             self._samples[row] += length
-            if peak > self._peak[row]:
-                self._peak[row] = peak
+            if peak > highest[row]:
+                highest[row] = peak
         if limited is not None:
             for row, count in zip(calls, limited, strict=True):
                 self._limited[row] += count

@@ -150,7 +150,7 @@ class RateMatcher:
     def _plan(
         self, rows: Rows, ratio: Float64, length: int
     ) -> tuple[list[float], list[float], list[int]]:
-        """Of each row: place of its first sample, what each more adds, how many leave.
+        """Of each row: first place minus 1/2, what a sample adds to it, how many leave.
 
         In plain numbers: below 20 rows quicker than a dozen calls of numpy.
         """
@@ -160,7 +160,7 @@ class RateMatcher:
             place = self._place[row]
             count = math.ceil((length - place) / step)
             self._place[row] = place + count * step - length
-            first.append(place)
+            first.append(place - 0.5)
             slide.append(step - 1)
             counts.append(count)
         return first, slide, counts
@@ -177,11 +177,11 @@ def _cut(
     """`[k * blocks, window]` of each block, `[k * blocks, block]` places minus 1/2."""
     size = blocks * kernel.block
     place = np.array(slide, np.float32)[:, None] * _EVERY_SAMPLE[:size]
-    place += np.array(first, np.float32)[:, None] - np.float32(0.5)
+    place += np.array(first, np.float32)[:, None]
     begin = TAPS - kernel.taps
     windows = overlapping(work, blocks, kernel.window, kernel.block, begin).copy()
     for i, (start, gain) in enumerate(zip(first, slide, strict=True)):
-        if not 0 <= start + gain * size < 1:
+        if not -0.5 <= start + gain * size < 0.5:
             _slip(work[i, begin:], windows[i], place[i], kernel.block)
     return windows.reshape(-1, kernel.window), place.reshape(-1, kernel.block)
 
