@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -12,6 +13,7 @@ from benchmarks.parts.lines_house import LinesHouse
 
 Work = Callable[[LinesHouse, aiohttp.ClientSession], Awaitable[None]]
 
+_SHOWN = ("status", "lines", "calls", "records", "openapi.json")
 _HAND_S = 0.001
 """How much earlier than the turn of the clock a wait may end."""
 
@@ -29,8 +31,12 @@ async def _metrics(at: LinesHouse, session: aiohttp.ClientSession) -> None:
 
 
 async def _page(at: LinesHouse, session: aiohttp.ClientSession) -> None:
-    for path in ("/", "/api/status", "/api/lines", "/api/calls", "/api/records"):
+    for path in ("/", *(f"/api/{name}" for name in _SHOWN)):
         await _get(at, session, path)
+
+
+async def _reload(at: LinesHouse, _session: aiohttp.ClientSession) -> None:
+    at.gateway.process.signal(signal.SIGHUP)
 
 
 async def _get(at: LinesHouse, session: aiohttp.ClientSession, path: str) -> None:
@@ -49,6 +55,7 @@ WORKS: dict[str, tuple[Work, float]] = {
     "5 set-ups a second": (_call_set_up, 5.0),
     "2 scrapes a second": (_metrics, 2.0),
     "2 pages a second": (_page, 2.0),
+    "a reload every 2 seconds": (_reload, 0.5),
     "all of it": (_all, 2.0),
 }
 """Each kind of work, and how often a second."""

@@ -10,7 +10,13 @@ from aiohttp import web
 
 from skypechan.web.acts import Acts
 from skypechan.web.events import EventsApi
-from skypechan.web.operations import Asked, Operation, document, json_response
+from skypechan.web.operations import (
+    Asked,
+    Operation,
+    document,
+    json_text,
+    text_response,
+)
 from skypechan.web.screens import ScreenApi
 from skypechan.web.status import StatusApi
 from skypechan.web.view import GatewayView
@@ -22,6 +28,8 @@ class Api:
     def __init__(self, view: GatewayView) -> None:
         self._events = EventsApi(view)
         self._parts = (StatusApi(view), Acts(view), ScreenApi(view), self._events)
+        # Made once: it takes some 4 ms, in which the audio of calls would have to wait.
+        self._description = json_text(document(self.operations()))
 
     def operations(self) -> Iterator[Operation]:
         """Yield all of it, also the description of itself."""
@@ -42,4 +50,4 @@ class Api:
 
     async def _openapi(self, _: Asked) -> web.Response:
         """Return this description of the API, in the terms of OpenAPI 3.1."""
-        return json_response(document(self.operations()))
+        return text_response(self._description)
