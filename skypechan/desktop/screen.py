@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import socket
+import stat
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ _COOKIE = b"MIT-MAGIC-COOKIE-1"
 _NUMBERS = range(2_000, 22_000)
 _SOCKETS = Path("/tmp/.X11-unix")  # noqa: S108 - where X clients look for them
 _OWN_SOCKETS = "sockets"
+_BOUND = Path("/proc/net/unix")
 
 
 class PrivateScreen(Part):
@@ -90,6 +92,7 @@ class PrivateScreen(Part):
         """
         directory = private_folder(self._directory.absolute(), self._isolation.user)
         self._forget_links()
+        _remove_dead()
         if self._number is None:
             self._number = _free_number()
         if self._isolation.is_walled:
@@ -161,6 +164,17 @@ def _free_number() -> int:
         taken = (f"/tmp/.X{number}-lock", str(_SOCKETS / f"X{number}"))  # noqa: S108
         if not any(map(os.path.lexists, taken)):
             return number
+
+
+def _remove_dead() -> None:
+    """Remove our user's sockets of servers that were killed with their gateway."""
+    bound = {row.rpartition(" ")[2] for row in _BOUND.read_text().splitlines()}
+    for path in _SOCKETS.glob("X*"):
+        with suppress(OSError, ValueError):  # gone, or of another kind
+            found, number = path.lstat(), int(path.name[1:])
+            is_ours = found.st_uid == os.geteuid() and number in _NUMBERS
+            if is_ours and stat.S_ISSOCK(found.st_mode) and str(path) not in bound:
+                path.unlink()
 
 
 def _is_left(link: Path, place: Path) -> bool:

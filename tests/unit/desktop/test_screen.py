@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,20 @@ async def test_folder_of_x_sockets_is_all_users_and_has_no_litter_of_ours(
         assert not (common / "X1").is_symlink()
 
 
+async def test_sockets_of_servers_that_are_gone_are_removed_and_no_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "_SOCKETS", folder)
+    with socket.socket(socket.AF_UNIX) as alive:
+        alive.bind(str(folder / "X3001"))
+        for name in ("X3000", "X5", "Xorg"):
+            with socket.socket(socket.AF_UNIX) as gone:
+                gone.bind(str(folder / name))
+        (folder / "X3002").touch()
+        async with PrivateScreen(folder / "screen"):
+            assert left_in(folder) == {"X3001", "X3002", "X5", "Xorg"}
+
+
 async def test_server_that_was_killed_leaves_no_socket(folder: Path) -> None:
     isolation = Isolation(Level.NONE)
     async with PrivateScreen(folder / "screen", isolation=isolation) as server:
@@ -61,6 +76,10 @@ async def test_server_that_was_killed_leaves_no_socket(folder: Path) -> None:
         server.process.signal(signal.SIGKILL)
         await server.process.wait()
     assert not has_socket(server.number)
+
+
+def left_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("X*")}
 
 
 def has_socket(number: int) -> bool:
