@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
+
+from tests.doubles.waiting import Changes
 
 
 class Transcript:
@@ -12,7 +13,7 @@ class Transcript:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._changes = Changes()
 
     @property
     def mark(self) -> int:
@@ -26,9 +27,7 @@ class Transcript:
 
     def changed(self) -> None:
         """Let everybody who waits look again."""
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        self._changes.notify()
 
     def found(self, pattern: str, since: int = 0) -> list[re.Match[str]]:
         """Whole lines of that pattern."""
@@ -58,17 +57,9 @@ class Transcript:
 
         It is looked at when a line comes and when `changed` is called.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while not condition():
-            waiter: asyncio.Future[None] = loop.create_future()
-            self._waiters.add(waiter)
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await waiter
-            except TimeoutError:
-                heard = "\n  ".join(self.lines[since:][-40:])
-                message = f"no {what} within {seconds:g} s; heard:\n  {heard}"
-                raise AssertionError(message) from None
-            finally:
-                self._waiters.discard(waiter)
+        try:
+            await self._changes.until(condition, seconds, what)
+        except TimeoutError as error:
+            heard = "\n  ".join(self.lines[since:][-40:])
+            message = f"{error}; heard:\n  {heard}"
+            raise AssertionError(message) from None

@@ -93,12 +93,22 @@ def emulator(house: LoopThread, place: Path, bus: PrivateBus) -> Emulator:
 
 @contextmanager
 def _gateways(
-    house: LoopThread, place: Path, asterisk: LocalAsterisk, bus: PrivateBus
+    house: LoopThread,
+    place: Path,
+    asterisk: LocalAsterisk,
+    bus: PrivateBus,
+    line: str = "",
 ) -> Iterator[Starter]:
     web_port = free_port()
-    config = parts.config(asterisk, bus.address, web_port)
+    config = parts.config(asterisk, bus.address, web_port, line=line)
     with house.sub() as running:
         yield lambda: running.enter(parts.gateway(config, web_port, place / "gateway"))
+
+
+@pytest.fixture(scope="module")
+def line_settings() -> str:
+    """What a module's gateway has in the table of its line beside the usual."""
+    return ""
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +118,10 @@ def gateway(
     asterisk: LocalAsterisk,
     bus: PrivateBus,
     emulator: Emulator,
+    line_settings: str,
 ) -> Iterator[Gateway]:
     """The gateway between that client and that Asterisk; gone after the module."""
-    with _gateways(house, place, asterisk, bus) as start:
+    with _gateways(house, place, asterisk, bus, line_settings) as start:
         yield start()
 
 

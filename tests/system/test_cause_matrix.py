@@ -208,17 +208,8 @@ async def placed(parts: Matrix, phone: SipAgent, line: str) -> tuple[Call, int]:
     return call, number
 
 
-def note(what: str, from_ns: int, to_ns: int) -> None:
-    MEASURED.add(f"cause matrix: {what}", (to_ns - from_ns) / 1e6)
-
-
-@pytest.mark.parametrize("ends", ["phone", "skype"])
-@pytest.mark.parametrize("line", TRANSPORTS)
-async def test_call_to_skype_is_answered(
-    parts: Matrix, phone: SipAgent, line: str, ends: str
-) -> None:
-    call, number = await placed(parts, phone, line)
-    client = parts.clients[line]
+async def end(call: Call, number: int, client: Emulator, ends: str) -> None:
+    """End an answered call from one side; how fast the phone hears of it is noted."""
     if ends == "phone":
         await call.hang_up()
     else:
@@ -229,6 +220,19 @@ async def test_call_to_skype_is_answered(
     finished = await client.call(number, "FINISHED")
     if ends == "skype":
         note("FINISHED to BYE", first_ns(finished, "FINISHED"), call.ended_ns)
+
+
+def note(what: str, from_ns: int, to_ns: int) -> None:
+    MEASURED.add(f"cause matrix: {what}", (to_ns - from_ns) / 1e6)
+
+
+@pytest.mark.parametrize("ends", ["phone", "skype"])
+@pytest.mark.parametrize("line", TRANSPORTS)
+async def test_call_to_skype_is_answered(
+    parts: Matrix, phone: SipAgent, line: str, ends: str
+) -> None:
+    call, number = await placed(parts, phone, line)
+    await end(call, number, parts.clients[line], ends)
     assert call.statuses == [100, 180, 200]
     read = await parts.told(call.call_id)
     assert read["status"] == read["dialstatus"] == "ANSWER"
@@ -394,16 +398,7 @@ async def test_phone_answers(
     assert first_ns(then, "INPROGRESS") > call.answered_ns
     note("phone's 200 to INPROGRESS", call.answered_ns, first_ns(then, "INPROGRESS"))
     await parts.established()
-    if ends == "phone":
-        await call.hang_up()
-    else:
-        await client.hang_up(number)
-        await call.ended(2)
-        assert call.ended_by is EndedBy.THEM
-        assert [reason.cause for reason in call.reasons] == [16]
-    finished = await client.call(number, "FINISHED")
-    if ends == "skype":
-        note("FINISHED to BYE", first_ns(finished, "FINISHED"), call.ended_ns)
+    await end(call, number, client, ends)
     record = await parts.gateway.record(skype_call=str(number), line=line)
     assert (record["cause"], record["status"]) == (16, "ANSWER")
     assert record["released_by"] == {"phone": "pbx", "skype": "line"}[ends]

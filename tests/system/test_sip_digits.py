@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +10,10 @@ import pytest
 
 from skypechan.audio.dtmf import digit_tones
 from skypechan.audio.pcm import Float32, to_int16
-from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
-from skypechan.demo.parts.ports import free_port
-from skypechan.desktop.bus import PrivateBus
-from tests.doubles.loop_thread import LoopThread
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.skype_transcript import SkypeTranscript
-from tests.system import parts
 
 pytestmark = pytest.mark.usefixtures("every_call_ends")
 
@@ -28,18 +22,9 @@ RATE_HZ = 16_000
 
 
 @pytest.fixture(scope="module")
-def gateway(
-    house: LoopThread,
-    place: Path,
-    asterisk: LocalAsterisk,
-    bus: PrivateBus,
-    emulator: Emulator,
-) -> Iterator[Gateway]:
-    """A gateway that listens for digits, too, in what the line's far end says."""
-    web_port = free_port()
-    config = parts.config(asterisk, bus.address, web_port, line="inband_digits = true")
-    with house.sub() as running:
-        yield running.enter(parts.gateway(config, web_port, place / "gateway-digits"))
+def line_settings() -> str:
+    """The gateway listens for digits, too, in what the line's far end says."""
+    return "inband_digits = true"
 
 
 def as_pcm(samples: Float32) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from skypechan.audio.probe import measured_tone, tone
-from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator
 from skypechan.demo.parts.gateway import Gateway
 from skypechan.demo.parts.http import ask
-from skypechan.demo.parts.ports import free_port
-from skypechan.desktop.bus import PrivateBus
-from tests.doubles.loop_thread import LoopThread
 from tests.doubles.rtp import sound_of
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_call import Call
@@ -29,24 +25,13 @@ RATE_HZ = 16_000
 
 
 @pytest.fixture(scope="module")
-def gateway(
-    house: LoopThread,
-    place: Path,
-    asterisk: LocalAsterisk,
-    bus: PrivateBus,
-    emulator: Emulator,
-) -> Iterator[Gateway]:
-    """A gateway whose line plays a tone to whoever is on hold."""
+def line_settings(place: Path) -> str:
+    """The line plays a tone to whoever is on hold."""
     music = place / "music.wav"
     with wave.open(str(music), "wb") as file:
         file.setparams((1, 2, RATE_HZ, 0, "NONE", ""))
         file.writeframes(tone(MUSIC_HZ, 1, RATE_HZ).astype("<i2").tobytes())
-    web_port = free_port()
-    config = parts.config(
-        asterisk, bus.address, web_port, line=f'hold_audio = "{music}"'
-    )
-    with house.sub() as running:
-        yield running.enter(parts.gateway(config, web_port, place / "gateway-hold"))
+    return f'hold_audio = "{music}"'
 
 
 @pytest.fixture
