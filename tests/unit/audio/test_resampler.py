@@ -122,17 +122,19 @@ def test_cutting_the_upsampler_s_input_changes_nothing(chunk: int) -> None:
     np.testing.assert_allclose(np.concatenate(parts, 1), whole, atol=2e-6)
 
 
-def test_a_row_sounds_the_same_alone_and_in_any_company() -> None:
+@pytest.mark.parametrize("kind", [Downsampler, Upsampler])
+@pytest.mark.parametrize("company", [5, 30])
+@pytest.mark.parametrize("length", [320, 170])
+def test_a_row_sounds_the_same_alone_and_in_any_company(
+    kind: type[Downsampler | Upsampler], company: int, length: int
+) -> None:
     rng = np.random.default_rng(2)
-    calls = rng.normal(0, 0.2, (5, 10, 320)).astype(np.float32)
-    together = Downsampler(8)
-    shared = [
-        together.process(np.array([6, 0, 3, 7, 1]), calls[:, frame])
-        for frame in range(10)
-    ]
-    for call in range(5):
-        alone = Downsampler(1)
-        own = [alone.process(ONE, calls[call, frame][None]) for frame in range(10)]
+    calls = rng.normal(0, 0.2, (company, 5, length)).astype(np.float32)
+    together, rows = kind(40), rng.permutation(40)[:company]
+    shared = [together.process(rows, calls[:, frame]) for frame in range(5)]
+    for call in range(company):
+        alone = kind(1)
+        own = [alone.process(ONE, calls[call, frame][None]) for frame in range(5)]
         for mine, ours in zip(own, shared, strict=True):
             np.testing.assert_allclose(mine[0], ours[call], atol=2e-6)
 
