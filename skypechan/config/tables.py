@@ -6,12 +6,16 @@ import dataclasses
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from skypechan.config.legacy import Origin
 from skypechan.config.values import convert, did_you_mean
 from skypechan.errors import ConfigError
+
+# Of hundreds of lines this is most of the work; the settings of all are the same.
+_kinds = cache(typing.get_type_hints)
 
 
 @dataclass(slots=True)
@@ -50,7 +54,7 @@ class TableReader:
 
     def read(self, settings: type, table: str, values: Mapping[str, Any]) -> Any:
         """Return an instance of a settings class; faults are noted, not raised."""
-        kinds = typing.get_type_hints(settings)
+        kinds = _kinds(settings)
         good: dict[str, Any] = {}
         for declared in dataclasses.fields(settings):
             if declared.name not in values:
