@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.parts.contenders import FLOOR, OURS
 from benchmarks.parts.load import Outcome
+from benchmarks.parts.machine import circumstances
 from benchmarks.parts.rows import Row, as_table, at_least, at_most
 
 MOST_P99_MS = 20.0
@@ -224,7 +225,6 @@ def _line(cell: Cell, floor: Cell | None) -> str:
 
 
 def _notes(results: Results) -> list[str]:
-    load, machine = results.load, results.machine
     options = ", ".join(f"{name} {value}" for name, value in results.options.items())
     notes = [f"Not measured: {what}." for what in results.missing]
     if any(cell.is_load_behind for cell in results.cells):
@@ -232,9 +232,7 @@ def _notes(results: Results) -> list[str]:
             '"Load behind": it missed its own schedule. Such a row proves nothing.'
         )
     notes.append(
-        f"{results.date}: {machine['cpu']}, {machine['cores']} cores, "
-        f"{machine['system']}; load average {load['load_average_before']} before, "
-        f"{load['load_average_after']} after, cores busy {load['busy_share']:.0%}; "
+        f"{circumstances(results.date, results.machine, results.load)}; "
         f"Python {results.versions['python']}, numpy {results.versions['numpy']}; "
         f"{options}."
     )

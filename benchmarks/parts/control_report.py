@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from benchmarks.parts.machine import circumstances
 
 LONG_MS = 2.0
 """A slice that is longer disturbs audio: it is as long as a frame may wait at all."""
@@ -21,6 +23,7 @@ _HEAD = (
     "audio: over 2 ms",
     "longest, ms",
 )
+_NAMES = ("whose slice", "over 1 ms", "over 2 ms", "longest, ms", "seen in the longest")
 _PLOT_DPI = 110
 
 
@@ -45,21 +48,12 @@ class Phase:
 
 def text(results: dict[str, Any]) -> str:
     """Return the figures as Markdown, with whose the longest slices were."""
-    options, load, machine = results["options"], results["load"], results["machine"]
-    circumstances = (
-        f"{options['dbus']} lines by D-Bus, {options['x11']} by X11, "
-        f"{options['calls']} calls that talk, {options['readers']} readers of the "
-        f"events, {options['seconds']:g} s a row. {results['date']}: {machine['cpu']}, "
-        f"{machine['cores']} cores, {machine['system']}; load average "
-        f"{load['load_average_before']} before, {load['load_average_after']} after, "
-        f"cores busy {load['busy_share']:.0%}."
-    )
-    lines = [circumstances, "", *_table(_HEAD, map(_row, results["phases"]))]
-    lines += ["", *_names(results["phases"])]
-    return "\n".join(lines)
+    lines = [*_table(_HEAD, map(_row, results["phases"])), ""]
+    lines += [*_table(_NAMES, _names(results["phases"])), ""]
+    return "\n".join([*lines, *_circumstances(results)])
 
 
-def _table(head: tuple[str, ...], rows: Any) -> Iterator[str]:
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     yield "| " + " | ".join(head) + " |"
     yield "|---|" + "---:|" * (len(head) - 1)
     for row in rows:
@@ -76,30 +70,55 @@ def _row(phase: dict[str, Any]) -> tuple[Any, ...]:
         other["count"],
         _over(phase, other, 1_000),
         _over(phase, other, 2_000),
-        f"{other['longest_us'] / 1000:.2f}",
+        _ms(other["longest_us"]),
         _over(phase, audio, 2_000),
-        f"{audio['longest_us'] / 1000:.2f}",
+        _ms(audio["longest_us"]),
     )
 
 
-def _names(phases: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield a table of all that was ever longer than a millisecond and is not audio."""
-    names: dict[str, list[int]] = {}
+def _names(phases: list[dict[str, Any]]) -> Iterator[tuple[Any, ...]]:
+    """Yield whose slices were ever longer than a millisecond, the longest first."""
+    found: dict[str, list[dict[str, Any]]] = {}
     for phase in phases:
         for one in phase["other"]["named"]:
-            sums = names.setdefault(one["name"], [0, 0, 0])
-            sums[0] += one["over_1_ms"]
-            sums[1] += one["over_2_ms"]
-            sums[2] = max(sums[2], one["longest_us"])
-    head = ("whose slice", "over 1 ms", "over 2 ms", "longest, ms")
-    ordered = sorted(names.items(), key=lambda item: item[1][2], reverse=True)
-    yield from _table(
-        head,
-        (
-            (f"`{name}`", over_1, over_2, f"{longest_us / 1000:.2f}")
-            for name, (over_1, over_2, longest_us) in ordered
-        ),
+            found.setdefault(one["name"].partition(": ")[0], []).append(one)
+    for whose, slices in sorted(found.items(), key=lambda it: -_longest(it[1])):
+        longest_us = _longest(slices)
+        place = next(one["name"] for one in slices if one["longest_us"] == longest_us)
+        yield (
+            f"`{whose}`",
+            sum(one["over_1_ms"] for one in slices),
+            sum(one["over_2_ms"] for one in slices),
+            _ms(longest_us),
+            f"`{place.partition(': ')[2] or '-'}`",
+        )
+
+
+def _longest(slices: list[dict[str, Any]]) -> int:
+    return max(int(one["longest_us"]) for one in slices)
+
+
+def _circumstances(results: dict[str, Any]) -> Iterator[str]:
+    options, load, machine = results["options"], results["load"], results["machine"]
+    start = results["start"]
+    yield (
+        f"* {options['dbus']} lines by D-Bus, {options['x11']} by X11, "
+        f"{options['calls']} calls that talk, {options['readers']} readers of the "
+        f"events; {options['seconds']:g} s a row."
     )
+    yield (
+        f"* Start-up, when no call is there: {_over(start, start['other'], 2_000)} "
+        f"slices over 2 ms, the longest {_ms(start['other']['longest_us'])} ms."
+    )
+    yield (
+        f"* {results['date']}: {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['system']}; load average {load['load_average_before']} before, "
+        f"{load['load_average_after']} after, cores busy {load['busy_share']:.0%}."
+    )
+
+
+def _ms(us: int) -> str:
+    return f"{us / 1000:.2f}"
 
 
 def _over(phase: dict[str, Any], kind: dict[str, Any], edge_us: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,3 +57,14 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
     }
+
+
+def circumstances(
+    date: str, machine: Mapping[str, Any], load: Mapping[str, float]
+) -> str:
+    """Say in one clause where and how undisturbed figures were measured."""
+    return (
+        f"{date}: {machine['cpu']}, {machine['cores']} cores, {machine['system']}; "
+        f"load average {load['load_average_before']} before, "
+        f"{load['load_average_after']} after, cores busy {load['busy_share']:.0%}"
+    )

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.parts.machine import circumstances
 from benchmarks.parts.resampler_rows import DIRECTIONS, Measured, side_by_side
 from benchmarks.parts.rows import Row, as_table
 from benchmarks.parts.whole_path import Judged
@@ -38,7 +39,6 @@ def text(results: Results) -> str:
 
 
 def _notes(results: Results) -> list[str]:
-    load, machine = results.load, results.machine
     options = ", ".join(f"{name} {value}" for name, value in results.options.items())
     rows = [row for section in results.sections.values() for row in section]
     promised = [row for row in rows if row.met is not None]
@@ -46,9 +46,7 @@ def _notes(results: Results) -> list[str]:
     notes = [f"{met} of {len(promised)} targets met."]
     notes += [f"Not measured: {what}." for what in results.missing]
     notes.append(
-        f"{results.date}: {machine['cpu']}, {machine['cores']} cores, "
-        f"{machine['system']}; load average {load['load_average_before']} before, "
-        f"{load['load_average_after']} after, cores busy {load['busy_share']:.0%}; "
+        f"{circumstances(results.date, results.machine, results.load)}; "
         f"{results.versions['asterisk']}, Python {results.versions['python']}; "
         f"{options}."
     )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.parts.chirps import Delays, Series
+from benchmarks.parts.machine import circumstances
 from benchmarks.parts.paths import (
     ASTERISK,
     BARE,
@@ -93,7 +94,6 @@ def _notes(results: Results) -> list[str]:
     worst_ms = max(checked.worst_error_ms for checked in results.probe)
     apart_ms = max(abs(series.apart_ms) for series in results.series.values())
     echo = percentiles(results.series[IN_ECHO].delays_ms())
-    load, machine = results.load, results.machine
     options = ", ".join(f"{name} {value}" for name, value in results.options.items())
     completion = (
         f"Known: {FRAME_COMPLETION_MS:.0f} ms from Skype towards Asterisk, always: a "
@@ -112,14 +112,12 @@ def _notes(results: Results) -> list[str]:
         f"Probe: known delays found to {worst_ms:.3f} ms; medians of rising and "
         f"falling chirps at most {apart_ms:.3f} ms apart."
     )
-    circumstances = (
-        f"{results.date}: {machine['cpu']}, {machine['cores']} cores, "
-        f"{machine['system']}; load average {load['load_average_before']} before, "
-        f"{load['load_average_after']} after, cores busy {load['busy_share']:.0%}; "
+    where = (
+        f"{circumstances(results.date, results.machine, results.load)}; "
         f"{results.versions['asterisk']}, "
         f"Python {results.versions['python']}; {options}."
     )
-    notes = (completion, held, added, probe, circumstances)
+    notes = (completion, held, added, probe, where)
     return [f"* {note}" for note in notes]
 
 
