@@ -73,9 +73,9 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LegDoors:
-    """What a leg needs of the world; `gateway` is who takes it."""
+    """What a leg needs of the world; `presence` tells who we are to its dialplan."""
 
-    gateway: Callable[[], Presence]
+    presence: Callable[[], Presence]
     link: AmiLink
     server: AudioSocketServer
     clock: Clock
@@ -104,7 +104,7 @@ class PbxLeg:
         self.audio_channel: Channel | None = None
         self.ring_seconds: float | None = None
         self.on_ended: Callable[[PbxLeg], None] | None = None
-        self._gateway = doors.gateway
+        self._presence = doors.presence
         self._link = doors.link
         self._server = doors.server
         self._clock = doors.clock
@@ -173,7 +173,7 @@ class PbxLeg:
                 self._end(HangupCause.NETWORK_OUT_OF_ORDER, reason)
                 raise CallError(HangupCause.NETWORK_OUT_OF_ORDER, reason)
             seconds = self.ring_seconds or _UNSAID_RING_S
-            await self._waiting.take(seconds, self._gateway())
+            await self._waiting.take(seconds, self._presence())
 
     async def ring(self) -> None:
         """Let the caller hear ringing, and no longer the line."""

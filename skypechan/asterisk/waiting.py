@@ -75,10 +75,10 @@ class WaitingChannel:
         self._moved_s = -_REST_S
         self._extension = ""
 
-    async def take(self, ring_seconds: float, gateway: Presence) -> None:
-        """Let it wait on, for this gateway."""
+    async def take(self, ring_seconds: float, ours: Presence) -> None:
+        """Let it wait on, for us."""
         seconds = {dialplan.SECONDS: str(round(ring_seconds) or 1)}
-        await self._move(dialplan.TAKEN, seconds | gateway.of_channel())
+        await self._move(dialplan.TAKEN, seconds | ours.of_channel())
 
     async def ring(self) -> None:
         """Let it hear ringing, and no longer what the audio channel plays."""
