@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,8 @@ def _run(options: argparse.Namespace) -> int:
     # numpy's matrix products are small here: more than one thread only costs.
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    # What is being read need not be read again, and is no reason to end.
+    signal.signal(signal.SIGHUP, lambda *_: None)
     import asyncio
 
     from skypechan import app, log

@@ -120,6 +120,46 @@ backend = "echo"
         assert await gateway.wait() == 0
 
 
+async def test_hangup_while_the_configuration_is_read_is_no_end(
+    folder: Path, heard: Heard
+) -> None:
+    secret = folder / "secret"
+    os.mkfifo(secret, 0o600)
+    program = started_by(
+        "skypechan.service",
+        folder,
+        heard,
+        f"""
+[asterisk]
+ami = "{HOST}:{free_port()}"
+ami_secret_file = "{secret}"
+audiosocket_listen = "{HOST}:{free_port()}"
+[web]
+listen = "{HOST}:{free_port()}"
+[control]
+socket = "control.sock"
+[lines.echo]
+backend = "echo"
+""",
+    )
+    async with await Process.start(program) as gateway:
+        writing = await is_read(secret)
+        gateway.signal(signal.SIGHUP)
+        os.write(writing, b"none")
+        os.close(writing)
+        await heard.until("READY=1")
+
+
+async def is_read(fifo: Path) -> int:
+    """A handle for what somebody waits to read."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            try:
+                return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError:  # nobody yet
+                await asyncio.sleep(0.02)
+
+
 @pytest.fixture
 async def client(folder: Path, heard: Heard) -> AsyncIterator[Process]:
     program = started_by(
