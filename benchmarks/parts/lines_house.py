@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
-from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.gateway import Gateway, config_head
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.desktop.bus import PrivateBus
 from skypechan.desktop.process import Process, Program
@@ -31,15 +31,7 @@ _AT_ONCE = 4  # displays that start at a time
 _READY_S = 180.0
 _LOOK_S = 0.2
 _ENVIRONMENT = {"PYTHONPATH": str(_CHECKOUT)}
-_CONFIG = """\
-[asterisk]
-ami = "{host}:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "{host}:0"
-
-[web]
-listen = "{host}:{web_port}"
-
+_RECORDS = """
 [records]
 folder = "records"
 """
@@ -122,12 +114,8 @@ async def lines_house(dbus: int, x11: int) -> AsyncIterator[LinesHouse]:
             await _start(stack, screens)
             await stack.enter_async_context(_clients(folder, buses, screens))
             web_port = free_port()
-            config = _CONFIG.format(
-                host=HOST,
-                ami_port=asterisk.settings.ami_port,
-                ami_secret=asterisk.settings.ami_secret,
-                web_port=web_port,
-            ) + _lines(buses, screens)
+            head = config_head(asterisk.settings, web_port)
+            config = head + _RECORDS + _lines(buses, screens)
             process = await stack.enter_async_context(_gateway(folder, config))
             caller = Caller(asterisk)
             await stack.enter_async_context(caller.running())
