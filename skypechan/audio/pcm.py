@@ -72,9 +72,8 @@ def saturates(samples: Float32) -> bool:
 
 def peaks_of(samples: Float32) -> list[float]:
     """The largest magnitude in each row of `[k, n]`."""
-    most = np.maximum.reduce(samples, axis=1).tolist()
-    least = np.minimum.reduce(samples, axis=1).tolist()
-    return [max(high, -low) for high, low in zip(most, least, strict=True)]
+    peaks: list[float] = np.abs(samples).max(axis=1).tolist()
+    return peaks
 
 
 def from_bytes(payload: bytes | bytearray | memoryview) -> Int16:

@@ -35,7 +35,8 @@ _ATTENUATION_DB = 100.0
 _FFT_SIZE = 1 << 17
 _CEPSTRUM_FLOOR = 1e-7
 _MARGIN = 0.05  # the polynomials hold a little beyond one sample, for a block's end
-_EVERY_SAMPLE = np.arange(32_000, dtype=np.float32)  # of up to 2 s
+# What the first place and the slide of a row are multiplied by, for up to 2 s.
+_EVERY_SAMPLE = np.stack([np.ones(32_000), np.arange(32_000)]).astype(np.float32)
 
 
 @functools.cache
@@ -176,8 +177,7 @@ def _cut(
 ) -> tuple[Float32, Float32]:
     """`[k * blocks, window]` of each block, `[k * blocks, block]` places minus 1/2."""
     size = blocks * kernel.block
-    place = np.array(slide, np.float32)[:, None] * _EVERY_SAMPLE[:size]
-    place += np.array(first, np.float32)[:, None]
+    place = np.array([first, slide], np.float32).T @ _EVERY_SAMPLE[:, :size]
     begin = TAPS - kernel.taps
     windows = overlapping(work, blocks, kernel.window, kernel.block, begin).copy()
     for i, (start, gain) in enumerate(zip(first, slide, strict=True)):
