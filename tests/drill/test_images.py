@@ -38,7 +38,7 @@ method, url, body, token = sys.argv[1:]
 request = urllib.request.Request(url, body.encode() or None, method=method)
 request.add_header("Content-Type", "application/json")
 request.add_header("Authorization", "Bearer " + token)
-print(urllib.request.urlopen(request, timeout=20).read().decode())
+sys.stdout.buffer.write(urllib.request.urlopen(request, timeout=20).read())
 """
 
 
@@ -110,9 +110,13 @@ class Network:
 
     def ask(self, method: str, url: str, body: object = None) -> Any:
         """Ask over HTTP from within."""
+        return json.loads(self.fetch(method, url, body))
+
+    def fetch(self, method: str, url: str, body: object = None) -> bytes:
+        """Return what is answered."""
         words = json.dumps(body) if body is not None else ""
         python = ("python3", "-c", _ASK, method, url, words, TOKEN)
-        return json.loads(output(*self.within, *python))
+        return subprocess.check_output([*self.within, *python])
 
     def close(self) -> None:
         self._holder.communicate()
@@ -159,15 +163,21 @@ def created(service: Service, folder: Path, network: Network) -> Container:
     return Container(service, name, config, options, network.within, root)
 
 
-@pytest.fixture
-def containers(folder: Path, network: Network) -> Iterator[dict[str, Container]]:
-    """The services of the demonstration, running and healthy."""
+@pytest.fixture(params=["demo", "beside"])
+def containers(
+    request: pytest.FixtureRequest, folder: Path, network: Network
+) -> Iterator[dict[str, Container]]:
+    """The services of a profile, running and healthy.
+
+    The Asterisk that `beside` joins on the machine, on whose network it is, is that of
+    the demonstration.
+    """
     services = composed({**SECRETS, "WEB_TOKEN": TOKEN})
     assert services is not None, "apt-get install python3-yaml"
     found = {}
     with ExitStack() as stack:
         for name, service in services.items():
-            if "demo" not in service.told["profiles"]:
+            if request.param not in service.told["profiles"] and name != "asterisk":
                 continue
             one = found[name] = created(service, folder, network)
             stack.callback(output, "buildah", "rm", one.name)
@@ -207,6 +217,11 @@ def test_services_as_composed_make_a_call(
     told = (record["line"], record["address"])
     assert told == ("skypeclient", "600@from-skypechan")
     assert record["answered"]
+    (line,) = network.ask("GET", f"{gateway}/api/lines")
+    assert (line["screen"], line["client_is_ours"]) == (True, False)
+    picture = network.fetch("GET", f"{gateway}/api/lines/skypeclient/screen")
+    assert picture.startswith(b"\x89PNG")
+    network.ask("POST", f"{gateway}/api/lines/skypeclient/click", {"x": 1, "y": 1})
     for name, one in containers.items():
         assert written_since(folder / f"{name}.stamp", one.root) == []
 
