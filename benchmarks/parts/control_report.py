@@ -99,8 +99,7 @@ def _longest(slices: list[dict[str, Any]]) -> int:
 
 
 def _circumstances(results: dict[str, Any]) -> Iterator[str]:
-    options, load, machine = results["options"], results["load"], results["machine"]
-    start = results["start"]
+    options, start = results["options"], results["start"]
     yield (
         f"* {options['dbus']} lines by D-Bus, {options['x11']} by X11, "
         f"{options['calls']} calls that talk, {options['readers']} readers of the "
@@ -110,11 +109,8 @@ def _circumstances(results: dict[str, Any]) -> Iterator[str]:
         f"* Start-up, when no call is there: {_over(start, start['other'], 2_000)} "
         f"slices over 2 ms, the longest {_ms(start['other']['longest_us'])} ms."
     )
-    yield (
-        f"* {results['date']}: {machine['cpu']}, {machine['cores']} cores, "
-        f"{machine['system']}; load average {load['load_average_before']} before, "
-        f"{load['load_average_after']} after, cores busy {load['busy_share']:.0%}."
-    )
+    where = (results["date"], results["machine"], results["load"])
+    yield f"* {circumstances(*where)}."
 
 
 def _ms(us: int) -> str:

@@ -62,7 +62,7 @@ def test_slices_are_counted_by_length_audio_and_the_rest_apart() -> None:
     }
     lines = report(told).splitlines()
     assert "| work | 7 | 2 | 5 | 3 | 2 | 12.00 | 1 | 3.00 |" in lines
-    assert "| `plain` | 3 | 2 | 12.00 |" in lines
+    assert "| `plain` | 3 | 2 | 12.00 | `-` |" in lines
 
 
 def test_after_they_were_told_slices_begin_anew() -> None:
