@@ -123,3 +123,27 @@ async def test_a_client_that_runs_apart_is_allowed_on_its_screen_too(
         assert (line["screen"], line["client_is_ours"]) == (True, False)
         noted = [one for one in office.gateway.process.lines if "clicks at" in one]
         assert len(noted) == 2
+
+
+@pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.MISSING)
+async def test_the_page_says_why_the_screen_of_a_client_elsewhere_is_not_there(
+    asterisk: LocalAsterisk, tmp_path: Path
+) -> None:
+    async with (
+        permission.office(asterisk, ITS_LINE.format(folder=tmp_path)) as office,
+        browser.page(tmp_path, f"{office.gateway.url}/") as page,
+    ):
+        card = "document.querySelector('[data-key=dora] .screen')"
+
+        async def is_there() -> bool:
+            return bool(await page.value(f"{card} && !{card}.hidden"))
+
+        await eventually(is_there, permission.READY_S, "line on the page")
+        await page.value("document.getElementById('token').value = 'tests'")
+        await page.value(f"{card}.open = true")
+
+        async def is_told() -> bool:
+            said = f"{card}.querySelector('[data-field=trouble]').textContent"
+            return "no screen of line dora: cannot read" in await page.value(said)
+
+        await eventually(is_told, permission.READY_S, "reason on the page")

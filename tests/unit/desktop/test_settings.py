@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from skypechan.config.reader import parse
+from skypechan.config.reader import load, parse
 from skypechan.desktop.settings import ClientSettings
 from skypechan.errors import ConfigError
 
 HEAD = '[asterisk]\nami_secret = "x"\n[lines.alice]\n'
+COMPOSE = Path(__file__).parents[3] / "docker/compose"
 SOURCE = Path("/somewhere/skypechan.toml")
 
 
@@ -86,6 +87,21 @@ def test_screen_of_a_client_elsewhere_is_at_the_display_of_the_line() -> None:
     there = client("screen_in_page = true", 'display = ":1"\nxauthority = "/a"')
     assert there.screen_in_page
     assert not there.is_ours
+
+
+def test_line_of_the_containers_finds_bus_and_display_in_the_folder_of_the_client() -> (
+    None
+):
+    (apart,) = load(COMPOSE / "client.toml", {}).lines
+    (line,) = load(COMPOSE / "skypechan.toml", {"SKYPECHAN_WEB__TOKEN": "x"}).lines
+    folder = apart.client.folder_from(Path(), apart.name)
+    assert line.name == apart.name
+    assert line.backend.dbus_address == f"unix:path={folder}/bus/bus"
+    assert line.backend.display == f"unix:{folder}/screen/display"
+    assert line.backend.xauthority == f"{folder}/screen/Xauthority"
+    assert line.client.screen_in_page
+    assert apart.client.screen_in_page
+    assert not line.client.is_ours
 
 
 @pytest.mark.parametrize("text", ['command = ["skype"]', "screen_in_page = true"])
