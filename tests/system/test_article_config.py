@@ -21,8 +21,8 @@ from skypechan.audio.probe import measured_tone, tone
 from skypechan.config.convert import convert
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
 from skypechan.demo.parts.emulated import Emulator
-from skypechan.demo.parts.gateway import Gateway, config_head
-from skypechan.demo.parts.ports import HOST, free_port
+from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.ports import HOST
 from skypechan.desktop.process import Process, Program
 from skypechan.desktop.screen import PrivateScreen
 from skypechan.desktop.users import private_folder
@@ -30,6 +30,7 @@ from tests.doubles.loop_thread import LoopThread
 from tests.doubles.rtp import sound_of
 from tests.doubles.sip_agent import SipAgent
 from tests.doubles.sip_messages import Credentials
+from tests.system.article import article_gateway
 from tests.system.parts import CHECKOUT
 
 DATA = CHECKOUT / "tests/data"
@@ -97,22 +98,6 @@ def emulator(
         yield running.enter(client_on(screen, place / "old-client"))
 
 
-@asynccontextmanager
-async def gateway_with(
-    old: str, beside: str, web_port: int, folder: Path, xauthority: Path
-) -> AsyncIterator[Gateway]:
-    path = private_folder(folder) / "skypiax.conf"
-    path.write_text(old)
-    (folder / "skypechan.toml").write_text(beside)
-    command = (sys.executable, "-m", "skypechan.cli", "run", "-c", str(path))
-    environment = {"PYTHONPATH": str(CHECKOUT), "XAUTHORITY": str(xauthority)}
-    program = Program("gateway", command, folder, environment=environment)
-    async with await Process.start(program) as process:
-        running = Gateway(process, f"http://{HOST}:{web_port}")
-        await running.ready(20)
-        yield running
-
-
 @pytest.fixture(scope="module")
 def gateway(
     house: LoopThread,
@@ -122,21 +107,16 @@ def gateway(
     emulator: Emulator,
 ) -> Iterator[Gateway]:
     """The gateway with the old file; display and ports alone are this machine's."""
-    old = (DATA / "skypiax.conf").read_text()
-    for written, here in (
-        ("localhost:11.0", f"localhost:{screen.number}.0"),
-        ("11234", str(free_port())),
-        ("11235", str(free_port())),
-    ):
-        assert written in old
-        old = old.replace(written, here)
-    web_port = free_port()
-    beside = config_head(old_asterisk.settings, web_port) + ROUTE
-    folder = place / "old-gateway"
+    here = {"localhost:11.0": f"localhost:{screen.number}.0"}
+    old = article_gateway(
+        old_asterisk,
+        place / "old-gateway",
+        here,
+        more=ROUTE,
+        environment={"XAUTHORITY": str(screen.xauthority)},
+    )
     with house.sub() as running:
-        yield running.enter(
-            gateway_with(old, beside, web_port, folder, screen.xauthority)
-        )
+        yield running.enter(old)
 
 
 @pytest.fixture

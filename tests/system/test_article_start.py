@@ -23,12 +23,11 @@ import pytest
 from skypechan.audio.probe import measured_tone
 from skypechan.demo.parts.asterisk import LocalAsterisk
 from skypechan.demo.parts.emulated import Emulator
-from skypechan.demo.parts.gateway import Gateway, config_head
-from skypechan.demo.parts.ports import HOST, free_port
-from skypechan.desktop.process import Process, Program
+from skypechan.demo.parts.gateway import Gateway
 from skypechan.desktop.users import private_folder
 from tests.doubles.loop_thread import LoopThread
-from tests.system.parts import CHECKOUT, eventually
+from tests.system.article import article_gateway
+from tests.system.parts import eventually
 
 SCRIPT = """\
 #!/bin/sh
@@ -121,32 +120,6 @@ def client(house: LoopThread, place: Path) -> Iterator[tuple[StartedScript, Emul
         yield running.enter(started(place / "article"))
 
 
-@asynccontextmanager
-async def gateway_on(
-    number: int, asterisk: LocalAsterisk, folder: Path
-) -> AsyncIterator[Gateway]:
-    old = (CHECKOUT / "tests/data/skypiax.conf").read_text()
-    for written, here in (
-        ("localhost:11.0", f"localhost:{number}.0"),
-        ("11234", str(free_port())),
-        ("11235", str(free_port())),
-        ("context=default", "context=from-skypechan"),
-    ):
-        assert written in old
-        old = old.replace(written, here)
-    path = private_folder(folder) / "skypiax.conf"
-    path.write_text(old)
-    web_port = free_port()
-    beside = config_head(asterisk.settings, web_port)
-    (folder / "skypechan.toml").write_text(beside)
-    command = (str(Path(sysconfig.get_path("scripts")) / "skypechan"), "run")
-    program = Program("gateway", (*command, "-c", str(path)), folder)
-    async with await Process.start(program) as process:
-        running = Gateway(process, f"http://{HOST}:{web_port}")
-        await running.ready(20)
-        yield running
-
-
 @pytest.fixture(scope="module")
 def gateway(
     house: LoopThread,
@@ -155,10 +128,12 @@ def gateway(
     client: tuple[StartedScript, Emulator],
 ) -> Iterator[Gateway]:
     script, _ = client
+    here = {
+        "localhost:11.0": f"localhost:{script.number}.0",
+        "context=default": "context=from-skypechan",
+    }
     with house.sub() as running:
-        yield running.enter(
-            gateway_on(script.number, asterisk, place / "article-gateway")
-        )
+        yield running.enter(article_gateway(asterisk, place / "article-gateway", here))
 
 
 async def test_the_script_signs_its_user_in_on_the_eight_bit_screen(

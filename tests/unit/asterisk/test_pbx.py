@@ -100,6 +100,13 @@ async def test_a_refused_login_is_a_state_of_its_own(clock: FakeClock) -> None:
             await driver.state(PbxState.READY)
 
 
+async def passes(clock: FakeClock, step_s: float, *, until: asyncio.Task[None]) -> None:
+    """Let time pass in steps, between which answers come over a socket."""
+    async with asyncio.timeout(3):
+        while not until.done():
+            await clock.advance(step_s)
+
+
 async def test_a_request_taken_too_late_is_not_pulled_back(
     asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
 ) -> None:
@@ -133,9 +140,7 @@ async def test_a_redirect_that_meets_another_is_repeated(
     ringing = asyncio.create_task(request.leg.ring())
     await asterisk.received("Redirect")
     del asterisk.answers["Redirect"]
-    async with asyncio.timeout(3):
-        while not ringing.done():
-            await clock.advance(0.005)
+    await passes(clock, 0.005, until=ringing)
     await ringing
     exten = [dict(action)["Exten"] for action in asterisk.named("Redirect")]
     assert set(exten) == {"ringing"}
@@ -179,9 +184,7 @@ async def test_a_gone_channel_whose_end_was_missed_is_told_as_asterisk_says_it(
     asterisk.answers["Redirect"] = refuse("Channel does not exist: 1.1")
     ringing = asyncio.create_task(request.leg.ring())
     await asterisk.received("Redirect")
-    async with asyncio.timeout(3):
-        while not ringing.done():
-            await clock.advance(0.5)
+    await passes(clock, 0.5, until=ringing)
     with pytest.raises(CallError, match="does not exist"):
         await ringing
     assert len(asterisk.named("Redirect")) == 1
@@ -258,9 +261,7 @@ async def test_refusing_a_caller_who_has_gone_ends_the_leg(
         asterisk.answers[name] = refuse("Channel does not exist: 1.1")
     releasing = asyncio.create_task(request.leg.release(HangupCause.USER_BUSY, "busy"))
     await asterisk.received("Redirect")
-    async with asyncio.timeout(3):
-        while not releasing.done():
-            await clock.advance(0.5)
+    await passes(clock, 0.5, until=releasing)
     assert log.events == [PbxReleased(HangupCause.USER_BUSY, "busy")]
 
 
