@@ -43,7 +43,9 @@ Starts the client that [lines.LINE.client] of FILE names, on a display and a D-B
 its own, and starts it again when it ends, until SIGTERM or Ctrl-C: for a service or a
 container of its own. The gateway finds its bus as dbus_address =
 "unix:path=FOLDER/bus/bus"; FOLDER is clients/LINE beside FILE unless `folder` says
-another. It must not find the same [lines.LINE.client] in its own configuration.""",
+another. With screen_in_page it finds its screen too, as display =
+"unix:FOLDER/screen/display" by xauthority = "FOLDER/screen/Xauthority". It must not
+find a command in [lines.LINE.client] of its own configuration.""",
     ("client alice -c /etc/skypechan/clients/alice.toml",),
     "0 stopped by a signal; 2 the configuration cannot be used",
 )

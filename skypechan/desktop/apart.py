@@ -72,7 +72,8 @@ async def _shared_display(
         yield
         return
     screen = folder / "screen"
-    screen.mkdir(_GROUP_ENTERS, exist_ok=True)
+    screen.mkdir(exist_ok=True)
+    screen.chmod(_GROUP_ENTERS)  # it was closed if it was not shown before
     async with relayed(screen / "display", lambda: supervisor.place.display):
         yield
 
