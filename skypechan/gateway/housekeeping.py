@@ -3,9 +3,10 @@
 A full collection walks through every object that could be part of a cycle, and nothing
 else has a turn meanwhile: 50 ms with two hundred lines. So none comes by itself. While
 nobody talks one is made, and what it leaves is set aside (`gc.freeze`), for that mostly
-stays for good. Where somebody always talks, garbage is looked for amid calls too, but
-seldom, and only in what has come since: that is soon done. Set aside is nothing then:
-calls would be, and not be found again.
+stays for good. Where somebody always talks, garbage is looked for amid calls, each
+minute, and only in what has come since: that is soon done. Set aside is nothing then:
+calls would be, and not be found again. Only the first time it is all that there is,
+which is the lines for the most part.
 
 Collections of what is new come by themselves, but of little at a time: with Python's
 own thresholds some take 3 to 6 ms when many lines have something to do at once.
@@ -22,7 +23,7 @@ from typing import Protocol
 from skypechan.clock import Clock
 
 _LOOK_S = 1.0
-_LOOKS_WHILE_IDLE, _LOOKS_AMID_CALLS = 30, 600  # from one search to the next
+_LOOKS_WHILE_IDLE, _LOOKS_AMID_CALLS = 30, 60  # from one search to the next
 _FIRST_LOOKS = 5  # until all lines are there, mostly
 # After so many new objects; after so many of these collections; never by itself.
 _THRESHOLDS = (100, 2, 2**31 - 1)
@@ -71,6 +72,7 @@ class Housekeeping:
         self._is_idle = is_idle
         self._collector = collector
         self._looks = _LOOKS_WHILE_IDLE - _FIRST_LOOKS
+        self._is_first = True
 
     async def run(self) -> None:
         """Look each second, until cancelled."""
@@ -87,7 +89,10 @@ class Housekeeping:
             self._collector.unfreeze()
             self._collector.collect()
             self._collector.freeze()
-            self._looks = 0
-        elif self._looks >= _LOOKS_AMID_CALLS:
+        elif self._looks < _LOOKS_AMID_CALLS:
+            return
+        elif self._is_first:
+            self._collector.freeze()
+        else:
             self._collector.collect()
-            self._looks = 0
+        self._looks, self._is_first = 0, False

@@ -39,6 +39,11 @@ class House:
     def get_count(self) -> tuple[int, int, int]:
         return (7, self.new, 0)
 
+    async def after_the_first(self) -> None:
+        """Let the first search have been made."""
+        self.new = 3
+        assert await self.seconds(5) == SEARCH
+
     async def seconds(self, count: int) -> list[str]:
         """Let so many pass; return what was done meanwhile."""
         self.done.clear()
@@ -73,17 +78,27 @@ async def test_garbage_is_looked_for_while_nobody_talks_soon_and_not_at_once_aga
 async def test_amid_calls_garbage_is_looked_for_seldom_and_nothing_is_set_aside(
     house: House,
 ) -> None:
+    await house.after_the_first()
+    house.is_idle = False
+    for _ in range(2):
+        house.new = 3
+        assert await house.seconds(59) == []
+        assert await house.seconds(1) == ["collect"]
+
+
+async def test_a_gateway_that_is_never_idle_sets_its_lines_aside_once(
+    house: House,
+) -> None:
     house.is_idle, house.new = False, 3
-    assert await house.seconds(574) == []
-    assert await house.seconds(1) == ["collect"]
-    house.new = 3
-    assert await house.seconds(599) == []
-    assert await house.seconds(1) == ["collect"]
+    assert await house.seconds(34) == []
+    assert await house.seconds(1) == ["freeze"]
+    assert await house.seconds(60) == ["collect"]
 
 
 async def test_an_idle_moment_is_taken_after_half_a_minute_without(
     house: House,
 ) -> None:
+    await house.after_the_first()
     house.is_idle, house.new = False, 3
     assert await house.seconds(30) == []
     house.is_idle = True
@@ -104,14 +119,19 @@ async def test_a_call_that_has_ended_is_found_amid_calls() -> None:
         def __init__(self) -> None:
             self.itself = self
 
-    clock, live = FakeClock(), Call()
-    gone = weakref.ref(live)
+    clock = FakeClock()
     async with housekeeping(clock, lambda: False):
-        gc.collect(1)
-        gc.collect(1)  # it is as old as can be
-        del live
         new = [{one} for one in range(2000)]  # as there always is, where calls are
-        for _ in range(600):
+        for _ in range(35):  # at the first time what is there is set aside
+            await clock.advance(1.0)
+        live = Call()
+        gone = weakref.ref(live)
+        for _ in range(2):
+            gc.collect(1)  # it is as old as can be
+        del live
+        new += [{one} for one in range(2000)]
+        for _ in range(60):
             await clock.advance(1.0)
         assert gone() is None
         assert new
+    gc.unfreeze()
