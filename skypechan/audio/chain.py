@@ -100,8 +100,9 @@ class ToLine:
             samples = self._up.process(rows, samples)
         # Before the rows' lengths differ by what their clocks do.
         _amplify(self.gain, self.meter, rows, samples)
-        counts = np.full(len(rows), samples.shape[1])
-        if ratio is not None:
+        if ratio is None:
+            counts = np.full(len(rows), samples.shape[1])
+        else:  # above 4 kHz narrow audio has only what a limiter adds, far below speech
             narrow = rate_hz == NARROW_RATE_HZ
             samples, counts = self._matcher.process(rows, samples, ratio, narrow=narrow)
         _leave(self.meter, rows, samples, out[:, : samples.shape[1]])

@@ -35,8 +35,8 @@ def check_gain(gain_db: float) -> None:
 class Gain:
     """Gain, mute and peak limiter at `rate_hz` for `capacity` calls.
 
-    What a call needs is kept in plain numbers: for the few rows of a pass that takes
-    two thirds of the time of arrays.
+    What a call needs is kept in plain numbers: up to 30 rows a pass they are quicker
+    than a dozen calls of numpy.
     """
 
     def __init__(self, capacity: int, rate_hz: int) -> None:

@@ -33,8 +33,8 @@ class Level:
 class Meter:
     """Meters at `rate_hz` for `capacity` calls.
 
-    They are plain numbers: for the few rows of a pass that takes half the time of
-    arrays.
+    They are plain numbers: up to 30 rows a pass they are quicker than a dozen calls of
+    numpy, for one row more than twice.
     """
 
     def __init__(self, capacity: int, rate_hz: int) -> None:

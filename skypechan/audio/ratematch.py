@@ -133,7 +133,8 @@ class RateMatcher:
         """`[k, n]` of `rows` to `[k, m]`, of whose row i the first `counts[i]` count.
 
         `ratio[i]` is samples out for each sample in, within 2000 ppm of 1; what lies
-        beyond a row's count is zero. `narrow` says that nothing lies above 4 kHz.
+        beyond a row's count is zero. `narrow` says that next to nothing lies above
+        4 kHz.
         """
         kernel = self._narrow if narrow else self._wide
         first, slide, counts = self._plan(rows, ratio, samples.shape[1])
@@ -153,7 +154,8 @@ class RateMatcher:
     ) -> tuple[list[float], list[float], list[int]]:
         """Of each row: first place minus 1/2, what a sample adds to it, how many leave.
 
-        In plain numbers: below 20 rows quicker than a dozen calls of numpy.
+        In plain numbers: up to 30 rows quicker than a dozen calls of numpy, for one row
+        seven times.
         """
         first, slide, counts = [], [], []
         for row, wanted in zip(rows.tolist(), ratio.tolist(), strict=True):
