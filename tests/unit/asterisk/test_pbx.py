@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -140,7 +140,7 @@ async def test_a_redirect_that_meets_another_is_repeated(
     ringing = asyncio.create_task(request.leg.ring())
     await asterisk.received("Redirect")
     del asterisk.answers["Redirect"]
-    await passes(clock, 0.005, until=ringing)
+    await passes(clock, 0.005, until=ringing.done)
     await ringing
     exten = [dict(action)["Exten"] for action in asterisk.named("Redirect")]
     assert set(exten) == {"ringing"}
@@ -177,6 +177,22 @@ async def test_a_caller_who_leaves_while_he_is_moved_gave_up(
     assert len(asterisk.named("Redirect")) == 1
 
 
+async def test_a_caller_who_leaves_while_he_still_moves_gave_up(
+    asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
+) -> None:
+    request, log = await requested(ready, asterisk)
+    asterisk.answers["Redirect"] = refuse("Redirect failed, channel not up.")
+    ringing = asyncio.create_task(request.leg.ring())
+    await asterisk.received("Redirect")
+    asterisk.answers["Redirect"] = refuse("Channel does not exist: 1.1")
+    await passes(clock, 0.005, until=lambda: len(asterisk.named("Redirect")) > 1)
+    asterisk.event("Hangup", **CALLER, Cause="127")
+    await log.until(PbxReleased)
+    await passes(clock, 0.005, until=ringing.done)
+    with pytest.raises(CallError, match="gave up"):
+        await ringing
+
+
 async def test_a_gone_channel_whose_end_was_missed_is_told_as_asterisk_says_it(
     asterisk: AmiServer, ready: PbxDriver, clock: FakeClock
 ) -> None:
@@ -184,7 +200,7 @@ async def test_a_gone_channel_whose_end_was_missed_is_told_as_asterisk_says_it(
     asterisk.answers["Redirect"] = refuse("Channel does not exist: 1.1")
     ringing = asyncio.create_task(request.leg.ring())
     await asterisk.received("Redirect")
-    await passes(clock, 0.5, until=ringing)
+    await passes(clock, 0.5, until=ringing.done)
     with pytest.raises(CallError, match="does not exist"):
         await ringing
     assert len(asterisk.named("Redirect")) == 1
@@ -261,7 +277,7 @@ async def test_refusing_a_caller_who_has_gone_ends_the_leg(
         asterisk.answers[name] = refuse("Channel does not exist: 1.1")
     releasing = asyncio.create_task(request.leg.release(HangupCause.USER_BUSY, "busy"))
     await asterisk.received("Redirect")
-    await passes(clock, 0.5, until=releasing)
+    await passes(clock, 0.5, until=releasing.done)
     assert log.events == [PbxReleased(HangupCause.USER_BUSY, "busy")]
 
 
