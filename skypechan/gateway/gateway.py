@@ -76,6 +76,7 @@ class Gateway:
         self._clock = clock
         self._records = records
         self._paused = paused
+        self._engine = engine
         self._calls = LiveCalls(engine, clock, records, self._exchanges, self.feed)
         self._requests = {
             one.pbx: Requests(lines, partial(self._belongs, one), self._calls, clock)
@@ -361,6 +362,7 @@ class Gateway:
             media_ended=ended,
             refused_sockets=self._refused_sockets(),
             records=snapshot.of_records(self._records),
+            media_busy=round(self._engine.busy_share, 3),
         )
 
     def _refused_sockets(self) -> dict[str, int]:

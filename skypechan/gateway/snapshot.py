@@ -92,7 +92,8 @@ class GatewaySnapshot:
     """Everything at one moment. `refused_sockets` counts AudioSocket refusals.
 
     `media_ended` are the sums of what adds up of all audio that has ended, under the
-    names that records have for it.
+    names that records have for it; `media_busy` is the share of a core that audio
+    takes.
     """
 
     lines: tuple[LineSnapshot, ...]
@@ -102,6 +103,7 @@ class GatewaySnapshot:
     refused_sockets: dict[str, int]
     media_ended: dict[str, float]
     records: RecordsSnapshot = RecordsSnapshot()
+    media_busy: float = 0.0
 
     @property
     def is_ready(self) -> bool:

@@ -82,6 +82,11 @@ class Engine:
         """How long frames are gathered at present: 0 unless there is much to do."""
         return self._hot.window.seconds
 
+    @property
+    def busy_share(self) -> float:
+        """How much of the time audio takes at present, from 0 to 1."""
+        return self._hot.window.share if self._calls else 0.0
+
     def _pass(self) -> None:
         self._hot.run_pass()
         self._await_due()
@@ -214,8 +219,7 @@ class Engine:
         sockets = (start.line_receive, start.line_send, start.pbx)
         try:
             check_start(start)
-            if not self._free:
-                raise CallError(HangupCause.CONGESTION, "the media engine is full")
+            self._check_room()
             prepare_all(start)
         except (CallError, ValueError, OSError):
             for sock in sockets:
@@ -230,6 +234,16 @@ class Engine:
             self._lose(call, Side.PBX, error)
         self._ticker.start()
         return CallMedia(self, call)
+
+    def _check_room(self) -> None:
+        """Refuse what would spoil the audio of all. Raises CallError."""
+        if not self._free:
+            raise CallError(HangupCause.CONGESTION, "the media engine is full")
+        if self._calls and self._hot.window.is_full:
+            raise CallError(
+                HangupCause.CONGESTION,
+                f"the audio of {len(self._calls)} calls takes all of a core",
+            )
 
     def _place(self, start: MediaStart) -> Call:
         """Give the call a row and start all that has a row of its own afresh."""

@@ -21,7 +21,10 @@ class EngineSettings:
     """How the engine treats silence, lateness, clocks and receivers that lag."""
 
     most_calls: int = setting(
-        500, "calls whose audio is joined at once; one more is refused", least=1
+        500,
+        "calls whose audio is joined at once; one more is refused, and so is one"
+        " while audio takes all of a core",
+        least=1,
     )
     gap_ms: int = setting(
         60, "after this much nothing from one side the other gets silence", least=20

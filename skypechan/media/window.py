@@ -21,9 +21,11 @@ _STEPS = (
     (0.0005, 0.78, 0.12),
     (0.0010, 0.75, 0.36),
     (0.0020, 0.75, 0.45),
-    (0.0040, 1.01, 0.55),
+    (0.0040, 1.00, 0.55),
 )
 """Far enough apart that none goes to and fro: half of a window W adds 0.4 ms / W."""
+
+_FULL_SHARE, _FULL_TIMES = 0.92, 10  # of the last step; a second is no accident
 
 
 class Window:
@@ -34,7 +36,10 @@ class Window:
     """
 
     def __init__(self) -> None:
+        self.share = 0.0
+        """How much of the time passes took when that was last judged."""
         self._step = 0
+        self._full_times = 0
         self._busy_s = 0.0
         self._judged_s = 0.0
         self._began_s = 0.0
@@ -44,6 +49,11 @@ class Window:
     def seconds(self) -> float:
         """How long is gathered at present."""
         return _STEPS[self._step][0]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether passes have taken all there is for a second, however they gather."""
+        return self._full_times >= _FULL_TIMES
 
     def next_s(self, begin_s: float, end_s: float, *, again: bool) -> float:
         """Take note of a pass, and return when the next one may begin.
@@ -63,8 +73,12 @@ class Window:
         return begin_s + self.seconds
 
     def _choose(self, share: float) -> None:
+        self.share = share
         _, more, less = _STEPS[self._step]
-        if share > more:
+        is_last = self._step == len(_STEPS) - 1
+        is_full = is_last and share > _FULL_SHARE
+        self._full_times = self._full_times + 1 if is_full else 0
+        if share > more and not is_last:
             self._step += 1
         elif share < less:
             self._step -= 1

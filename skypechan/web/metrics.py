@@ -68,6 +68,12 @@ def families(now: GatewaySnapshot) -> Iterator[Family]:
     yield from _of_lines(now)
     yield from _of_calls(now)
     yield Family(
+        "skypechan_media_busy_ratio",
+        Kind.GAUGE,
+        "How much of a core audio takes; at 1 further calls are refused.",
+        (({}, now.media_busy),),
+    )
+    yield Family(
         "skypechan_link_up",
         Kind.GAUGE,
         "1 if the connection to another program is up.",

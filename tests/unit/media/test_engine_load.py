@@ -8,22 +8,19 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import numpy as np
+import pytest
 
-from skypechan.media.engine import Engine, MediaStart
+from skypechan.errors import CallError
+from skypechan.media.engine import CallMedia, Engine, MediaStart
 from tests.doubles.pcm_peers import PbxPeer, Peer, tcp_pair
 from tests.unit.media.conftest import PATIENT
 
 
-def frames() -> Iterator[bytes]:
-    """Each tells its number."""
-    for number in range(1, 1 << 15):
-        yield np.full(320, number, "<i2").tobytes()
-
-
-async def test_under_load_frames_are_gathered_and_stay_whole_and_in_order() -> None:
-    engine = Engine(asyncio.get_running_loop(), PATIENT)
+def joined(engine: Engine) -> tuple[CallMedia, Peer, PbxPeer]:
+    """A call, its line and its Asterisk."""
     (near_line, line), (near_pbx, pbx) = tcp_pair(), tcp_pair()
-    with closing(engine), closing(Peer(line)) as speaker, closing(PbxPeer(pbx)) as ear:
+    peers = Peer(line), PbxPeer(pbx)
+    try:
         media = engine.start(
             MediaStart(
                 line_receive=near_line,
@@ -34,6 +31,23 @@ async def test_under_load_frames_are_gathered_and_stay_whole_and_in_order() -> N
                 on_line_digit=repr,  # work enough for a busy engine
             )
         )
+    except CallError:
+        for peer in peers:
+            peer.close()
+        raise
+    return media, *peers
+
+
+def frames() -> Iterator[bytes]:
+    """Each tells its number."""
+    for number in range(1, 1 << 15):
+        yield np.full(320, number, "<i2").tobytes()
+
+
+async def test_under_load_frames_are_gathered_and_stay_whole_and_in_order() -> None:
+    engine = Engine(asyncio.get_running_loop(), PATIENT)
+    media, speaker, ear = joined(engine)
+    with closing(engine), closing(speaker), closing(ear):
         source, heard = frames(), []
         async with asyncio.timeout(20):
             while not engine.window_s:
@@ -47,3 +61,21 @@ async def test_under_load_frames_are_gathered_and_stay_whole_and_in_order() -> N
         next(said)  # the first one fades in
         assert heard[1:] == [next(said) for _ in heard[1:]]
         assert media.figures().to_pbx.dropped == 0
+
+
+async def test_no_call_is_added_to_those_that_take_all_of_a_core() -> None:
+    engine = Engine(asyncio.get_running_loop(), PATIENT)
+    media, line, pbx = joined(engine)
+    with closing(engine), closing(line), closing(pbx):
+        now_s = asyncio.get_running_loop().time()
+        for _ in range(30):
+            engine._hot.window.next_s(now_s, now_s + 0.2, again=False)
+            now_s += 0.2
+        assert engine.busy_share == 1
+        with pytest.raises(CallError, match="of 1 calls takes all of a core"):
+            joined(engine)
+        media.stop()
+        assert engine.busy_share == 0
+        _, other_line, other_pbx = joined(engine)
+        other_line.close()
+        other_pbx.close()

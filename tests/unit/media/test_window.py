@@ -104,3 +104,18 @@ def test_pieces_in_their_pace_are_no_backlog() -> None:
         window_s = engine.window.next_s(at_s, at_s + 0.009, again=True) - at_s
         assert window_s == pytest.approx(engine.window.seconds)
         at_s += 0.010
+
+
+def test_full_is_what_takes_all_the_time_for_a_second_however_it_gathers() -> None:
+    engine = Engine(arrivals(200))
+    engine.run(5)
+    assert not engine.window.is_full
+    assert 0.3 < engine.window.share < 0.9
+    flooded = Engine(arrivals(400))
+    flooded.run(5)
+    assert flooded.window.is_full
+    assert flooded.window.share > 0.92
+    flooded.every_s = arrivals(200)
+    flooded.taken_s = flooded.now_s
+    flooded.run(0.3)
+    assert not flooded.window.is_full
