@@ -25,7 +25,7 @@ _COOKIE = b"MIT-MAGIC-COOKIE-1"
 _NUMBERS = range(2_000, 22_000)
 _SOCKETS = Path("/tmp/.X11-unix")  # noqa: S108 - where X clients look for them
 _OWN_SOCKETS = "sockets"
-_BOUND = Path("/proc/net/unix")
+_BOUND = Path("/proc/self/net/unix")  # /proc/net is not everybody's to see
 
 
 class PrivateScreen(Part):

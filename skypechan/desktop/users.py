@@ -60,7 +60,7 @@ def uid_of_peer(connection: socket.socket) -> int | None:
             _as_listed(name)
             for name in (connection.getpeername(), connection.getsockname())
         ]
-        rows = Path("/proc/net/tcp").read_text().splitlines()
+        rows = Path("/proc/self/net/tcp").read_text().splitlines()
     except OSError:  # reset meanwhile: it has no other end
         return None
     fields = (row.split(maxsplit=8) for row in rows)

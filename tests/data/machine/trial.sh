@@ -67,6 +67,8 @@ sed -i '/^nonsense$/d' "$toml"
 
 install -D -m 0644 gateway-clients.conf /etc/systemd/system/skypechan.service.d/clients.conf
 systemctl daemon-reload
+tell "exposure $(systemd-analyze security --no-pager skypechan |
+    sed -n 's/.* level for .*: \([0-9.]*\) .*/\1/p')"
 systemctl start skypechan
 soon all_ready
 tell "all lines ready with walls $?"
