@@ -84,10 +84,10 @@ class Gateway:
         }
         self._offers = Offers(self._exchanges, routes, self._calls, clock)
         doors = Doors(
-            self._offers.take,
-            self._offers.turn_away,
-            self._calls.get,
-            self._calls.spawn,
+            admit=self._offers.take,
+            turn_away=self._offers.turn_away,
+            call=self._calls.get,
+            spawn=self._calls.spawn,
         )
         self._admission = Admission(lines, clock, doors)
         self._self_test = SelfTest(clock, self._offers.bring)

@@ -106,6 +106,18 @@ class LiveCalls:
         record.end(side, cause, reason, self._clock.wall())
         self._file(record)
 
+    def _ended(self, call: CallRunner) -> None:
+        """File the record of a call that has lived, and free its line."""
+        record = call.record
+        self._calls.pop(record.call, None)
+        call.line.free(record.call)
+        if self.on_end is not None:
+            self.on_end(record.call)
+        # Of a call that our own end has cut short; only the first ending counts.
+        cause, reason = HangupCause.NORMAL_CLEARING, "the gateway stopped"
+        record.end(Side.GATEWAY, cause, reason, self._clock.wall())
+        self._file(record)
+
     def spawn(self, work: Coroutine[Any, Any, None], call_id: str) -> None:
         """Let something go on for a call. Raises CallError before `run_in`."""
         if self._tasks is None:
@@ -129,20 +141,13 @@ class LiveCalls:
 
     async def _live(self, call: CallRunner) -> None:
         """Run one call to its end. Nothing that goes wrong in it goes further."""
-        call_id = call.record.call
         try:
             await call.run()
         except Exception:  # noqa: BLE001 - its legs are still to be released
-            _log.exception("! call %s was lost", call_id)
+            _log.exception("! call %s was lost", call.record.call)
             await call.abandon("a fault in the gateway")
         finally:
-            self._calls.pop(call_id, None)
-            call.line.free(call_id)
-            if self.on_end is not None:
-                self.on_end(call_id)
-            # Only of a call that our own end has cut short.
-            cause, reason = HangupCause.NORMAL_CLEARING, "the gateway stopped"
-            self.turn_away(call.record, Side.GATEWAY, cause, reason)
+            self._ended(call)
 
     def _file(self, record: CallRecord) -> None:
         self._records.file(record)

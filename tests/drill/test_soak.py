@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from skypechan.demo.parts.asterisk import LocalAsterisk, installation
-from skypechan.demo.parts.gateway import Gateway
+from skypechan.demo.parts.gateway import Gateway, config_head
 from skypechan.demo.parts.ports import HOST, free_port
 from skypechan.desktop.process import Process
 from skypechan.desktop.users import workspace
@@ -51,15 +51,6 @@ LEAST_FRAMES = 0.999
 MOST_LOST = 0.001  # of the audio: cut out, made up, or silence in its place
 
 SAMPLE = CHECKOUT / "asterisk-conf"
-CONFIG = """\
-[asterisk]
-ami = "{host}:{ami_port}"
-ami_secret = "{ami_secret}"
-audiosocket_listen = "{host}:0"
-
-[web]
-listen = "{host}:{web_port}"
-"""
 LINE = """
 [lines.echo{number}]
 backend = "echo"
@@ -117,12 +108,7 @@ async def soak() -> AsyncIterator[Soak]:
         asterisk = LocalAsterisk(found, folder / "asterisk", SAMPLE, files=files)
         web_port = free_port()
         async with asterisk:
-            config = CONFIG.format(
-                host=HOST,
-                ami_port=asterisk.settings.ami_port,
-                ami_secret=asterisk.settings.ami_secret,
-                web_port=web_port,
-            )
+            config = config_head(asterisk.settings, web_port)
             config += "".join(LINE.format(number=number) for number in range(LINES))
             program = watched_gateway(folder / "gateway", config)
             caller = Caller(asterisk)
