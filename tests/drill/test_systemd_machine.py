@@ -49,6 +49,8 @@ def test_units_do_on_a_machine_what_is_said_of_them() -> None:
             "status asterisk is link_down, 3 of 3 lines ready, 0 calls",
             "client runs as skypechan skypechan-alice ",
             "configuration read by a client 1",
+            "screen of a client apart 0",
+            "its cookie read by others 1",
             "hung gateway started anew 0",
             "all lines ready again 0",
             "reload of a fault 1",

@@ -19,6 +19,16 @@ all_ready() {
         [ "$(grep -c '"state": "ready"' /tmp/lines)" = 3 ]
 }
 
+# A picture of the screen of a client apart, as the page asks for it.
+screen_shows() {
+    python3 - <<PYTHON
+import urllib.request
+asked = urllib.request.Request("http://127.0.0.1:8087/api/lines/alice/screen")
+asked.add_header("Authorization", "Bearer tests")
+assert urllib.request.urlopen(asked, timeout=10).read(4) == b"\x89PNG"
+PYTHON
+}
+
 status_says() { systemctl show -P StatusText skypechan | grep -q "$1"; }
 
 restarts_are() { [ "$(systemctl show -P NRestarts skypechan)" = "$1" ]; }
@@ -31,8 +41,12 @@ install -m 0644 skypechan*.service /etc/systemd/system/ && systemctl daemon-relo
 install -m 0640 -g skypechan /trial/skypechan.toml "$toml"
 echo sesame >/etc/skypechan/ami.secret
 chgrp skypechan /etc/skypechan/ami.secret && chmod 0640 /etc/skypechan/ami.secret
-printf '[lines.alice.client]\ncommand = ["skype", "--pipelogin"]\nlogin = "alice secret"\n' \
-    >/etc/skypechan/clients/alice.toml
+cat >/etc/skypechan/clients/alice.toml <<TOML
+[lines.alice.client]
+command = ["skype", "--pipelogin"]
+login = "alice secret"
+screen_in_page = true
+TOML
 printf 'u skypechan-alice - "client of the line alice"\nm skypechan skypechan-alice\n' \
     >/etc/sysusers.d/skypechan-alice.conf
 systemd-sysusers
@@ -48,6 +62,10 @@ tell "status $(systemctl show -P StatusText skypechan)"
 tell "client runs as $(ps -o user:20= -C skype | sort | tr -s ' \n' ' ')"
 su -s /bin/sh skypechan-alice -c 'cat /etc/skypechan/skypechan.toml'
 tell "configuration read by a client $?"
+soon screen_shows
+tell "screen of a client apart $?"
+su -s /bin/sh nobody -c "cat /var/lib/skypechan-client/alice/clients/alice/screen/Xauthority"
+tell "its cookie read by others $?"
 
 kill -STOP "$(systemctl show -P MainPID skypechan)"
 soon restarts_are 1
