@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from skypechan.asterisk.channel import PbxLeg
 from skypechan.backends.base import Conferencing, Holding, LineLeg, Priced
@@ -114,26 +114,6 @@ class CallRunner:
         self._joining_early: asyncio.Task[None] | None = None
         self._work: set[asyncio.Task[None]] = set()
         self._log = CallLog(_log, record.call)
-        self._hands: dict[Action, Callable[[Event], Awaitable[None]]] = {
-            Action.ORIGINATE_PBX: self._originate_pbx,
-            Action.TAKE_PBX: self._take_pbx,
-            Action.RING_PBX: self._ring_pbx,
-            Action.PLAY_EARLY_TO_PBX: self._play_early_to_pbx,
-            Action.ANSWER_PBX: self._answer_pbx,
-            Action.RELEASE_PBX: self._release_pbx,
-            Action.PLACE_LINE: self._place_line,
-            Action.ANSWER_LINE: self._answer_line,
-            Action.RELEASE_LINE: self._release_line,
-            Action.START_EARLY_MEDIA: self._start_early_media,
-            Action.START_MEDIA: self._start_media,
-            Action.STOP_MEDIA: self._stop_media,
-            Action.SEND_DIGIT_TO_PBX: self._send_digit_to_pbx,
-            Action.SEND_DIGIT_TO_LINE: self._send_digit_to_line,
-            Action.HOLD_LINE: self._hold_line,
-            Action.RESUME_LINE: self._resume_line,
-            Action.NOTE_HOLD: self._note_hold,
-            Action.NOTE_RESUME: self._note_resume,
-        }
 
     def post(self, event: Event) -> None:
         """Take an event of a leg or of the gateway; never blocks.
@@ -224,7 +204,7 @@ class CallRunner:
     async def _perform(self, action: Action, event: Event) -> bool:
         """Do one thing; a failure becomes the event that it means for the call."""
         try:
-            await self._hands[action](event)
+            await self._HANDS[action](self, event)
         except SkypechanError as error:
             self._fail(action, error)
             return False
@@ -480,6 +460,27 @@ class CallRunner:
     async def _note_resume(self, event: Event) -> None:
         self._audio.note_resume(_side_of(event))
         self._changed()
+
+    _HANDS: ClassVar[dict[Action, Callable[..., Awaitable[None]]]] = {
+        Action.ORIGINATE_PBX: _originate_pbx,
+        Action.TAKE_PBX: _take_pbx,
+        Action.RING_PBX: _ring_pbx,
+        Action.PLAY_EARLY_TO_PBX: _play_early_to_pbx,
+        Action.ANSWER_PBX: _answer_pbx,
+        Action.RELEASE_PBX: _release_pbx,
+        Action.PLACE_LINE: _place_line,
+        Action.ANSWER_LINE: _answer_line,
+        Action.RELEASE_LINE: _release_line,
+        Action.START_EARLY_MEDIA: _start_early_media,
+        Action.START_MEDIA: _start_media,
+        Action.STOP_MEDIA: _stop_media,
+        Action.SEND_DIGIT_TO_PBX: _send_digit_to_pbx,
+        Action.SEND_DIGIT_TO_LINE: _send_digit_to_line,
+        Action.HOLD_LINE: _hold_line,
+        Action.RESUME_LINE: _resume_line,
+        Action.NOTE_HOLD: _note_hold,
+        Action.NOTE_RESUME: _note_resume,
+    }
 
 
 def _side_of(event: Event) -> Side:
