@@ -1,4 +1,4 @@
-"""What the engine keeps of one call: its row in all tables, its streams, its counts."""
+"""What the engine keeps of one call: its row in all tables, its streams, its flows."""
 
 from __future__ import annotations
 

@@ -15,12 +15,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from skypechan.audio.audiosocket import DIGIT, HANGUP, RATE_HZ_OF_KIND
 from skypechan.audio.chain import LINE_RATE_HZ, PBX_RATES_HZ
-from skypechan.audio.pcm import PcmFormat, from_bytes
+from skypechan.audio.pcm import Int16, PcmFormat, from_bytes
 from skypechan.call.causes import HangupCause
 from skypechan.call.record import Side
 from skypechan.errors import CallError, RemoteWireError
@@ -29,10 +32,7 @@ from skypechan.media.callmedia import CallMedia
 from skypechan.media.flow import begin_with, silence
 from skypechan.media.hotpath import CHUNK_SAMPLES, LINE, HotPath
 from skypechan.media.settings import EngineSettings
-from skypechan.media.streams import (
-    end_of,
-    prepare_all,
-)
+from skypechan.media.streams import end_of, prepare_all
 from skypechan.media.ticker import Ticker
 from skypechan.media.timing import refit
 from skypechan.media.values import (
@@ -51,6 +51,8 @@ _LATE_TICK_S = 0.040
 _DIGITS = b"0123456789*#ABCD"
 
 _log = logging.getLogger(__name__)
+
+_Due = dict[Call, Iterator[tuple[int, Int16]]]  # rate and `[1, n]`, of each call
 
 
 class Engine:
@@ -134,15 +136,18 @@ class Engine:
 
     def _play_due(self) -> None:
         self._due_timer, now_s, hot = None, self._loop.time(), self._hot
-        for call in self._smoothed:
-            for rate_hz, frame in call.from_line.timing.due(now_s):
-                pcm = frame[None].copy()
-                call.from_line.arrived(pcm[0], rate_hz, now_s)
-                hot.send_to_pbx([call], pcm, call.start.pbx_rate_hz, now_s)
-            for rate_hz, frame in call.from_pbx.timing.due(now_s):
-                pcm = frame[None].copy()
-                call.from_pbx.arrived(pcm[0], rate_hz, now_s)
-                hot.send_to_line([call], pcm, rate_hz, now_s)
+        # From the line all frames are wide: they go by the rate of the PBX.
+        line: _Due = {
+            call: (
+                (call.start.pbx_rate_hz, pcm) for _, pcm in call.from_line.due(now_s)
+            )
+            for call in self._smoothed
+        }
+        for rate_hz, calls, pcm in _together(line):
+            hot.send_to_pbx(calls, pcm, rate_hz, now_s)
+        pbx: _Due = {call: call.from_pbx.due(now_s) for call in self._smoothed}
+        for rate_hz, calls, pcm in _together(pbx):
+            hot.send_to_line(calls, pcm, rate_hz, now_s)
         self._await_due()
 
     def _tick(self, now_s: float) -> None:
@@ -152,14 +157,15 @@ class Engine:
         self._ticked_s = now_s
         self._pace(now_s)
         calls = list(self._calls.values())
-        paused = [call for call in calls if call.from_line.pauses(now_s)]
-        silent = [call for call in paused if not call.line_inlet.is_arriving()]
+        quiet = [call for call in calls if call.from_line.falls_quiet(now_s)]
+        silent = [call for call in quiet if not call.line_inlet.is_arriving()]
         self._silence_to_pbx(silent, now_s)
-        silent = [call for call in calls if call.from_pbx.pauses(now_s)]
-        self._silence_to_line(silent, now_s)
+        quiet = [call for call in calls if call.from_pbx.falls_quiet(now_s)]
+        self._silence_to_line(quiet, now_s)
         self._keep_time(calls, now_s)
         # No playout buffer has something due sooner than the tick behind its begin.
         self._smoothed = [call for call in calls if call.is_smoothed]
+        self._await_due()
 
     def _keep_time(self, calls: list[Call], now_s: float) -> None:
         """Steer each call, and four times a second look at the clocks of a quarter."""
@@ -330,7 +336,12 @@ class Engine:
             return
         call.pbx_outlet.terminate()
         self._close_side(call, Side.PBX)
-        call.take_pbx(sock, pending, self._hot.pbx_frames[call.row].data)
+        try:
+            call.take_pbx(sock, pending, self._hot.pbx_frames[call.row].data)
+        except OSError as error:
+            sock.close()
+            self._lose(call, Side.PBX, error)
+            return
         self._hot.ports.open_pbx(call, sock, self._hot.receive_from_pbx)
 
     def flush(self, call: Call) -> None:
@@ -362,3 +373,21 @@ class Engine:
             payload=call.payload,
             digits=call.digits,
         )
+
+
+def _together(frames: _Due) -> Iterator[tuple[int, list[Call], Int16]]:
+    """Rate, calls and `[k, n]` of what each has due, one frame of a call at a time.
+
+    A frame alone costs several times its share of a batch.
+    """
+    while frames:
+        by_rate: dict[int, list[tuple[Call, Int16]]] = {}
+        for call in list(frames):
+            due = next(frames[call], None)
+            if due is None:
+                del frames[call]
+            else:
+                by_rate.setdefault(due[0], []).append((call, due[1]))
+        for rate_hz, found in by_rate.items():
+            calls = [call for call, _ in found]
+            yield rate_hz, calls, np.concatenate([pcm for _, pcm in found])

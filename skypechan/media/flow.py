@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -58,8 +58,15 @@ class Flow:
         self._arrived_s = now_s
         self._heard_ms += len(pcm) * 1000 / rate_hz
 
-    def pauses(self, now_s: float) -> bool:
-        """Whether silence is needed now; counts each pause once."""
+    def due(self, now_s: float) -> Iterator[tuple[int, Int16]]:
+        """Rate and `[1, n]` of each frame that a playout buffer has due."""
+        for rate_hz, frame in self.timing.due(now_s):
+            pcm = frame[None].copy()
+            self.arrived(pcm[0], rate_hz, now_s)
+            yield rate_hz, pcm
+
+    def falls_quiet(self, now_s: float) -> bool:
+        """Whether silence is needed from now on; counts each pause once."""
         if now_s - self._arrived_s <= self._gap_s:
             return False
         self._gaps += not self._is_quiet

@@ -70,9 +70,9 @@ def acknowledgement(sock: socket.socket) -> Callable[[], None]:
     """Return what acknowledges at once all that was read; to be called each time.
 
     A sender that leaves Nagle's algorithm on, as Asterisk before 20.15 does, holds a
-    frame back until the last one is acknowledged, and on a socket that carries audio
-    both ways the kernel delays that by up to 40 ms: measured 10 ms at the median and
-    37 ms at most, against 0.08 ms with this.
+    frame back until the last one is acknowledged, which the kernel delays by up to 40
+    ms where audio goes both ways: measured 10 ms at the median and 37 ms at most,
+    against 0.08 ms with this. There it takes 4 us, otherwise less than one.
     """
     if not is_tcp(sock):
         return _nothing
@@ -200,8 +200,8 @@ class PbxInlet:
     """
 
     def __init__(self, sock: socket.socket, row: memoryview, pending: bytes) -> None:
+        self.acknowledge = acknowledgement(sock)
         self._receive_into = sock.recv_into
-        self._acknowledge = acknowledgement(sock)
         self._row = row
         self._pending = bytearray(pending)
         self._wanted = self._usual = len(row)
@@ -216,7 +216,6 @@ class PbxInlet:
         count = self._receive_into(row, self._wanted)
         if not count:
             raise EOFError
-        self._acknowledge()
         if not self._pending and count >= HEADER_BYTES:
             header = row[0] << 16 | row[1] << 8 | row[2]
             if count == HEADER_BYTES + (header & 0xFFFF):

@@ -1,10 +1,9 @@
 """How long audio is gathered before the next pass: up to 4 ms, by the load.
 
-A pass costs some 0.4 ms, however few frames it finds, and 0.02 ms for each frame; so
-frames that come one by one saturate a core with some sixty calls, the same frames
-taken together with more than two hundred. With few calls nothing is gathered: waiting
-would be delay for nothing. The window is chosen ten times a second, from the share of
-time that passes have taken.
+A pass costs some 0.15 ms, however few frames it finds, and 0.02 ms for each frame; so
+frames that come one by one saturate a core with half as many calls as frames that are
+taken together. With few calls nothing is gathered: waiting would be delay for nothing.
+The window is chosen ten times a second, from the share of time that passes have taken.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _STEPS = (
     (0.0020, 0.75, 0.45),
     (0.0040, 1.00, 0.55),
 )
-"""Far enough apart that none goes to and fro: half of a window W adds 0.4 ms / W."""
+"""Far enough apart that none goes to and fro: half of a window W adds 0.15 ms / W."""
 
 _FULL_SHARE, _FULL_TIMES = 0.92, 10  # of the last step; a second is no accident
 

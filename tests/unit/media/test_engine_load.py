@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -12,7 +14,7 @@ import pytest
 
 from skypechan.errors import CallError
 from skypechan.media.engine import CallMedia, Engine, MediaStart
-from tests.doubles.pcm_peers import PbxPeer, Peer, tcp_pair
+from tests.doubles.pcm_peers import PbxPeer, Peer, message, tcp_pair
 from tests.unit.media.conftest import PATIENT
 
 
@@ -79,3 +81,25 @@ async def test_no_call_is_added_to_those_that_take_all_of_a_core() -> None:
         _, other_line, other_pbx = joined(engine)
         other_line.close()
         other_pbx.close()
+
+
+async def test_half_a_message_is_acknowledged_at_once_under_load_too() -> None:
+    """Its other half may be waiting for that, by Nagle's algorithm."""
+    engine = Engine(asyncio.get_running_loop(), PATIENT)
+    media, line, pbx = joined(engine)
+    with closing(engine), closing(line), closing(pbx):
+        pbx.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        source, waits_s = frames(), []
+        for _ in range(30):
+            engine._hot.window._step = 4  # as if there were hundreds
+            frame = next(source)
+            await line.send(frame)  # audio both ways: the kernel is in no hurry
+            await pbx.audio()
+            whole = message(0x12, frame)
+            sent_s = time.monotonic()
+            await pbx.send(whole[:3], whole[3:])
+            await line.receive(600)
+            waits_s.append(time.monotonic() - sent_s)
+        # The kernel alone lets it wait for 40 ms.
+        assert np.count_nonzero(np.array(waits_s) > 0.038) < len(waits_s) / 4
+        media.stop()

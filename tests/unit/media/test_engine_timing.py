@@ -37,6 +37,11 @@ def stalled_once(rng: np.random.Generator, at_s: float) -> float:
     return well(rng, at_s) + (max(0.0, 20.3 - at_s) if at_s >= 20 else 0.0)
 
 
+def in_threes(_: np.random.Generator, at_s: float) -> float:
+    """From the fifth second on three frames come at once."""
+    return 0.0 if at_s < 4 else np.ceil(at_s / 0.060 - 1e-9) * 0.060 - at_s
+
+
 @contextmanager
 def call_of(*args: Any, **more: Any) -> Iterator[VirtualCall]:
     call = VirtualCall(*args, **more)
@@ -280,3 +285,17 @@ async def test_a_backlog_of_the_pbx_is_skipped_beyond_what_is_kept(
     taken = talk.media.figures().to_line
     assert taken.skipped_ms >= 600 - 80 - 60 - late_ms
     assert taken.frames * 20 + taken.skipped_ms == pytest.approx(600)
+
+
+def test_a_playout_buffer_is_served_on_time_from_its_begin() -> None:
+    """Though nothing else happens that would let us look: the other side is silent."""
+    with call_of(0, in_threes, well) as call:
+        call.run(3.9)
+        call.pbx_pauses = True
+        while not call.media.figures().to_pbx.smoothed:
+            call.run(0.01)
+        begin_s = call.loop.now_s
+        call.run(0.2)
+        sent_s = [at_s for at_s, _ in call.to_pbx if at_s > begin_s]
+    assert len(sent_s) >= 8
+    assert np.diff(sent_s).min() >= 0.015
