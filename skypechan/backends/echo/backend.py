@@ -28,24 +28,18 @@ from skypechan.errors import CallError, LinkDownError
 ACCOUNT: Final = "echo"
 
 _DIGITS: Final = Capabilities().digits_out
-_READ_BYTES: Final = 4_096
-
-EchoStarter = Callable[[socket.socket], asyncio.Task[None]]
 
 
 class EchoLeg:
     """One call with the echo. `press` and `hang_up` are its far end's doing."""
 
-    def __init__(
-        self, number: int, echo: EchoStarter, on_over: Callable[[EchoLeg], None]
-    ) -> None:
+    def __init__(self, number: int, on_over: Callable[[EchoLeg], None]) -> None:
         self.sink: EventSink | None = None
         self._number = number
-        self._echo = echo
         self._on_over = on_over
         self._answered = False
         self._over = False
-        self._echoing: asyncio.Task[None] | None = None
+        self._audio: socket.socket | None = None
 
     @property
     def leg_id(self) -> str:
@@ -69,15 +63,15 @@ class EchoLeg:
         self.press(digit)
 
     async def open_audio(self) -> AudioPort:
-        """Return a socket that gives back what is written to it."""
+        """Return both ends of one connection: what is written is what is read."""
         self._require_life()
-        if self._echoing is not None:
+        if self._audio is not None:
             raise CallError(HangupCause.INTERWORKING, "the audio is open already")
-        near, far = socket.socketpair()
-        near.setblocking(False)
-        far.setblocking(False)
-        self._echoing = self._echo(far)
-        return AudioPort(from_line=near, to_line=near)
+        to_line, from_line = socket.socketpair()
+        to_line.setblocking(False)
+        from_line.setblocking(False)
+        self._audio = to_line
+        return AudioPort(from_line=from_line, to_line=to_line)
 
     def accept(self) -> None:
         """Bring the call up."""
@@ -94,8 +88,9 @@ class EchoLeg:
         if self._over:
             return
         self._over = True
-        if self._echoing is not None:
-            self._echoing.cancel()
+        if self._audio is not None:
+            with suppress(OSError):  # closed by whoever had it
+                self._audio.shutdown(socket.SHUT_WR)
         self._report(LineReleased(HangupCause.NORMAL_CLEARING))
         self._on_over(self)
 
@@ -114,7 +109,6 @@ class EchoBackend:
     def __init__(self) -> None:
         self._observer: LineObserver | None = None
         self._legs: set[EchoLeg] = set()
-        self._echoes: set[asyncio.Task[None]] = set()
         self._calls = 0
 
     @property
@@ -132,7 +126,6 @@ class EchoBackend:
             self._observer = None
             for leg in tuple(self._legs):
                 leg.hang_up()
-            await asyncio.gather(*self._echoes, return_exceptions=True)
 
     async def place(self, address: str, sink: EventSink) -> EchoLeg:
         """Start a call, which rings and is answered at once."""
@@ -159,22 +152,6 @@ class EchoBackend:
 
     def _new_leg(self) -> EchoLeg:
         self._calls += 1
-        leg = EchoLeg(self._calls, self._start_echo, self._legs.discard)
+        leg = EchoLeg(self._calls, self._legs.discard)
         self._legs.add(leg)
         return leg
-
-    def _start_echo(self, far: socket.socket) -> asyncio.Task[None]:
-        task = asyncio.create_task(_echo(far))
-        self._echoes.add(task)
-        task.add_done_callback(self._echoes.discard)
-        # Here and not in the task, which may be cancelled before it ever runs.
-        task.add_done_callback(lambda _: far.close())
-        return task
-
-
-async def _echo(far: socket.socket) -> None:
-    """Give back what comes, as fast as it comes, until either end closes."""
-    loop = asyncio.get_running_loop()
-    with suppress(ConnectionError):  # the near end may close at any moment
-        while piece := await loop.sock_recv(far, _READ_BYTES):
-            await loop.sock_sendall(far, piece)

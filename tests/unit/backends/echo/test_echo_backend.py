@@ -58,7 +58,7 @@ async def test_audio_of_a_call_that_ends_in_the_same_moment_leaks_nothing(line):
     port = await leg.open_audio()
     await leg.release()
     await settle()
-    port.to_line.close()
+    port.close()
 
 
 async def test_offered_call_is_answered_only_by_us(line):
