@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import struct
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +26,7 @@ _COOKIE = b"MIT-MAGIC-COOKIE-1"
 _NUMBERS = range(2_000, 22_000)
 _SOCKETS = Path("/tmp/.X11-unix")  # noqa: S108 - where X clients look for them
 _OWN_SOCKETS = "sockets"
-_BOUND = Path("/proc/self/net/unix")  # /proc/net is not everybody's to see
+_YOUNG_S = 60  # a server that has made its socket may not listen on it yet
 
 
 class PrivateScreen(Part):
@@ -133,6 +134,9 @@ class PrivateScreen(Part):
             self._screen,
             self._tcp,
             "tcp",
+            # The abstract name: everybody's who has the machine's network.
+            "-nolisten",
+            "local",
             "-noreset",
         )
         # Who has shared memory of his own cannot share it with the server.
@@ -168,13 +172,27 @@ def _free_number() -> int:
 
 def _remove_dead() -> None:
     """Remove our user's sockets of servers that were killed with their gateway."""
-    bound = {row.rpartition(" ")[2] for row in _BOUND.read_text().splitlines()}
     for path in _SOCKETS.glob("X*"):
         with suppress(OSError, ValueError):  # gone, or of another kind
             found, number = path.lstat(), int(path.name[1:])
+            is_old = time.time() - found.st_mtime > _YOUNG_S
             is_ours = found.st_uid == os.geteuid() and number in _NUMBERS
-            if is_ours and stat.S_ISSOCK(found.st_mode) and str(path) not in bound:
+            is_socket = stat.S_ISSOCK(found.st_mode)
+            if is_socket and is_ours and is_old and _is_dead(path):
                 path.unlink()
+
+
+def _is_dead(path: Path) -> bool:
+    """Whether nobody listens at a socket any more."""
+    with socket.socket(socket.AF_UNIX) as knocking:
+        knocking.setblocking(False)
+        try:
+            knocking.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+        except BlockingIOError:
+            return False
+    return False
 
 
 def _is_left(link: Path, place: Path) -> bool:

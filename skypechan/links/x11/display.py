@@ -37,6 +37,7 @@ _MOST_NUMBER: Final = 65_535 - _TCP_BASE
 _SOCKET_PATH: Final = "/tmp/.X11-unix/X{}"  # noqa: S108 - where X servers listen
 _MOST_AUTHORITY_BYTES: Final = 65_536
 _COOKIE: Final = b"MIT-MAGIC-COOKIE-1"
+_CREDENTIALS: Final = struct.Struct("3i")  # unix(7), struct ucred: pid, uid, gid
 
 # Xau: address families of an entry.
 _INTERNET: Final = 0
@@ -133,9 +134,10 @@ def open_way(name: DisplayName, xauthority: str, timeout_s: float) -> Way:
 
     `xauthority` names the file with the cookie; empty is $XAUTHORITY or, without it,
     ~/.Xauthority. Raises LinkDownError (nobody listens, the file named cannot be
-    read), LinkRefusedError (no right to connect), DeadlineError.
+    read), LinkRefusedError (no right to connect, or a cookie that is not for who
+    listens there), DeadlineError.
     """
-    cookies = _read_authority(xauthority)
+    authority = _read_authority(xauthority)
     try:
         opened, described = _connect(name, timeout_s)
     except TimeoutError as error:
@@ -145,10 +147,16 @@ def open_way(name: DisplayName, xauthority: str, timeout_s: float) -> Way:
     except OSError as error:
         raise LinkDownError(f"no display at {name}: {error.strerror}") from error
     try:
-        return Way(opened, described, _cookie(cookies, opened, name))
+        cookie = _cookie(authority.entries, opened, name)
+        if cookie and opened.family == socket.AF_UNIX:
+            _check_listener(authority, opened, name)
+        return Way(opened, described, cookie)
     except OSError as error:
         opened.close()
         raise LinkDownError(f"no display at {name}: {error.strerror}") from error
+    except LinkRefusedError:
+        opened.close()
+        raise
 
 
 def _connect(name: DisplayName, timeout_s: float) -> tuple[socket.socket, str]:
@@ -219,22 +227,58 @@ class _Entry:
     cookie: bytes
 
 
-def _read_authority(xauthority: str) -> list[_Entry]:
+@dataclass(frozen=True, slots=True)
+class _Authority:
+    """What an Xauthority file holds, whose it is, and if it lay at its very path."""
+
+    entries: list[_Entry]
+    owner: int
+    is_link: bool
+
+
+def _read_authority(xauthority: str) -> _Authority:
     path = xauthority or os.environ.get("XAUTHORITY", "")
     try:
-        content = _read(Path(path or "~/.Xauthority").expanduser())
+        return _read(Path(path or "~/.Xauthority").expanduser())
     except (OSError, RuntimeError) as error:
         if xauthority:
             raise LinkDownError(f"cannot read {xauthority}: {error}") from error
-        return []  # a display may be open to everyone
-    return _entries(content)
+        return _Authority([], os.geteuid(), False)  # it may be open to everyone
 
 
-def _read(path: Path) -> bytes:
-    """Read a file that a client may have laid: one without an end, or a pipe."""
-    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+def _read(path: Path) -> _Authority:
+    """Read a file that a client may have laid: without an end, a pipe, a link."""
+    flags, is_link = os.O_RDONLY | os.O_NONBLOCK, False
+    try:
+        opened = os.open(path, flags | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        opened, is_link = os.open(path, flags), True
     with open(opened, "rb", buffering=0) as file:
-        return file.read(_MOST_AUTHORITY_BYTES) or b""
+        content = file.read(_MOST_AUTHORITY_BYTES) or b""
+        return _Authority(_entries(content), os.fstat(opened).st_uid, is_link)
+
+
+def _check_listener(
+    authority: _Authority, opened: socket.socket, name: DisplayName
+) -> None:
+    """Raise LinkRefusedError where the cookie would be told to somebody else.
+
+    A client whose folder holds the file may put a link to another's there, and listen
+    itself. So who listens has to be who the file belongs to, or who may read it anyway;
+    a file of our own is good for any display, unless a link has led to it.
+    """
+    told = opened.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, listener, _ = _CREDENTIALS.unpack(told)
+    mine = {0, os.geteuid()}
+    if listener in mine or listener == authority.owner:
+        return
+    if authority.owner not in mine or authority.is_link:
+        raise LinkRefusedError(
+            f"the display {name} is of user {listener}, and the Xauthority file is of"
+            f" user {authority.owner}: its cookie is not for that display"
+        )
 
 
 def _entries(content: bytes) -> list[_Entry]:

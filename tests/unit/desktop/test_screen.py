@@ -61,12 +61,27 @@ async def test_sockets_of_servers_that_are_gone_are_removed_and_no_others(
     monkeypatch.setattr(screen, "_SOCKETS", folder)
     with socket.socket(socket.AF_UNIX) as alive:
         alive.bind(str(folder / "X3001"))
-        for name in ("X3000", "X5", "Xorg"):
+        alive.listen()
+        for name in ("X3000", "X3003", "X5", "Xorg"):
             with socket.socket(socket.AF_UNIX) as gone:
                 gone.bind(str(folder / name))
         (folder / "X3002").touch()
+        for name in left_in(folder):
+            os.utime(folder / name, (0, 0))
+        (folder / "X3003").touch()  # that may be about to listen
         async with PrivateScreen(folder / "screen"):
-            assert left_in(folder) == {"X3001", "X3002", "X5", "Xorg"}
+            assert left_in(folder) == {"X3001", "X3002", "X3003", "X5", "Xorg"}
+
+
+async def test_server_listens_at_no_name_that_needs_no_right_to_reach(
+    folder: Path,
+) -> None:
+    """An abstract one is everybody's who has the machine's network."""
+    async with PrivateScreen(folder / "screen", isolation=Isolation(Level.NONE)) as own:
+        knocking = socket.socket(socket.AF_UNIX)
+        with knocking, pytest.raises(ConnectionRefusedError):
+            knocking.connect(f"\0/tmp/.X11-unix/X{own.number}")
+        assert has_socket(own.number)
 
 
 async def test_server_that_was_killed_leaves_no_socket(folder: Path) -> None:

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypechan.errors import ConfigError, DeadlineError, LinkDownError
+from skypechan.errors import ConfigError, DeadlineError, LinkDownError, LinkRefusedError
 from skypechan.links.x11 import display
 from skypechan.links.x11.display import DisplayName, display_of_session, open_way
 
 COOKIE = b"MIT-MAGIC-COOKIE-1"
 HERE = socket.gethostname().encode()
 LOCAL, INTERNET, WILD = 256, 0, 65535
+NOBODY = 65_534
 
 
 @pytest.mark.parametrize(
@@ -152,6 +153,43 @@ def test_cookie_of_a_socket_by_its_path_is_the_first_local_one(
 ):
     name = DisplayName.parse(f"unix:{tmp_path / 'X5'}")
     assert cookie_for(name, entries, tmp_path) == cookie
+
+
+@pytest.fixture
+def stranger(tmp_path):
+    """A local socket at which another user listens."""
+    path = tmp_path / "display"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        os.seteuid(NOBODY)
+        listening.listen()
+        os.seteuid(0)
+        yield path
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_cookie_is_told_to_who_has_it_and_not_to_another_who_lays_a_link_to_it(
+    stranger, tmp_path
+):
+    file, link = tmp_path / "authority", tmp_path / "link"
+    file.write_bytes(entry(LOCAL, HERE, b"5", b"cookie"))
+    link.symlink_to(file)
+    name = DisplayName.parse(f"unix:{stranger}")
+
+    def told(path):
+        way = open_way(name, str(path), 1)
+        way.socket.close()
+        return way.cookie
+
+    assert told(file) == b"cookie"  # a file of ours is good for any display
+    with pytest.raises(LinkRefusedError, match=f"of user {NOBODY}, .* of user 0"):
+        told(link)
+    os.chown(file, NOBODY, -1)
+    assert told(link) == b"cookie"
+    os.chown(file, NOBODY - 1, -1)
+    for path in (file, link):
+        with pytest.raises(LinkRefusedError):
+            told(path)
 
 
 def test_socket_by_its_path_that_nobody_listens_at_is_no_display(tmp_path):
