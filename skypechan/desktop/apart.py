@@ -56,7 +56,7 @@ async def run(
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, _unchanged)
     async with (
-        _shared_display(supervisor, settings, folder),
+        _shared_display(supervisor, settings, folder, clock),
         supervisor.supervising(tell),
     ):
         await stop.wait()
@@ -65,7 +65,7 @@ async def run(
 
 @asynccontextmanager
 async def _shared_display(
-    supervisor: Supervisor, settings: ClientSettings, folder: Path
+    supervisor: Supervisor, settings: ClientSettings, folder: Path, clock: Clock
 ) -> AsyncIterator[None]:
     """Let the group reach the display too, where it may be in the page."""
     if not settings.screen_in_page:
@@ -74,7 +74,8 @@ async def _shared_display(
     screen = folder / "screen"
     screen.mkdir(exist_ok=True)
     screen.chmod(_GROUP_ENTERS)  # it was closed if it was not shown before
-    async with relayed(screen / "display", lambda: supervisor.place.display):
+    way = screen / "display"
+    async with relayed(way, lambda: supervisor.place.display, clock):
         yield
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import resource
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,14 +17,22 @@ from skypechan.backends.echo.backend import EchoBackend
 from skypechan.backends.skype.settings import SkypeSettings
 from skypechan.clock import SystemClock
 from skypechan.config.reader import LineConfig
+from skypechan.desktop import relay
 from skypechan.desktop.onlooker import Onlooker
 from skypechan.desktop.relay import relayed
 from skypechan.desktop.screen import PrivateScreen
 from skypechan.desktop.settings import ClientSettings
-from skypechan.errors import ConfigError, LinkDownError, LinkError, LinkRefusedError
+from skypechan.errors import (
+    ConfigError,
+    DeadlineError,
+    LinkDownError,
+    LinkError,
+    LinkRefusedError,
+)
 from skypechan.gateway.line import Line
 from skypechan.gateway.settings import LineSettings
 from skypechan.links.x11.link import X11Link
+from tests.doubles.clock import FakeClock
 from tests.doubles.pictures import read_png
 from tests.system.parts import eventually
 
@@ -41,7 +51,7 @@ async def test_who_has_the_cookie_gets_through_and_nobody_else(
     monkeypatch.delenv("XAUTHORITY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     path = tmp_path / "display"
-    async with relayed(path, lambda: screen.display):
+    async with relayed(path, lambda: screen.display, SystemClock()):
         assert path.stat().st_mode & 0o777 == 0o660
         with pytest.raises(LinkRefusedError):
             await X11Link.connect(f"unix:{path}")
@@ -65,7 +75,7 @@ async def test_display_that_is_not_there_ends_a_connection_and_not_the_relay(
 
     path = tmp_path / "display"
     path.write_text("what one that was killed has left")
-    async with relayed(path, display):
+    async with relayed(path, display, SystemClock()):
         for _ in range(2):
             with pytest.raises(LinkError):
                 await X11Link.connect(f"unix:{path}", str(screen.xauthority))
@@ -73,6 +83,74 @@ async def test_display_that_is_not_there_ends_a_connection_and_not_the_relay(
         await link.sync()
         link.close()
     assert "nobody can look at the display: the desktop starts" in caplog.text
+
+
+async def test_the_reason_why_nobody_gets_through_is_told_when_it_is_another(
+    screen: PrivateScreen, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ["one", "one", "two", screen.display, "two"]
+
+    def display() -> str:
+        if (name := names.pop(0)) != screen.display:
+            raise LinkDownError(name)
+        return name
+
+    path = tmp_path / "display"
+    async with relayed(path, display, SystemClock()):
+        while names:
+            with suppress(LinkError):
+                link = await X11Link.connect(f"unix:{path}", str(screen.xauthority))
+                link.close()
+    told = [record.args for record in caplog.records if record.levelname == "WARNING"]
+    assert [str(error) for (error,) in told] == ["one", "two", "two"]
+
+
+async def test_relay_goes_on_after_a_time_without_free_handles(
+    screen: PrivateScreen, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, clock = tmp_path / "display", FakeClock()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def is_told() -> bool:
+        return "Too many open files" in caplog.text
+
+    with socket.socket(socket.AF_UNIX) as caller:
+        async with relayed(path, lambda: screen.display, clock):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+            try:
+                caller.connect(str(path))
+                await eventually(is_told, DEADLINE_S, "reason")
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            await clock.advance(1)
+            link = await X11Link.connect(f"unix:{path}", str(screen.xauthority))
+            link.close()
+    assert caplog.text.count("Too many open files") == 1
+
+
+async def test_connections_beyond_what_the_relay_bears_wait_their_turn(
+    screen: PrivateScreen, tmp_path: Path
+) -> None:
+    path, served = tmp_path / "display", asyncio.Semaphore(0)
+
+    def display() -> str:
+        served.release()
+        return screen.display
+
+    async with relayed(path, display, SystemClock()):
+        with ExitStack() as callers:
+            for _ in range(relay._MOST_CONNECTIONS):
+                caller = callers.enter_context(socket.socket(socket.AF_UNIX))
+                caller.setblocking(False)
+                await asyncio.get_running_loop().sock_connect(caller, str(path))
+                await asyncio.wait_for(served.acquire(), DEADLINE_S)
+            with pytest.raises(DeadlineError):
+                await X11Link.connect(
+                    f"unix:{path}", str(screen.xauthority), timeout_s=0.3
+                )
+            assert served.locked()
+        link = await X11Link.connect(f"unix:{path}", str(screen.xauthority))
+        link.close()
 
 
 @asynccontextmanager
