@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+import struct
 import time
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from skypechan.errors import (
 from skypechan.links.x11.link import X11Link
 from tests.doubles.loop_lag import LoopLag
 from tests.doubles.waiting import Changes
+from tests.doubles.xbetween import between
 
 PROPERTY, BEGIN, MORE = "_EXAMPLE_WINDOW", "EXAMPLE_BEGIN", "EXAMPLE_MORE"
 ATOMS = (PROPERTY, BEGIN, MORE)
@@ -452,6 +454,17 @@ async def test_backlog_of_a_server_that_goes_on_is_sent(screen, pair):
         screen.process.signal(signal.SIGCONT)
         await inbox.holds(20_000)
     assert lag.most_s < NO_STALL_S
+
+
+async def test_server_that_announces_a_reply_without_end_is_lost_at_once(
+    screen, tmp_path
+):
+    async with between(tmp_path / "display", screen.display) as there:
+        link = await X11Link.connect(there.display, str(screen.xauthority))
+        await link.sync()
+        there.say(struct.pack("=BxHL24x", 1, 0, 0xFFFF_FFFF))
+        await asyncio.wait_for(link.wait_lost(), 2)
+        assert link.reason == "a reply that is too large"
 
 
 async def test_stopped_server_is_found_by_its_pulse(screen):

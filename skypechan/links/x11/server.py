@@ -32,7 +32,7 @@ MOST_UNSENT_BYTES: Final = 2 * 1024 * 1024
 """Less than 65,536 requests: python-xlib tells replies apart by 16 bits."""
 
 _READ_BYTES: Final = 4096  # 128 events: what an event loop can bear in one turn
-_MOST_READ_BYTES: Final = 1024 * 1024  # of one reply, such as rows of a picture
+_MOST_REPLY_BYTES: Final = 1024 * 1024  # such as rows of a picture
 _ALL_BITS: Final = 0xFFFF_FFFF
 
 
@@ -141,7 +141,7 @@ class _Connection(Display):
 
     def _receive(self, awaited: Any) -> bool:
         """Read once; True when the reply that is awaited came."""
-        missing = min(self.recv_packet_len - len(self.data_recv), _MOST_READ_BYTES)
+        missing = self.recv_packet_len - len(self.data_recv)
         try:
             data = self.socket.recv(max(missing, _READ_BYTES))
         except BlockingIOError:
@@ -149,7 +149,10 @@ class _Connection(Display):
         if not data:
             raise ConnectionResetError("it hung up")
         self.data_recv = bytes(self.data_recv) + data
-        return self.parse_response(awaited)
+        came = bool(self.parse_response(awaited))
+        if self.recv_packet_len > _MOST_REPLY_BYTES:  # its server may be anybody's
+            raise ConnectionResetError("a reply that is too large")
+        return came
 
 
 class Server:
