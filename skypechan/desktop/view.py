@@ -28,6 +28,7 @@ _PAINTED_S: Final = 1.0  # until a new window has been painted
 _LOOK_S: Final = 0.5  # between looks at the windows, which a client may flash
 _ALARM_S: Final = 3.0  # between alarms: the windows until then make one
 _MOST_PIXELS: Final = 1 << 24  # of a picture: its server may be anybody's
+_BITS: Final = frozenset({8, 16, 24, 32})  # of a pixel as it is stored
 _RETRY_MOST_S: Final = 2.0  # until a display that was away is looked for again
 _MOST_WINDOWS: Final = 64  # that are looked at, from the highest down
 _MOST_TITLE: Final = 60  # characters
@@ -77,12 +78,12 @@ class View:
         link = self._attached()
         async with self._looking:
             pixels = link.work(lambda viewer: viewer.pixels)
-            if pixels.width * pixels.height > _MOST_PIXELS:
-                size = f"{pixels.width}x{pixels.height}"
-                raise LinkDownError(f"no picture of a screen of {size}: too large")
+            _check(pixels)
             palette = await link.look(lambda viewer: viewer.ask_palette())
-            rows = await _all_rows(link, pixels)
-            return await asyncio.to_thread(png, rows, pixels, palette)
+            bands = await _bands(link, pixels)
+            return await asyncio.to_thread(
+                lambda: png(b"".join(bands), pixels, palette)
+            )
 
     async def click(self, x: int, y: int, button: int) -> None:
         """Press a button of the pointer there and let it go; 1 is the left one.
@@ -193,14 +194,24 @@ class View:
         return f"as in {self._alarm_path}"
 
 
-async def _all_rows(link: X11Link, pixels: Pixels) -> bytes:
+def _check(pixels: Pixels) -> None:
+    """Raise LinkDownError for a screen of which there can be no picture."""
+    size = f"{pixels.width}x{pixels.height}"
+    if not 0 < pixels.width * pixels.height <= _MOST_PIXELS:
+        raise LinkDownError(f"no picture of a screen of {size}")
+    if pixels.bits not in _BITS or (pixels.masks and not all(pixels.masks)):
+        raise LinkDownError(f"no picture of a screen that stores pixels as {pixels}")
+
+
+async def _bands(link: X11Link, pixels: Pixels) -> list[bytes]:
     """Return the rows of the screen, of which few enough come at a time."""
     step = max(1, _BAND_BYTES // pixels.row_bytes)
     tops = range(0, pixels.height, step)
     counts = [min(step, pixels.height - top) for top in tops]
-    return b"".join(
-        [await _rows(link, top, count) for top, count in zip(tops, counts, strict=True)]
-    )
+    bands = [await _rows(link, top, n) for top, n in zip(tops, counts, strict=True)]
+    if sum(map(len, bands)) != pixels.row_bytes * pixels.height:
+        raise LinkDownError("no picture of a screen of which the server sends a part")
+    return bands
 
 
 async def _rows(link: X11Link, top: int, count: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from skypechan.links.x11.display import DisplayName
@@ -17,11 +17,11 @@ class Between:
 
     def __init__(self, path: Path) -> None:
         self.display = f"unix:{path}"
-        self._programs: list[asyncio.StreamWriter] = []
+        self.programs: list[asyncio.StreamWriter] = []
 
     def say(self, words: bytes) -> None:
         """Say this to every program."""
-        for program in self._programs:
+        for program in self.programs:
             program.write(words)
 
     async def join(
@@ -32,20 +32,18 @@ class Between:
         edit: Edit,
     ) -> None:
         """Carry what both say until either hangs up."""
-        self._programs.append(program)
         said, out = await asyncio.open_unix_connection(server)
         ends = [
             asyncio.create_task(_carry(heard, out, bytes)),
             asyncio.create_task(_carry(said, program, edit)),
         ]
-        try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for end in ends:
-                end.cancel()
-            await asyncio.gather(*ends, return_exceptions=True)
-            for writer in (program, out):
-                writer.close()
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for writer in (program, out):
+            writer.close()
+        await asyncio.gather(*ends, return_exceptions=True)
+        for writer in (program, out):
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 async def _carry(
@@ -66,6 +64,7 @@ async def between(
     joins: set[asyncio.Task[None]] = set()
 
     def come(heard: asyncio.StreamReader, program: asyncio.StreamWriter) -> None:
+        there.programs.append(program)
         joins.add(asyncio.create_task(there.join(heard, program, server, edit)))
 
     listening = await asyncio.start_unix_server(come, path)
@@ -73,7 +72,7 @@ async def between(
         yield there
     finally:
         listening.close()
-        for join in joins:
-            join.cancel()
+        for program in there.programs:
+            program.close()
         await asyncio.gather(*joins, return_exceptions=True)
         await listening.wait_closed()

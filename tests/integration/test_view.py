@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,11 +23,14 @@ from skypechan.errors import LinkDownError, LocalWireError
 from tests.doubles.clock import FakeClock
 from tests.doubles.loop_lag import LoopLag
 from tests.doubles.pictures import read_png
+from tests.doubles.xbetween import between
 from tests.doubles.xuser import ScreenUser
 from tests.integration.test_emulator_windows import SIGN_IN_TITLE, client_on, sees
 from tests.system.parts import eventually
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 128, 64), (16, 32, 255)
+MASKS = struct.pack("=3L", 0xFF0000, 0xFF00, 0xFF)
+SIZE = struct.pack("=2H", 65, 66)
 DEADLINE_S = 20.0
 NO_STALL_S = 2.0
 """What a loaded machine may cost; a wait for the server would take five seconds."""
@@ -51,12 +55,16 @@ class Watched:
 
         await eventually(later, DEADLINE_S, lambda: f"{what}; windows {self.shown}")
 
-    async def attached(self) -> None:
+    async def attached(self, but: str = "") -> None:
+        """Raise LinkDownError for another reason than `but`."""
+
         async def is_attached() -> bool:
             await self.clock.advance(0.5)
             try:
                 return bool(await self.view.picture())
-            except LinkDownError:
+            except LinkDownError as error:
+                if but not in str(error):
+                    raise
                 return False
 
         await eventually(is_attached, DEADLINE_S, "picture")
@@ -259,6 +267,32 @@ async def test_alarms_go_on_without_a_picture(
         await watched.until(lambda: len(alarms()) == 2, "second alarm")
     assert all("a fault; the log says which" in alarm for alarm in alarms())
     assert "ValueError: a fault of ours" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("screen", "said", "instead", "reason"),
+    [
+        ("64x64x24", b"\x18\x20\x20", b"\x18\xff\x20", "bits=255"),
+        ("64x64x24", MASKS, bytes(12), "masks=.0, 0, 0."),
+        ("64x64x8", b"\x08\x08\x20", b"\x08\x20\x20", "sends a part"),
+        ("65x66x8", SIZE, b"\xff\xff\xff\xff", "screen of 65535x65535"),
+    ],
+    indirect=["screen"],
+)
+async def test_a_screen_that_cannot_be_is_a_state_too(
+    screen: PrivateScreen, tmp_path: Path, said: bytes, instead: bytes, reason: str
+) -> None:
+    def lie(words: bytes) -> bytes:
+        return words.replace(said, instead)
+
+    watched = Watched(tmp_path)
+    async with between(tmp_path / "display", screen.display, lie) as there:
+        looking = watched.view.attend(there.display, str(screen.xauthority))
+        attending = asyncio.create_task(looking)
+        with pytest.raises(LinkDownError, match=reason):
+            await watched.attached(but="not been reached yet")
+        attending.cancel()
+        await asyncio.gather(attending, return_exceptions=True)
 
 
 async def test_a_display_that_is_lost_is_a_state_until_it_is_back(
