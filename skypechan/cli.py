@@ -131,8 +131,7 @@ def _run(options: argparse.Namespace) -> int:
     # numpy's matrix products are small here: more than one thread only costs.
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    # What is being read need not be read again, and is no reason to end.
-    signal.signal(signal.SIGHUP, lambda *_: None)
+    _bear_hangups()
     import asyncio
 
     from skypechan import app, log
@@ -146,7 +145,13 @@ def _run(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _bear_hangups() -> None:
+    """Have no hangup end us: what is being read, or stays, need not be read again."""
+    signal.signal(signal.SIGHUP, lambda *_: None)
+
+
 def _client(options: argparse.Namespace) -> int:
+    _bear_hangups()
     import asyncio
 
     from skypechan import log

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import os
 import signal
+import stat
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from skypechan.clock import Clock
@@ -20,6 +22,8 @@ from skypechan.desktop.relay import relayed
 from skypechan.desktop.settings import ClientSettings
 from skypechan.desktop.supervisor import Supervisor
 from skypechan.links.systemd import ServiceManager
+
+_log = logging.getLogger(__name__)
 
 # Who is in the client's group, as the gateway may be, gets to its bus and display.
 _GROUP_ENTERS = 0o750
@@ -47,14 +51,14 @@ async def run(
         manager.status(text)
         if supervisor.client is not None:
             if settings.screen_in_page:
-                supervisor.place.xauthority.chmod(_GROUP_READS)
+                with suppress(OSError):  # the client may do in there what it likes
+                    supervisor.place.xauthority.chmod(_GROUP_READS)
             manager.ready()
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, _unchanged)
     async with (
         _shared_display(supervisor, settings, folder, clock),
         supervisor.supervising(tell),
@@ -71,13 +75,15 @@ async def _shared_display(
     if not settings.screen_in_page:
         yield
         return
-    screen = folder / "screen"
-    screen.mkdir(exist_ok=True)
-    screen.chmod(_GROUP_ENTERS)  # it was closed if it was not shown before
-    way = screen / "display"
-    async with relayed(way, lambda: supervisor.place.display, clock):
+    way = folder / "screen" / "display"
+    async with AsyncExitStack() as shared:
+        try:
+            way.parent.mkdir(exist_ok=True)
+            for entered in (folder, folder / "bus", way.parent):
+                entered.chmod(stat.S_IMODE(entered.stat().st_mode) | _GROUP_ENTERS)
+            await shared.enter_async_context(
+                relayed(way, lambda: supervisor.place.display, clock)
+            )
+        except OSError as error:  # its calls go on without a picture
+            _log.warning("! nobody can look at the display: %s", error)
         yield
-
-
-def _unchanged() -> None:
-    """Go on: there is nothing here that a hangup could have read again."""

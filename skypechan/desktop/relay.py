@@ -58,7 +58,8 @@ def _listening(path: Path) -> Iterator[socket.socket]:
         try:
             yield listener
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # who has the folder may have laid another thing
+                path.unlink()
 
 
 class _Relay:

@@ -188,6 +188,41 @@ async def test_client_says_when_it_was_started_and_leaves_nothing(
     assert running_in(folder) == []
 
 
+async def test_client_whose_display_cannot_be_shared_runs_all_the_same(
+    folder: Path, heard: Heard
+) -> None:
+    own, login = folder / "clients" / "alice", folder / "login"
+    os.mkfifo(login, 0o600)
+    (own / "screen" / "display").mkdir(parents=True)  # in the way
+    (own / "bus").mkdir()
+    entered = (own, own / "bus", own / "screen")
+    for path in entered:
+        path.chmod(0o700)
+    program = started_by(
+        "skypechan-client@.service",
+        folder,
+        heard,
+        f"""
+[lines.alice.client]
+command = ["skype", "--pipelogin", "--dbpath=profile"]
+login_file = "{login}"
+screen_in_page = true
+""",
+    )
+    async with await Process.start(program) as client:
+        writing = await is_read(login)
+        client.signal(signal.SIGHUP)
+        os.write(writing, b"alice secret")
+        os.close(writing)
+        await heard.until("READY=1")
+        assert (own / "bus" / "bus").is_socket()
+        assert [path.stat().st_mode & 0o777 for path in entered] == [0o750] * 3
+        client.signal(signal.SIGTERM)
+        assert await client.wait() == 0
+        (said,) = [line for line in client.lines if "look at the display" in line]
+        assert "Is a directory" in said
+
+
 def running_in(folder: Path) -> list[bytes]:
     """The command lines that name a folder."""
     found = []
