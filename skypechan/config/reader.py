@@ -465,7 +465,7 @@ def _alone(line: LineConfig, base: Path) -> Iterator[tuple[str, str, str]]:
     for key in ("sound_port_to_skype", "sound_port_from_skype"):
         if port := getattr(line.backend, key, 0):
             yield table, key, f"port {port}"
-    if line.client.is_ours:
+    if line.client.is_ours or line.client.screen_in_page:
         folder = line.client.folder_from(base, line.name)
         yield f"{table}.{CLIENT}", "folder", f"folder {folder}"
 

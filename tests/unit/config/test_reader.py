@@ -132,8 +132,9 @@ def test_a_wrong_file_is_told_in_one_sentence(text: str, said: str) -> None:
     assert said in "\n".join(faults(text))
 
 
-def test_two_clients_may_not_share_a_folder() -> None:
-    text = '[lines.{}.client]\ncommand = ["skype"]\n'
+@pytest.mark.parametrize("kept", ['command = ["skype"]', "screen_in_page = true"])
+def test_two_clients_may_not_share_a_folder(kept: str) -> None:
+    text = f"[lines.{{}}.client]\n{kept}\n"
     other = text.format("b") + 'folder = "clients/a"\n'
     assert len(read(text.format("a") + text.format("b")).lines) == 2
     (found,) = faults(text.format("a") + other)
