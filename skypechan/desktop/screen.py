@@ -8,7 +8,6 @@ import signal
 import socket
 import stat
 import struct
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,7 +25,7 @@ _COOKIE = b"MIT-MAGIC-COOKIE-1"
 _NUMBERS = range(2_000, 22_000)
 _SOCKETS = Path("/tmp/.X11-unix")  # noqa: S108 - where X clients look for them
 _OWN_SOCKETS = "sockets"
-_YOUNG_S = 60  # a server that has made its socket may not listen on it yet
+_LOCK = "/tmp/.X{}-lock"  # noqa: S108 - what a server takes first, with its pid
 
 
 class PrivateScreen(Part):
@@ -165,7 +164,7 @@ class PrivateScreen(Part):
 def _free_number() -> int:
     while True:
         number = secrets.choice(_NUMBERS)
-        taken = (f"/tmp/.X{number}-lock", str(_SOCKETS / f"X{number}"))  # noqa: S108
+        taken = (_LOCK.format(number), str(_SOCKETS / f"X{number}"))
         if not any(map(os.path.lexists, taken)):
             return number
 
@@ -175,24 +174,32 @@ def _remove_dead() -> None:
     for path in _SOCKETS.glob("X*"):
         with suppress(OSError, ValueError):  # gone, or of another kind
             found, number = path.lstat(), int(path.name[1:])
-            is_old = time.time() - found.st_mtime > _YOUNG_S
             is_ours = found.st_uid == os.geteuid() and number in _NUMBERS
             is_socket = stat.S_ISSOCK(found.st_mode)
-            if is_socket and is_ours and is_old and _is_dead(path):
+            if is_socket and is_ours and _is_dead(path, number):
                 path.unlink()
 
 
-def _is_dead(path: Path) -> bool:
-    """Whether nobody listens at a socket any more."""
+def _is_dead(path: Path, number: int) -> bool:
+    """Whether nobody listens at a socket any more, nor is about to."""
     with socket.socket(socket.AF_UNIX) as knocking:
         knocking.setblocking(False)
         try:
             knocking.connect(str(path))
         except ConnectionRefusedError:
-            return True
+            return not _is_locked(number)
         except BlockingIOError:
             return False
     return False
+
+
+def _is_locked(number: int) -> bool:
+    """Whether a server lives that has taken a display's number."""
+    try:
+        pid = int(Path(_LOCK.format(number)).read_text())
+    except (OSError, ValueError):
+        return False
+    return Path(f"/proc/{pid}").exists()
 
 
 def _is_left(link: Path, place: Path) -> bool:

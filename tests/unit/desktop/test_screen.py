@@ -59,6 +59,7 @@ async def test_sockets_of_servers_that_are_gone_are_removed_and_no_others(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(screen, "_SOCKETS", folder)
+    monkeypatch.setattr(screen, "_LOCK", str(folder / "lock{}"))
     with socket.socket(socket.AF_UNIX) as alive:
         alive.bind(str(folder / "X3001"))
         alive.listen()
@@ -66,9 +67,8 @@ async def test_sockets_of_servers_that_are_gone_are_removed_and_no_others(
             with socket.socket(socket.AF_UNIX) as gone:
                 gone.bind(str(folder / name))
         (folder / "X3002").touch()
-        for name in left_in(folder):
-            os.utime(folder / name, (0, 0))
-        (folder / "X3003").touch()  # that may be about to listen
+        (folder / "lock3000").write_text("2147483647\n")
+        (folder / "lock3003").write_text(f"{os.getpid():>10}\n")  # about to listen
         async with PrivateScreen(folder / "screen"):
             assert left_in(folder) == {"X3001", "X3002", "X3003", "X5", "Xorg"}
 
