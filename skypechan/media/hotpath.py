@@ -156,11 +156,7 @@ class HotPath:
         self, calls: Sequence[Call], pcm: Int16, pbx_rate_hz: int, now_s: float
     ) -> None:
         """`[k, n]` has come from the lines of `calls`, whose PBX has `pbx_rate_hz`."""
-        kept = [
-            self._goes_on(call, Side.LINE, frame, LINE_RATE_HZ, now_s)
-            for call, frame in zip(calls, pcm, strict=True)
-        ]
-        calls, pcm = _chosen(calls, pcm, kept)
+        calls, pcm = self._admitted(calls, Side.LINE, pcm, LINE_RATE_HZ, now_s)
         if calls:
             self.send_to_pbx(calls, pcm, pbx_rate_hz, now_s)
 
@@ -168,13 +164,21 @@ class HotPath:
         self, calls: Sequence[Call], pcm: Int16, rate_hz: int, now_s: float
     ) -> None:
         """`[k, n]` at `rate_hz` has come from Asterisk for `calls`."""
-        kept = [
-            self._goes_on(call, Side.PBX, frame, rate_hz, now_s)
-            for call, frame in zip(calls, pcm, strict=True)
-        ]
-        calls, pcm = _chosen(calls, pcm, kept)
+        calls, pcm = self._admitted(calls, Side.PBX, pcm, rate_hz, now_s)
         if calls:
             self.send_to_line(calls, pcm, rate_hz, now_s)
+
+    def _admitted(
+        self, calls: Sequence[Call], side: Side, pcm: Int16, rate_hz: int, now_s: float
+    ) -> tuple[Sequence[Call], Int16]:
+        """Those of calls and `[k, n]` that go on now: nearly always all."""
+        kept = [
+            self._goes_on(call, side, frame, rate_hz, now_s)
+            for call, frame in zip(calls, pcm, strict=True)
+        ]
+        if all(kept):
+            return calls, pcm
+        return list(itertools.compress(calls, kept)), pcm[np.array(kept)]
 
     def _goes_on(
         self, call: Call, side: Side, frame: Int16, rate_hz: int, now_s: float
@@ -244,12 +248,3 @@ class HotPath:
 def _rows_of(calls: Sequence[Call]) -> Rows:
     """Where the calls are in the tables."""
     return np.array([call.row for call in calls], np.intp)
-
-
-def _chosen(
-    calls: Sequence[Call], pcm: Int16, kept: list[bool]
-) -> tuple[Sequence[Call], Int16]:
-    """Those of calls and `[k, n]` that are kept: nearly always all."""
-    if all(kept):
-        return calls, pcm
-    return list(itertools.compress(calls, kept)), pcm[np.array(kept)]
