@@ -39,6 +39,7 @@ class Pacing(Enum):
 
     PACED = "as it is spoken, by the far end's sound clock"
     BURSTY = "faster than real time, to be paced by us"
+    RETURNED = "when and as much as we write, without a sound clock"
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ class CallAudio:
                     line_send=port.to_line,
                     line_rate_hz=port.rate_hz,
                     line_is_bursty=port.pacing is Pacing.BURSTY,
+                    line_has_clock=port.pacing is not Pacing.RETURNED,
                     pbx=connection.socket,
                     pbx_pending=connection.pending,
                     pbx_rate_hz=connection.rate_hz,

@@ -104,7 +104,7 @@ def begin(
     stall_s, gap_s = settings.stall_seconds, settings.gap_ms / 1000
     limit = _LINE.frame_bytes * settings.line_queue_ms // _LINE.ptime_ms
     line_timing = Timing(settings, now_s)
-    if settings.follow_line_clock:
+    if settings.follow_line_clock and start.line_has_clock:
         unread = partial(unread_s, start.line_send)
         pbx_timing = Timing(settings, now_s, line_timing.clock, unread)
     else:

@@ -171,7 +171,8 @@ class Engine:
         """Steer each call, and four times a second look at the clocks of a quarter."""
         if self.settings.follow_line_clock:
             for call in calls:
-                call.from_pbx.timing.steer(now_s)
+                if call.start.line_has_clock:
+                    call.from_pbx.timing.steer(now_s)
         self._ticks += 1
         quarter, left = divmod(self._ticks, _TICKS_A_QUARTER)
         if not left:

@@ -56,7 +56,9 @@ class MediaStart:
     `hold_audio` is heard by whoever waits while the call is held; None is silence.
 
     `line_is_bursty` is for a line that speaks faster than real time: it is read a
-    frame each 20 ms, and what it has sent too soon waits in its socket.
+    frame each 20 ms, and what it has sent too soon waits in its socket. A line without
+    a clock returns what is written to it: to follow its clock would be to follow our
+    own corrections of it, in a circle.
 
     `on_digit` gets each digit of the phone. `on_line_digit`, if there is one, gets each
     digit that is found as a tone in what the line says. `on_closed` is called at most
@@ -75,6 +77,7 @@ class MediaStart:
     playback_db: float = 0.0
     capture_db: float = 0.0
     line_is_bursty: bool = False
+    line_has_clock: bool = True
     hold_audio: HoldAudio | None = None
     on_line_digit: Callable[[str], None] | None = None
     call_id: str = ""

@@ -140,6 +140,7 @@ class VirtualCall:
         settings: EngineSettings | None = None,
         audio: Callable[[int], np.ndarray] | None = None,
         client_stands: bool = False,
+        line_returns: bool = False,
     ) -> None:
         self.loop = VirtualLoop()
         self.engine = Engine(
@@ -158,6 +159,7 @@ class VirtualCall:
             MediaStart(
                 line_receive=near_line,
                 line_send=near_line,
+                line_has_clock=not line_returns,
                 pbx=near_pbx,
                 on_digit=lambda _: None,
                 on_closed=lambda _: None,
@@ -178,7 +180,8 @@ class VirtualCall:
         self.heard_by_line: list[bytes] = []
         self.heard_by_pbx: list[bytes] = []
         self.keeps_audio = audio is not None
-        self.line_pauses = self.pbx_pauses = False
+        self.line_pauses, self.pbx_pauses = line_returns, False
+        self._returns = line_returns
         self._stands = False
         self.loop.moved = self._listen
 
@@ -277,6 +280,8 @@ class VirtualCall:
     def _hear_line(self, now_s: float, data: bytes) -> None:
         self.queues_s.append((now_s, self._queue_s))
         self._queue_s += len(data) / 32_000
+        if self._returns:
+            self._line.send(data)
         if self.keeps_audio:
             self.heard_by_line.append(data)
 

@@ -14,6 +14,7 @@ from skypechan.backends.base import (
     LineObserver,
     LineState,
     Offer,
+    Pacing,
 )
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import (
@@ -71,7 +72,7 @@ class EchoLeg:
         to_line.setblocking(False)
         from_line.setblocking(False)
         self._audio = to_line
-        return AudioPort(from_line=from_line, to_line=to_line)
+        return AudioPort(from_line, to_line, pacing=Pacing.RETURNED)
 
     def accept(self) -> None:
         """Bring the call up."""

@@ -85,6 +85,21 @@ def test_a_client_with_a_clock_of_its_own_for_playing_is_not_followed() -> None:
         assert call.least_queue_s(25, 30) >= 0.020
 
 
+@pytest.mark.parametrize("pbx_ppm", [-200, 0, 200])
+def test_a_line_that_returns_what_it_is_sent_stays_well(pbx_ppm: float) -> None:
+    """To follow its clock would be to follow what we do about it."""
+    with call_of(0, well, well, pbx_ppm, audio=speech, line_returns=True) as call:
+        call.run(60)
+        figures = call.media.figures()
+        heard, returned = heard_by_line(call), heard_by_pbx(call)
+    for way in (figures.to_pbx, figures.to_line):
+        assert not way.smoothed
+        assert (way.late, way.concealed_ms, way.skipped_ms) == (0, 0, 0)
+    assert figures.to_pbx.drift_ppm == pytest.approx(pbx_ppm, abs=5)
+    assert len(returned) - len(heard) in (0, 320)  # and the silence before
+    assert abs(len(heard) - 60 * 16_000) <= 640
+
+
 def test_a_rough_source_is_smoothed_and_says_so() -> None:
     with call_of(-200, burst40, burst40, audio=speech) as call:
         call.run(60)

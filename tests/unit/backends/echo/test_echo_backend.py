@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from skypechan.backends.base import LineState
+from skypechan.backends.base import LineState, Pacing
 from skypechan.backends.echo.backend import EchoBackend
 from skypechan.call.events import LineAnswered, LineDigit, LineReleased, LineRinging
 from skypechan.errors import CallError, LinkDownError
@@ -45,6 +45,7 @@ async def test_audio_comes_back_until_the_call_ends(line):
     leg = await backend.place("anyone", Events())
     port = await leg.open_audio()
     loop = asyncio.get_running_loop()
+    assert port.pacing is Pacing.RETURNED
     with port.to_line, port.from_line:
         await loop.sock_sendall(port.to_line, b"\1\2")
         assert await loop.sock_recv(port.from_line, 16) == b"\1\2"
