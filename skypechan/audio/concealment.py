@@ -13,6 +13,8 @@ fit best.
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 
 from skypechan.audio.pcm import FULL_SCALE, Float32, Int16
@@ -35,7 +37,10 @@ class Concealer:
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
-        self._history = np.zeros(int(_HISTORY_S * rate_hz), np.float32)
+        self._history: deque[Int16] = deque()  # in pieces, put together when needed
+        self._kept = int(_HISTORY_S * rate_hz)
+        self._over = -self._kept  # how much more the pieces are
+        self._remember(np.zeros(self._kept, np.int16))
         self._period = np.zeros(1, np.float32)
         self._join = np.float32(0)
         self._made = 0  # samples made since audio was heard
@@ -64,8 +69,10 @@ class Concealer:
         return made
 
     def _remember(self, pcm: Int16) -> None:
-        keep = len(self._history)
-        self._history = np.concatenate([self._history, pcm])[-keep:].astype(np.float32)
+        self._history.append(pcm.copy())
+        self._over += len(pcm)
+        while self._over >= len(self._history[0]):
+            self._over -= len(self._history.popleft())
 
     def _make(self, length: int) -> Float32:
         time = np.arange(self._made, self._made + length)
@@ -77,7 +84,7 @@ class Concealer:
         return faded
 
     def _find_period(self) -> None:
-        history = self._history
+        history = np.concatenate(self._history)[-self._kept :].astype(np.float32)
         length = pitch_period(history, self._rate_hz)
         half = length // 2
         period = history[-length:].copy()

@@ -81,8 +81,11 @@ class SourceClock:
         self._landing_s = 0.0
         self._least_late_s = math.inf
 
-    def note(self, seconds: float, now_s: float) -> float:
-        """Take note that `seconds` of audio came; how late it was."""
+    def note(self, seconds: float, now_s: float, overdue_s: float = 0.0) -> float:
+        """Take note that `seconds` of audio came; how late it was.
+
+        `overdue_s` of that may be our own lateness, and tells nothing of the source.
+        """
         spoken_s = self._spoken_s = self._spoken_s + seconds
         lag_s = now_s - spoken_s
         late_s = lag_s - self._line_s - self._slope * (now_s - self._fitted_s)
@@ -97,7 +100,7 @@ class SourceClock:
             self.returned_s = now_s
         # What comes at once behind a late arrival is the same event.
         if late_s < _TOLD_S and since_s > seconds / 2:
-            self._bins.append(int(late_s / _BIN_S))
+            self._bins.append(int(max(late_s - overdue_s, 0.0) / _BIN_S))
         self.arrived_s = now_s
         return late_s
 

@@ -47,11 +47,6 @@ class Call:
     flushing: bool = False
     final: MediaFigures | None = None  # once it has been stopped
 
-    @property
-    def is_smoothed(self) -> bool:
-        """Whether a direction has a playout buffer."""
-        return self.from_line.timing.is_smoothed or self.from_pbx.timing.is_smoothed
-
     def take_pbx(self, sock: socket.socket, pending: bytes, row: memoryview) -> None:
         """Go on with another connection to Asterisk. Raises OSError as sockets do."""
         prepare(sock)

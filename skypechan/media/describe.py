@@ -48,7 +48,7 @@ def _to_line(figures: MediaFigures | None, settings: EngineSettings) -> Iterator
     yield _stage("rate", "to 16 kHz; from 8 kHz: 256 taps, minimum phase, 0.26 ms")
     yield from _gain(way)
     if settings.follow_line_clock:
-        what = "resampled to the client's clock, from 8 kHz 14 taps, else 48; 0.2 ms"
+        what = "resampled to the client's clock, 14 or 48 taps, 0.2 ms"
     else:
         what = "the client's clock is not followed"
     yield _stage("clock", what)

@@ -27,6 +27,7 @@ from skypechan.audio.pcm import Int16, PcmFormat, from_bytes
 from skypechan.call.causes import HangupCause
 from skypechan.call.record import Side
 from skypechan.errors import CallError, RemoteWireError
+from skypechan.media.agenda import Agenda
 from skypechan.media.call import Call, begin
 from skypechan.media.callmedia import CallMedia
 from skypechan.media.flow import begin_with, silence
@@ -67,13 +68,13 @@ class Engine:
         self.settings = settings or EngineSettings()
         self._hot = HotPath(self.settings, loop.time, self._lose, self._take_message)
         self._calls: dict[int, Call] = {}  # by row
-        self._smoothed: list[Call] = []  # as of the last tick
+        self._agenda = Agenda()
         self._free = list(range(self.settings.most_calls))[::-1]
         self._ticker = Ticker(loop, self._tick)
         self._ticks = 0
         self._ticked_s = 0.0
         self._due_timer: asyncio.TimerHandle | None = None
-        loop.add_reader(self._hot.gate.fileno(), self._pass)
+        loop.add_reader(self._hot.gate.fileno(), self._hot.run_pass)
 
     def is_alive(self) -> bool:
         """Tell whether audio is worked on; without a call there is none to work on."""
@@ -88,10 +89,6 @@ class Engine:
     def busy_share(self) -> float:
         """How much of the time audio takes at present, from 0 to 1."""
         return self._hot.window.share if self._calls else 0.0
-
-    def _pass(self) -> None:
-        self._hot.run_pass()
-        self._await_due()
 
     # The slow and obvious path: messages in pieces, or other than plain audio.
 
@@ -121,13 +118,7 @@ class Engine:
 
     def _await_due(self) -> None:
         """Have `_play_due` called when a rough source's next frame is due."""
-        dues = [
-            flow.timing.due_s
-            for call in self._smoothed
-            for flow in (call.from_line, call.from_pbx)
-        ]
-        due_s = min((due_s for due_s in dues if due_s is not None), default=None)
-        timer = self._due_timer
+        due_s, timer = self._agenda.next_s, self._due_timer
         if timer is not None and (due_s is None or timer.when() > due_s):
             timer.cancel()
             timer = self._due_timer = None
@@ -136,18 +127,20 @@ class Engine:
 
     def _play_due(self) -> None:
         self._due_timer, now_s, hot = None, self._loop.time(), self._hot
-        # From the line all frames are wide: they go by the rate of the PBX.
-        line: _Due = {
-            call: (
-                (call.start.pbx_rate_hz, pcm) for _, pcm in call.from_line.due(now_s)
-            )
-            for call in self._smoothed
-        }
+        flows = self._agenda.take(now_s)
+        line: _Due = {}
+        pbx: _Due = {}
+        for call, flow in flows:
+            if flow is call.from_line:
+                line[call] = _at(call.start.pbx_rate_hz, flow.due(now_s))
+            else:
+                pbx[call] = flow.due(now_s)
         for rate_hz, calls, pcm in _together(line):
             hot.send_to_pbx(calls, pcm, rate_hz, now_s)
-        pbx: _Due = {call: call.from_pbx.due(now_s) for call in self._smoothed}
         for rate_hz, calls, pcm in _together(pbx):
             hot.send_to_line(calls, pcm, rate_hz, now_s)
+        for call, flow in flows:
+            self._agenda.add(call, flow)
         self._await_due()
 
     def _tick(self, now_s: float) -> None:
@@ -163,8 +156,9 @@ class Engine:
         quiet = [call for call in calls if call.from_pbx.falls_quiet(now_s)]
         self._silence_to_line(quiet, now_s)
         self._keep_time(calls, now_s)
-        # No playout buffer has something due sooner than the tick behind its begin.
-        self._smoothed = [call for call in calls if call.is_smoothed]
+        for call in calls:
+            self._agenda.add(call, call.from_line)
+            self._agenda.add(call, call.from_pbx)
         self._await_due()
 
     def _keep_time(self, calls: list[Call], now_s: float) -> None:
@@ -303,10 +297,8 @@ class Engine:
             one.forget(call.row)
         del self._calls[call.row]
         self._free.append(call.row)
-        self._smoothed = [other for other in self._smoothed if other is not call]
         if not self._calls:
             self._ticker.stop()
-        self._await_due()
 
     def close(self) -> None:
         """Stop all calls and leave the event loop."""
@@ -374,6 +366,11 @@ class Engine:
             payload=call.payload,
             digits=call.digits,
         )
+
+
+def _at(rate_hz: int, due: Iterator[tuple[int, Int16]]) -> Iterator[tuple[int, Int16]]:
+    """What is due, as of the rate of where it goes: from the line all is wide."""
+    return ((rate_hz, pcm) for _, pcm in due)
 
 
 def _together(frames: _Due) -> Iterator[tuple[int, list[Call], Int16]]:

@@ -39,9 +39,9 @@ class Flow:
         self._gaps = 0
         self._filled = 0
 
-    def admit(self, pcm: Int16, rate_hz: int, now_s: float) -> bool:
-        """Whether `[n]` that has come goes on now."""
-        if self.timing.admit(pcm, rate_hz, now_s):
+    def admit(self, pcm: Int16, rate_hz: int, now_s: float, overdue_s: float) -> bool:
+        """Whether `[n]` that has come goes on now; see `Timing.admit`."""
+        if self.timing.admit(pcm, rate_hz, now_s, overdue_s):
             self.arrived(pcm, rate_hz, now_s)
             return True
         if self.timing.is_skipping:

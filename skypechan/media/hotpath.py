@@ -22,6 +22,7 @@ product is handed over to a thread that competes for the core.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -67,6 +68,8 @@ class HotPath:
         capacity = settings.most_calls
         self._time = time
         self._begin_s = time()  # of the pass
+        self._planned_s = math.inf  # when it was to begin, if it was not free to
+        self._overdue_s = 0.0
         self._lose = lose
         self._take_message = take_message
         self._follows = settings.follow_line_clock
@@ -89,6 +92,7 @@ class HotPath:
     def run_pass(self) -> None:
         """Take one turn of all that is ready. To be called when `gate` is readable."""
         begin_s = self._begin_s = self._time()
+        self._overdue_s = max(begin_s - self._planned_s, 0.0)
         for port, events in self.ports.ready():
             try:
                 port.handle(events)
@@ -118,8 +122,10 @@ class HotPath:
         next_s = self.window.next_s(begin_s, end_s, again=again)
         if self.ports.any_ready and next_s > end_s:
             self.gate.shut_until(next_s)
+            self._planned_s = next_s
         else:
             self.gate.open()
+            self._planned_s = math.inf
 
     def receive_from_line(self, call: Call) -> None:
         """Read once what the line says."""
@@ -186,7 +192,7 @@ class HotPath:
         """Whether `[n]` that has come from a side goes on now."""
         flow = call.from_line if side is Side.LINE else call.from_pbx
         try:
-            return flow.admit(frame, rate_hz, now_s)
+            return flow.admit(frame, rate_hz, now_s, self._overdue_s)
         except Exception as error:  # the other calls go on
             call.log.exception("! audio of the %s side failed", side)
             self._lose(call, side, error)

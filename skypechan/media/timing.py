@@ -24,8 +24,10 @@ from skypechan.audio.pcm import Int16
 from skypechan.audio.queue import ReceiverQueue
 from skypechan.media.settings import EngineSettings
 
+SOON_S = 0.0005
+"""What is due this soon need not wait for a timer of its own."""
+
 _LATE_S = 0.010
-_DUE_S = 0.0005  # what is due this soon need not wait for a timer of its own
 _MISSED_S = 0.040
 _SILENT_S = 0.011  # a client sends each 10 ms
 _BEHIND_S = 0.021  # behind the last frame of 20 ms, when it came late itself
@@ -98,12 +100,18 @@ class Timing:
 
     # When audio comes.
 
-    def admit(self, pcm: Int16, rate_hz: int, now_s: float) -> bool:
-        """Whether `[n]` that has come goes on now; it may begin with a seam then."""
+    def admit(
+        self, pcm: Int16, rate_hz: int, now_s: float, overdue_s: float = 0.0
+    ) -> bool:
+        """Whether `[n]` that has come goes on now; it may begin with a seam then.
+
+        For `overdue_s` we ought to have looked for it: so much of how late it is may be
+        our own doing, and does not make the source rough.
+        """
         seconds = len(pcm) / rate_hz
         clock = self.clock
         arrived_s, begins = clock.arrived_s, clock.is_paused
-        if clock.note(seconds, now_s) > _LATE_S:
+        if clock.note(seconds, now_s, overdue_s) > _LATE_S:
             self._late += 1
         clock_s = self._receiver.clock_s(now_s)
         if begins:
@@ -181,7 +189,7 @@ class Timing:
             return
         if now_s - playout.due_s > _MISSED_S:
             playout.due_s = now_s
-        while playout.is_running and playout.due_s <= now_s + _DUE_S:
+        while playout.is_running and playout.due_s <= now_s + SOON_S:
             behind_s = clock.behind_s(now_s)
             yield playout.rate_hz, playout.pull(behind_s, clock.outlier_s, clock.drift)
 
