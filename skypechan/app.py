@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -34,7 +33,7 @@ from skypechan.desktop.supervisor import Supervisor
 from skypechan.errors import CommandError, ConfigError
 from skypechan.gateway.exchanges import Exchange
 from skypechan.gateway.gateway import Gateway
-from skypechan.gateway.housekeeping import housekeeping
+from skypechan.gateway.housekeeping import housekeeping, settle
 from skypechan.gateway.line import Line
 from skypechan.gateway.lines import Lines
 from skypechan.gateway.paused import PausedLines
@@ -143,9 +142,7 @@ async def run(config: Config) -> None:
             serve_control(gateway, config.control, config.source),
             serve(gateway, config.web),
         ):
-            # What lives now lives for good: no collection has to walk through it.
-            gc.collect()
-            gc.freeze()
+            settle()
             async with (
                 reporting(manager, gateway.snapshot, engine.is_alive, clock),
                 housekeeping(clock, lambda: gateway.is_idle),

@@ -9,11 +9,11 @@ lateness watched. At the end it tells, as JSON, what the engine did to the calls
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import sys
 
 from benchmarks.parts.accepting import Trio, accept_calls, until_load_ends
+from skypechan.gateway.housekeeping import settle
 from skypechan.media.callmedia import CallMedia
 from skypechan.media.engine import Engine, EngineSettings, MediaStart
 
@@ -37,8 +37,7 @@ async def serve(calls: list[Trio], pbx_rate_hz: int, gain_db: float) -> None:
         )
         for from_line, to_line, pbx in calls
     ]
-    gc.collect()
-    gc.freeze()
+    settle()
     await until_load_ends()
     print(json.dumps(told(running) | {"window_ms": 1000 * engine.window_s}))
     engine.close()

@@ -39,7 +39,7 @@ class Concealer:
         self._rate_hz = rate_hz
         self._history: deque[Int16] = deque()  # in pieces, put together when needed
         self._kept = int(_HISTORY_S * rate_hz)
-        self._over = -self._kept  # how much more the pieces are
+        self._over = -self._kept  # samples beyond what is needed
         self._remember(np.zeros(self._kept, np.int16))
         self._period = np.zeros(1, np.float32)
         self._join = np.float32(0)

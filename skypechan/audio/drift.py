@@ -82,9 +82,9 @@ class SourceClock:
         self._least_late_s = math.inf
 
     def note(self, seconds: float, now_s: float, overdue_s: float = 0.0) -> float:
-        """Take note that `seconds` of audio came; how late it was.
+        """Take note that `seconds` of audio came; how late it was by its own doing.
 
-        `overdue_s` of that may be our own lateness, and tells nothing of the source.
+        `overdue_s` more may be our own lateness, and tells nothing of the source.
         """
         spoken_s = self._spoken_s = self._spoken_s + seconds
         lag_s = now_s - spoken_s
@@ -98,9 +98,10 @@ class SourceClock:
         since_s = now_s - self.arrived_s
         if since_s > seconds + _SILENCE_S:
             self.returned_s = now_s
+        late_s = max(late_s - overdue_s, 0.0)
         # What comes at once behind a late arrival is the same event.
         if late_s < _TOLD_S and since_s > seconds / 2:
-            self._bins.append(int(max(late_s - overdue_s, 0.0) / _BIN_S))
+            self._bins.append(int(late_s / _BIN_S))
         self.arrived_s = now_s
         return late_s
 

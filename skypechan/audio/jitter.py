@@ -32,8 +32,8 @@ _PRIMING_S = 0.060
 class Playout:
     """Audio of one rough source at `rate_hz`.
 
-    Frames leave at `due_s`; `concealed_s`, `skipped_s` and `removed_s` add up what
-    was made, what was thrown away at once and what was spliced out.
+    Frames leave at `due_s`; `concealed_s` and `skipped_s` add up what was made and what
+    was cut out.
     """
 
     def __init__(self, rate_hz: int) -> None:
@@ -41,7 +41,6 @@ class Playout:
         self.delay_s = 0.0
         self.concealed_s = 0.0
         self.skipped_s = 0.0
-        self.removed_s = 0.0
         self.is_dry = False
         self.rate_hz = rate_hz
         self._frame = int(FRAME_S * rate_hz)
@@ -123,7 +122,7 @@ class Playout:
             if removed and self._slack_s(behind_s, removed) >= wanted_delay_s:
                 self._held = shorter
                 self._spliced_s = self.due_s
-                self.removed_s += removed / self.rate_hz
+                self.skipped_s += removed / self.rate_hz
         return self._slack_s(behind_s) - wanted_delay_s
 
     def _skip(self, length: int) -> None:

@@ -65,6 +65,8 @@ def to_int16(samples: Float32, out: npt.NDArray[Any], *, saturate: bool = True) 
 
 def saturates(samples: Float32) -> bool:
     """Whether any sample would be rounded to what int16 does not hold."""
+    if not samples.size:
+        return False
     # Each of the two takes a third of the time of `max()`.
     most, least = samples.argmax(), samples.argmin()
     return samples.item(most) >= MOST or samples.item(least) < -1

@@ -3,10 +3,10 @@
 A full collection walks through every object that could be part of a cycle, and nothing
 else has a turn meanwhile: 50 ms with two hundred lines. So none comes by itself. While
 nobody talks one is made, and what it leaves is set aside (`gc.freeze`), for that mostly
-stays for good. Where somebody always talks, garbage is looked for amid calls, each
-minute, and only in what has come since: that is soon done. Set aside is nothing then:
-calls would be, and not be found again. Only the first time it is all that there is,
-which is the lines for the most part.
+stays for good; what calls have used goes back to the system. Where somebody always
+talks, garbage is looked for amid calls, each minute, and only in what has come since:
+that is soon done. Set aside is nothing then: calls would be, and not be found again.
+Only the first time it is all that there is, which is the lines for the most part.
 
 Collections of what is new come by themselves, but of little at a time: with Python's
 own thresholds some take 3 to 6 ms when many lines have something to do at once.
@@ -15,6 +15,7 @@ own thresholds some take 3 to 6 ms when many lines have something to do at once.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -45,6 +46,26 @@ class Collector(Protocol):
         """Tell how much is new in each generation."""
 
 
+def settle() -> None:
+    """Set aside all that lives, and give back what only the start has used.
+
+    To be called when all is there that lives for good. 1.3 MB of 43 are given back.
+    """
+    gc.collect()
+    gc.freeze()
+    give_back()
+
+
+def give_back() -> None:
+    """Give the system what the C library holds free, where it can (glibc).
+
+    Free pieces lie between used ones: by itself it gives back only what is at the end.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 @asynccontextmanager
 async def housekeeping(
     clock: Clock, is_idle: Callable[[], bool]
@@ -66,11 +87,16 @@ class Housekeeping:
     """Looks each second; `is_idle` tells whether no call lives."""
 
     def __init__(
-        self, clock: Clock, is_idle: Callable[[], bool], collector: Collector = gc
+        self,
+        clock: Clock,
+        is_idle: Callable[[], bool],
+        collector: Collector = gc,
+        give_back: Callable[[], None] = give_back,
     ) -> None:
         self._clock = clock
         self._is_idle = is_idle
         self._collector = collector
+        self._give_back = give_back
         self._looks = _LOOKS_WHILE_IDLE - _FIRST_LOOKS
         self._is_first = True
 
@@ -89,6 +115,7 @@ class Housekeeping:
             self._collector.unfreeze()
             self._collector.collect()
             self._collector.freeze()
+            self._give_back()
         elif self._looks < _LOOKS_AMID_CALLS:
             return
         elif self._is_first:

@@ -114,8 +114,9 @@ class CallAudio:
 
     def text(self) -> str:
         """Describe the audio chain, with counters once the audio is joined."""
-        figures = self.media.figures() if self.media else None
-        return audio_text(figures, self._engine.settings)
+        if self.media is None:
+            return audio_text(None, self._engine.settings)
+        return audio_text(self.media.figures(), self.media.settings)
 
     def tap(self, path: Path | None, seconds: float) -> None:
         """Record both directions to a new WAV file for so long; None ends it.

@@ -1,4 +1,7 @@
-"""Which rough sources have something due, and when: a heap by time."""
+"""Which rough sources have something due, and when: a heap by time.
+
+With a look at each of them instead 300 took 87 % of a core that takes 47 now.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,11 @@ from skypechan.media.timing import SOON_S
 
 
 class Agenda:
-    """The next frame of each flow that has a playout buffer which runs."""
+    """The next frame of each flow that has a playout buffer which runs.
+
+    A flow is to be added whenever something has come to its buffer, and each time it
+    was taken.
+    """
 
     def __init__(self) -> None:
         self._entries: list[tuple[float, int, Call, Flow]] = []
@@ -31,7 +38,7 @@ class Agenda:
         return self._entries[0][0] if self._entries else None
 
     def take(self, now_s: float) -> list[tuple[Call, Flow]]:
-        """The flows that have something due now; each is to be added anew then."""
+        """The flows that have something due now, of calls that live."""
         found = []
         while self._entries and self._entries[0][0] <= now_s + SOON_S:
             _, _, call, flow = heapq.heappop(self._entries)

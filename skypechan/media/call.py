@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from skypechan.audio.chain import LINE_RATE_HZ
 from skypechan.audio.pcm import PcmFormat
+from skypechan.call.record import Side
 from skypechan.log import CallLog
 from skypechan.media.flow import Flow
 from skypechan.media.payload import PayloadDecoder
@@ -30,6 +31,7 @@ class Call:
 
     row: int
     start: MediaStart
+    settings: EngineSettings
     line_inlet: PcmInlet
     pbx_inlet: PbxInlet
     line_outlet: Outlet
@@ -46,6 +48,10 @@ class Call:
     digits: int = 0
     flushing: bool = False
     final: MediaFigures | None = None  # once it has been stopped
+
+    def flow(self, side: Side) -> Flow:
+        """The audio that a side says."""
+        return self.from_line if side is Side.LINE else self.from_pbx
 
     def take_pbx(self, sock: socket.socket, pending: bytes, row: memoryview) -> None:
         """Go on with another connection to Asterisk. Raises OSError as sockets do."""
@@ -98,8 +104,10 @@ def begin(
     """Return a call that begins in `row` now, its streams on the row's frames."""
     stall_s, gap_s = settings.stall_seconds, settings.gap_ms / 1000
     limit = _LINE.frame_bytes * settings.line_queue_ms // _LINE.ptime_ms
+    if not start.line_has_clock:
+        settings = replace(settings, follow_line_clock=False)
     line_timing = Timing(settings, now_s)
-    if settings.follow_line_clock and start.line_has_clock:
+    if settings.follow_line_clock:
         unread = partial(unread_s, start.line_send)
         pbx_timing = Timing(settings, now_s, line_timing.clock, unread)
     else:
@@ -107,6 +115,7 @@ def begin(
     return Call(
         row=row,
         start=start,
+        settings=settings,
         line_inlet=PcmInlet(start.line_receive, line_frame),
         pbx_inlet=PbxInlet(start.pbx, pbx_frame, start.pbx_pending),
         decoder=PayloadDecoder(most_samples),

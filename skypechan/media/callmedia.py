@@ -8,6 +8,7 @@ from typing import Protocol
 
 from skypechan.audio.gain import check_gain
 from skypechan.media.call import Call
+from skypechan.media.settings import EngineSettings
 from skypechan.media.values import MediaFigures
 
 
@@ -77,9 +78,14 @@ class CallMedia:
     def move_pbx(self, sock: socket.socket, pending: bytes) -> None:
         """Go on with another connection to Asterisk; the one before is hung up.
 
-        Rates stay. Raises OSError for a socket that is of no use.
+        Rates stay. A socket that is of no use ends the PBX side.
         """
         self._engine.move_pbx(self._call, sock, pending)
+
+    @property
+    def settings(self) -> EngineSettings:
+        """Those of the engine, as far as they go for this call."""
+        return self._call.settings
 
     def figures(self) -> MediaFigures:
         """Return the figures of now, or of the moment the call was stopped."""

@@ -21,13 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
-from skypechan.audio.audiosocket import DIGIT, HANGUP, RATE_HZ_OF_KIND
+from skypechan.audio.audiosocket import DIGIT, DIGITS, HANGUP, RATE_HZ_OF_KIND
 from skypechan.audio.chain import LINE_RATE_HZ, PBX_RATES_HZ
 from skypechan.audio.pcm import Int16, PcmFormat, from_bytes
 from skypechan.call.causes import HangupCause
 from skypechan.call.record import Side
 from skypechan.errors import CallError, RemoteWireError
-from skypechan.media.agenda import Agenda
 from skypechan.media.call import Call, begin
 from skypechan.media.callmedia import CallMedia
 from skypechan.media.flow import begin_with, silence
@@ -47,9 +46,8 @@ from skypechan.media.values import (
 
 __all__ = ["CallMedia", "Engine", "EngineSettings", "MediaEnd", "MediaStart"]
 
-_TICKS_A_QUARTER = 12
+_TICKS_A_QUARTER = 12  # of the calls: each has its turn about once a second
 _LATE_TICK_S = 0.040
-_DIGITS = b"0123456789*#ABCD"
 
 _log = logging.getLogger(__name__)
 
@@ -68,13 +66,12 @@ class Engine:
         self.settings = settings or EngineSettings()
         self._hot = HotPath(self.settings, loop.time, self._lose, self._take_message)
         self._calls: dict[int, Call] = {}  # by row
-        self._agenda = Agenda()
         self._free = list(range(self.settings.most_calls))[::-1]
         self._ticker = Ticker(loop, self._tick)
         self._ticks = 0
         self._ticked_s = 0.0
         self._due_timer: asyncio.TimerHandle | None = None
-        loop.add_reader(self._hot.gate.fileno(), self._hot.run_pass)
+        loop.add_reader(self._hot.gate.fileno(), self._pass)
 
     def is_alive(self) -> bool:
         """Tell whether audio is worked on; without a call there is none to work on."""
@@ -90,15 +87,18 @@ class Engine:
         """How much of the time audio takes at present, from 0 to 1."""
         return self._hot.window.share if self._calls else 0.0
 
+    def _pass(self) -> None:
+        self._hot.run_pass()
+        self._await_due()
+
     # The slow and obvious path: messages in pieces, or other than plain audio.
 
     def _take_message(self, call: Call, kind: int, payload: bytes) -> None:
         """Act on one message. Raises RemoteWireError for what Asterisk never sends."""
         if kind in RATE_HZ_OF_KIND:
             self._take_audio(call, RATE_HZ_OF_KIND[kind], payload)
-        elif kind == DIGIT and len(payload) == 1 and payload in _DIGITS:
+        elif kind == DIGIT and (digit := payload.decode("latin-1")) in DIGITS:
             call.digits += 1
-            digit = payload.decode("ascii")
             self._loop.call_soon(call.deliver, call.start.on_digit, digit)
         elif kind == HANGUP and not payload:
             self._end(call, Side.PBX, EndReason.TERMINATED, "")
@@ -117,8 +117,13 @@ class Engine:
     # By the clock: what is due, what pauses, what is known of clocks.
 
     def _await_due(self) -> None:
-        """Have `_play_due` called when a rough source's next frame is due."""
-        due_s, timer = self._agenda.next_s, self._due_timer
+        """Have `_play_due` called when a rough source's next frame is due.
+
+        Under load it is called a window later, and finds more that is due.
+        """
+        due_s, timer = self._hot.agenda.next_s, self._due_timer
+        if due_s is not None:
+            due_s += self._hot.window.seconds
         if timer is not None and (due_s is None or timer.when() > due_s):
             timer.cancel()
             timer = self._due_timer = None
@@ -127,27 +132,54 @@ class Engine:
 
     def _play_due(self) -> None:
         self._due_timer, now_s, hot = None, self._loop.time(), self._hot
-        flows = self._agenda.take(now_s)
+        flows = hot.agenda.take(now_s)
         line: _Due = {}
         pbx: _Due = {}
         for call, flow in flows:
-            if flow is call.from_line:
-                line[call] = _at(call.start.pbx_rate_hz, flow.due(now_s))
-            else:
-                pbx[call] = flow.due(now_s)
-        for rate_hz, calls, pcm in _together(line):
+            (line if flow is call.from_line else pbx)[call] = flow.due(now_s)
+        for rate_hz, calls, pcm in self._together(line, Side.LINE):
             hot.send_to_pbx(calls, pcm, rate_hz, now_s)
-        for rate_hz, calls, pcm in _together(pbx):
+        for rate_hz, calls, pcm in self._together(pbx, Side.PBX):
             hot.send_to_line(calls, pcm, rate_hz, now_s)
         for call, flow in flows:
-            self._agenda.add(call, flow)
+            hot.agenda.add(call, flow)
         self._await_due()
+        hot.window.note_work(self._loop.time() - now_s)
+
+    def _together(
+        self, frames: _Due, side: Side
+    ) -> Iterator[tuple[int, list[Call], Int16]]:
+        """Rate of the PBX side, calls and `[k, n]` of what each has due.
+
+        One frame of a call at a time: alone it costs several times its share of a
+        batch. A call whose playout fails loses that side, and the others go on.
+        """
+        while frames:
+            by_rate: dict[int, list[tuple[Call, Int16]]] = {}
+            for call in list(frames):
+                try:
+                    due = next(frames[call], None)
+                except Exception as error:
+                    call.log.exception("! audio of the %s side failed", side)
+                    self._lose(call, side, error)
+                    call.flow(side).timing.give_up()
+                    due = None
+                if due is None:
+                    del frames[call]
+                else:
+                    came_hz, pcm = due
+                    rate_hz = call.start.pbx_rate_hz if side is Side.LINE else came_hz
+                    by_rate.setdefault(rate_hz, []).append((call, pcm))
+            for rate_hz, found in by_rate.items():
+                calls = [call for call, _ in found]
+                yield rate_hz, calls, np.concatenate([pcm for _, pcm in found])
 
     def _tick(self, now_s: float) -> None:
         if now_s - self._ticked_s > _LATE_TICK_S:
             # A stopped process finds its timers first: who waits is not quiet.
-            self._hot.run_pass()
+            self._pass()
         self._ticked_s = now_s
+        begin_s = self._loop.time()
         self._pace(now_s)
         calls = list(self._calls.values())
         quiet = [call for call in calls if call.from_line.falls_quiet(now_s)]
@@ -156,16 +188,14 @@ class Engine:
         quiet = [call for call in calls if call.from_pbx.falls_quiet(now_s)]
         self._silence_to_line(quiet, now_s)
         self._keep_time(calls, now_s)
-        for call in calls:
-            self._agenda.add(call, call.from_line)
-            self._agenda.add(call, call.from_pbx)
         self._await_due()
+        self._hot.window.note_work(self._loop.time() - begin_s)
 
     def _keep_time(self, calls: list[Call], now_s: float) -> None:
         """Steer each call, and four times a second look at the clocks of a quarter."""
         if self.settings.follow_line_clock:
             for call in calls:
-                if call.start.line_has_clock:
+                if call.settings.follow_line_clock:
                     call.from_pbx.timing.steer(now_s)
         self._ticks += 1
         quarter, left = divmod(self._ticks, _TICKS_A_QUARTER)
@@ -227,14 +257,20 @@ class Engine:
                 sock.close()
             raise
         call, hot = self._place(start), self._hot
-        hot.ports.open_call(call, hot.receive_from_line, hot.receive_from_pbx)
+        hot.ports.open_line(call, hot.receive_from_line)
+        self._open_pbx(call, start.pbx)
         self._silence_to_pbx([call], self._loop.time())
+        self._ticker.start()
+        return CallMedia(self, call)
+
+    def _open_pbx(self, call: Call, sock: socket.socket) -> None:
+        """Go on with a connection to Asterisk, first with what was read of it."""
+        hot = self._hot
+        hot.ports.open_pbx(call, sock, hot.receive_from_pbx)
         try:
             hot.take_messages(call)
         except RemoteWireError as error:
             self._lose(call, Side.PBX, error)
-        self._ticker.start()
-        return CallMedia(self, call)
 
     def _check_room(self) -> None:
         """Refuse what would spoil the audio of all. Raises CallError."""
@@ -304,6 +340,8 @@ class Engine:
         """Stop all calls and leave the event loop."""
         for call in list(self._calls.values()):
             self.stop(call)
+        if self._due_timer is not None:
+            self._due_timer.cancel()
         if not self._hot.ports.closed:
             self._loop.remove_reader(self._hot.gate.fileno())
             self._hot.close()
@@ -335,7 +373,7 @@ class Engine:
             sock.close()
             self._lose(call, Side.PBX, error)
             return
-        self._hot.ports.open_pbx(call, sock, self._hot.receive_from_pbx)
+        self._open_pbx(call, sock)
 
     def flush(self, call: Call) -> None:
         """Throw away what a line that is ahead of time has sent."""
@@ -366,26 +404,3 @@ class Engine:
             payload=call.payload,
             digits=call.digits,
         )
-
-
-def _at(rate_hz: int, due: Iterator[tuple[int, Int16]]) -> Iterator[tuple[int, Int16]]:
-    """What is due, as of the rate of where it goes: from the line all is wide."""
-    return ((rate_hz, pcm) for _, pcm in due)
-
-
-def _together(frames: _Due) -> Iterator[tuple[int, list[Call], Int16]]:
-    """Rate, calls and `[k, n]` of what each has due, one frame of a call at a time.
-
-    A frame alone costs several times its share of a batch.
-    """
-    while frames:
-        by_rate: dict[int, list[tuple[Call, Int16]]] = {}
-        for call in list(frames):
-            due = next(frames[call], None)
-            if due is None:
-                del frames[call]
-            else:
-                by_rate.setdefault(due[0], []).append((call, due[1]))
-        for rate_hz, found in by_rate.items():
-            calls = [call for call, _ in found]
-            yield rate_hz, calls, np.concatenate([pcm for _, pcm in found])

@@ -34,7 +34,8 @@ class Flow:
         """The last sample that came."""
         self._gap_s = gap_s
         self._arrived_s = now_s
-        self._is_quiet = True
+        self._is_quiet = True  # silence goes in its place
+        self._is_paused = True  # and its timing was told
         self._heard_ms = 0.0
         self._gaps = 0
         self._filled = 0
@@ -46,13 +47,14 @@ class Flow:
             return True
         if self.timing.is_skipping:
             self._arrived_s = now_s  # it speaks: no silence in its place
+            self._is_paused = False
         return False
 
     def arrived(self, pcm: Int16, rate_hz: int, now_s: float) -> None:
         """Take note of `[n]` that goes on; fades in what follows a pause."""
         if self._is_quiet:
             fade_in(pcm[None], rate_hz)
-            self._is_quiet = False
+            self._is_quiet = self._is_paused = False
         self.last = int(pcm[-1])
         self.rate_hz = rate_hz
         self._arrived_s = now_s
@@ -69,9 +71,10 @@ class Flow:
         """Whether silence is needed from now on; counts each pause once."""
         if now_s - self._arrived_s <= self._gap_s:
             return False
+        if not self._is_paused:
+            self.timing.paused()
         self._gaps += not self._is_quiet
-        self._is_quiet = True
-        self.timing.paused()
+        self._is_quiet = self._is_paused = True
         return True
 
     def filled(self) -> None:

@@ -10,6 +10,9 @@ All frames of a pass go through numpy together: alone a frame costs 0.15 ms, of 
 0.03 each. So under load the next pass waits until some have come (`window.py`); how
 the event loop is kept from bringing them one by one is told in `gate.py`.
 
+A frame of a rough source is put into its playout buffer instead, and the engine sends
+it when it is due (`agenda.py`).
+
 Each read is as long as one message, which so lies in its row as the arithmetic wants
 it. Whatever is not one whole plain message goes the slow and obvious way
 (`take_messages`). The epoll is level triggered: what a pass has left comes back, and no
@@ -32,6 +35,7 @@ from skypechan.audio.chain import LINE_RATE_HZ, PBX_RATES_HZ, ToLine, ToPbx
 from skypechan.audio.pcm import Int16, PcmFormat, Rows
 from skypechan.call.record import Side
 from skypechan.errors import RemoteWireError
+from skypechan.media.agenda import Agenda
 from skypechan.media.call import Call
 from skypechan.media.gate import Gate
 from skypechan.media.holdaudio import Resting
@@ -68,7 +72,11 @@ class HotPath:
         capacity = settings.most_calls
         self._time = time
         self._begin_s = time()  # of the pass
-        self._planned_s = math.inf  # when it was to begin, if it was not free to
+        # When a pass was planned for and how much later it came: for so long the loop
+        # had other things to do, and what has come meanwhile is late by our doing. Of
+        # a pass that the audio itself begins nothing is known; then there is little to
+        # do. 150 calls beside Asterisk all became rough without it.
+        self._planned_s = math.inf
         self._overdue_s = 0.0
         self._lose = lose
         self._take_message = take_message
@@ -80,7 +88,9 @@ class HotPath:
         self.in_band = InBandDigits(capacity)
         self.to_pbx_rests, self.to_line_rests = Resting(), Resting()
         self.taps = Taps()
-        # All memory for audio is taken here, once.
+        self.agenda = Agenda()
+        # What comes and what leaves lies here; between them numpy takes and gives back
+        # memory once a pass, whatever the number of frames.
         self.line_frames = np.zeros((capacity, LINE.frame_bytes), np.uint8)
         self.pbx_frames = np.zeros((capacity, HEADER_BYTES + _MOST_BYTES), np.uint8)
         self._line_output = np.zeros((capacity, _MOST_LINE_SAMPLES), "<i2")
@@ -90,7 +100,7 @@ class HotPath:
         self._whole_from_pbx: dict[int, list[Call]] = {h: [] for h in PLAIN_HEADERS}
 
     def run_pass(self) -> None:
-        """Take one turn of all that is ready. To be called when `gate` is readable."""
+        """Take one turn of all that is ready."""
         begin_s = self._begin_s = self._time()
         self._overdue_s = max(begin_s - self._planned_s, 0.0)
         for port, events in self.ports.ready():
@@ -114,6 +124,7 @@ class HotPath:
                 end = HEADER_BYTES + (header & 0xFFFF)
                 pcm = self.pbx_frames[_rows_of(calls), HEADER_BYTES:end].view("<i2")
                 self.hear_pbx(calls, pcm, RATE_HZ_OF_KIND[header >> 16], begin_s)
+        self._overdue_s = 0.0
         self._wait(begin_s)
 
     def _wait(self, begin_s: float) -> None:
@@ -190,9 +201,12 @@ class HotPath:
         self, call: Call, side: Side, frame: Int16, rate_hz: int, now_s: float
     ) -> bool:
         """Whether `[n]` that has come from a side goes on now."""
-        flow = call.from_line if side is Side.LINE else call.from_pbx
+        flow = call.flow(side)
         try:
-            return flow.admit(frame, rate_hz, now_s, self._overdue_s)
+            goes_on = flow.admit(frame, rate_hz, now_s, self._overdue_s)
+            if flow.timing.is_smoothed:
+                self.agenda.add(call, flow)
+            return goes_on
         except Exception as error:  # the other calls go on
             call.log.exception("! audio of the %s side failed", side)
             self._lose(call, side, error)

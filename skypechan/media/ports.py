@@ -85,16 +85,16 @@ class Ports:
         self._ports[port.sock.fileno()] = port
         self._epoll.register(port.sock, port.interest)
 
-    def open_call(self, call: Call, from_line: Receive, from_pbx: Receive) -> None:
-        """Begin to watch the sockets of a call, each once."""
+    def open_line(self, call: Call, receive: Receive | None) -> None:
+        """Begin to watch the sockets that a call has towards its line, each once."""
         start, line = call.start, call.line_outlet
-        receive = None if start.line_is_bursty else from_line
+        if start.line_is_bursty:
+            receive = None
         if start.line_receive is start.line_send:
             self.open(Port(call, Side.LINE, start.line_send, receive, line))
         else:
             self.open(Port(call, Side.LINE, start.line_receive, receive, None))
             self.open(Port(call, Side.LINE, start.line_send, None, line))
-        self.open_pbx(call, start.pbx, from_pbx)
 
     def open_pbx(self, call: Call, sock: socket.socket, receive: Receive) -> None:
         """Begin to watch the socket that a call has towards Asterisk."""

@@ -193,6 +193,11 @@ class Timing:
             behind_s = clock.behind_s(now_s)
             yield playout.rate_hz, playout.pull(behind_s, clock.outlier_s, clock.drift)
 
+    def give_up(self) -> None:
+        """Throw away what a playout buffer holds: it has failed."""
+        if self._playout is not None:
+            self._leave(self._playout)
+
     def _leave(self, playout: Playout) -> None:
         self._playout = None
         self._concealed_s += playout.concealed_s

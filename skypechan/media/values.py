@@ -105,7 +105,8 @@ class DirectionFigures:
     frames more than 10 ms behind it. Of a source that is `smoothed` because too many
     are, audio is held for `delay_ms` on top of its frame; towards the line `delay_ms`
     includes what waits at the client, as far as our model of it knows. `concealed_ms`
-    of missing audio was made up, `skipped_ms` came too late and was cut out.
+    of missing audio was made up, `skipped_ms` was cut out,
+    because it came too late or was too much.
     """
 
     frames: int

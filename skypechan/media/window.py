@@ -3,7 +3,8 @@
 A pass costs some 0.15 ms, however few frames it finds, and 0.02 ms for each frame; so
 frames that come one by one saturate a core with half as many calls as frames that are
 taken together. With few calls nothing is gathered: waiting would be delay for nothing.
-The window is chosen ten times a second, from the share of time that passes have taken.
+The window is chosen ten times a second, from the share of time that work on audio
+has taken: passes, frames of rough sources, silence.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Window:
 
     def __init__(self) -> None:
         self.share = 0.0
-        """How much of the time passes took when that was last judged."""
+        """How much of the time work on audio took when that was last judged."""
         self._step = 0
         self._full_times = 0
         self._busy_s = 0.0
@@ -53,6 +54,10 @@ class Window:
     def is_full(self) -> bool:
         """Whether passes have taken all there is for a second, however they gather."""
         return self._full_times >= _FULL_TIMES
+
+    def note_work(self, seconds: float) -> None:
+        """Take note of work on audio that was done beside the passes."""
+        self._busy_s += seconds
 
     def next_s(self, begin_s: float, end_s: float, *, again: bool) -> float:
         """Take note of a pass, and return when the next one may begin.

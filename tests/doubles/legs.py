@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from skypechan.asterisk.audiosocket.server import Connection
-from skypechan.backends.base import AudioPort, Capabilities, LineObserver, Money
+from skypechan.backends.base import AudioPort, Capabilities, LineObserver, Money, Pacing
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import EventSink
 from skypechan.errors import SkypechanError
@@ -35,6 +35,7 @@ class ScriptedLineLeg:
         self.told_price: Money | None = None
         self.far: socket.socket | None = None
         self.slow: asyncio.Event | None = None
+        self.pacing = Pacing.PACED
         self.released_with: HangupCause | None = None
         self._script = script
 
@@ -66,7 +67,7 @@ class ScriptedLineLeg:
             await self.slow.wait()
         near, self.far = socket.socketpair()
         near.setblocking(False)
-        return AudioPort(near, near)
+        return AudioPort(near, near, pacing=self.pacing)
 
 
 class ScriptedBackend:

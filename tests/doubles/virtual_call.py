@@ -21,7 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from skypechan.media.engine import CallMedia, Engine, EngineSettings, MediaStart
+from skypechan.media.engine import (
+    CallMedia,
+    Engine,
+    EngineSettings,
+    MediaEnd,
+    MediaStart,
+)
 from tests.doubles.pcm_peers import message, tcp_pair
 
 Lateness = Callable[[np.random.Generator, float], float]
@@ -155,6 +161,7 @@ class VirtualCall:
         near_pbx, self._pbx = socket.socketpair()
         for sock in (self._line, self._pbx):
             sock.setblocking(False)
+        self.ends: list[MediaEnd] = []
         self.media: CallMedia = self.engine.start(
             MediaStart(
                 line_receive=near_line,
@@ -162,7 +169,7 @@ class VirtualCall:
                 line_has_clock=not line_returns,
                 pbx=near_pbx,
                 on_digit=lambda _: None,
-                on_closed=lambda _: None,
+                on_closed=lambda end: self.ends.append(end),
             )
         )
         frame = audio or (lambda _: np.zeros(320, "<i2"))

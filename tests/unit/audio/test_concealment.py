@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from skypechan.audio.concealment import Concealer, pitch_period, skipped, spliced
 from tests.unit.audio.signals import voice
@@ -65,6 +67,19 @@ def test_a_gap_is_silent_after_60_ms_and_stays_so(rate_hz: int) -> None:
     assert concealer.is_silent
     for _ in range(100):
         assert not concealer.conceal(frame).any()
+
+
+@given(pieces=st.lists(st.integers(0, 700), min_size=1, max_size=12))
+def test_a_gap_is_filled_alike_whatever_the_pieces_were(pieces: list[int]) -> None:
+    whole = voice(0.06 + sum(pieces) / 16_000)
+    in_pieces, at_once = Concealer(16_000), Concealer(16_000)
+    at = 960
+    in_pieces.heard(whole[:at])
+    for length in pieces:
+        in_pieces.heard(whole[at : at + length])
+        at += length
+    at_once.heard(whole[:at][-960:])
+    assert (in_pieces.conceal(320) == at_once.conceal(320)).all()
 
 
 def test_what_stands_in_for_silence_is_silence() -> None:

@@ -104,9 +104,8 @@ def test_too_much_delay_is_spliced_out_a_little_at_a_time() -> None:
     )
     listener.outlier_s = listener.delays_s[-1] - 0.003 - 0.025
     listener.run(voice(20.0, pitch_hz=200), lambda _: 0.0)
-    assert 0.004 <= listener.playout.removed_s <= 0.030
     assert listener.delays_s[-1] <= listener.outlier_s + 0.003 + FRAME_S
-    assert listener.playout.skipped_s == 0
+    assert 0.004 <= listener.playout.skipped_s <= 0.030
 
 
 @settings(max_examples=40, deadline=None)

@@ -12,7 +12,7 @@ import pytest
 from skypechan.gateway.housekeeping import Housekeeping, housekeeping
 from tests.doubles.clock import FakeClock
 
-SEARCH = ["unfreeze", "collect", "freeze"]
+SEARCH = ["unfreeze", "collect", "freeze", "give back"]
 
 
 class House:
@@ -23,13 +23,21 @@ class House:
         self.is_idle = True
         self.new = 0
         self.done: list[str] = []
-        self.keeping = Housekeeping(self.clock, lambda: self.is_idle, self)
+        self.keeping = Housekeeping(
+            self.clock,
+            lambda: self.is_idle,
+            self,
+            self.give_back,
+        )
 
     def freeze(self) -> None:
         self.done.append("freeze")
 
     def unfreeze(self) -> None:
         self.done.append("unfreeze")
+
+    def give_back(self) -> None:
+        self.done.append("give back")
 
     def collect(self) -> int:
         self.done.append("collect")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from skypechan.backends.base import Money
+from skypechan.backends.base import Money, Pacing
 from skypechan.call.causes import HangupCause
 from skypechan.call.events import (
     Event,
@@ -62,6 +62,23 @@ async def over(on: Stage) -> None:
 async def up(on: Stage) -> None:
     await on.happens(PbxOffered(), LineAnswered(), PbxAnswered())
     assert on.call.state is CallState.ESTABLISHED
+
+
+@pytest.mark.parametrize(
+    ("pacing", "said"),
+    [
+        (Pacing.PACED, "resampled to the client's clock"),
+        (Pacing.RETURNED, "the client's clock is not followed"),
+    ],
+)
+async def test_only_a_line_with_a_clock_is_followed(
+    engine: Engine, pacing: Pacing, said: str
+) -> None:
+    async with stage(engine, Direction.TO_LINE) as on:
+        on.backend.leg.pacing = pacing
+        await up(on)
+        assert said in on.call.audio_text()
+        await over(on)
 
 
 async def test_audio_that_was_joined_early_is_that_of_the_answered_call(

@@ -110,6 +110,19 @@ async def test_a_call_goes_on_over_another_connection_of_the_pbx(
     assert (await talk.ends.get()).side == "pbx"
 
 
+async def test_what_was_read_of_another_connection_waits_for_nothing(
+    start_talk: StartTalk,
+) -> None:
+    talk = start_talk()
+    near, far = tcp_pair()
+    talk.media.move_pbx(near, message(0x03, b"7") + message(0x00, b""))
+    async with asyncio.timeout(10):
+        end = await talk.ends.get()
+    assert (end.side, end.reason) == ("pbx", "terminated")
+    assert talk.digits == ["7"]
+    far.close()
+
+
 async def test_a_call_that_has_ended_moves_nowhere(start_talk: StartTalk) -> None:
     talk = start_talk()
     talk.media.stop()

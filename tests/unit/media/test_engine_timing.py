@@ -314,3 +314,71 @@ def test_a_playout_buffer_is_served_on_time_from_its_begin() -> None:
         sent_s = [at_s for at_s, _ in call.to_pbx if at_s > begin_s]
     assert len(sent_s) >= 8
     assert np.diff(sent_s).min() >= 0.015
+
+
+def test_behind_a_pause_a_playout_buffer_is_served_on_time_too() -> None:
+    with call_of(0, well, in_threes, audio=speech) as call:
+        call.run(10)
+        assert call.media.figures().to_line.smoothed
+        call.pbx_pauses = True
+        call.run(0.3)
+        call.pbx_pauses = False
+        playout = call.media._call.from_pbx.timing._playout
+        assert playout is not None
+        assert playout.is_dry
+        while playout.is_dry:
+            call.run(0.001)
+        due_s = playout.due_s
+        begun = len(call.heard_by_line)
+        call.run(due_s - call.loop.now_s - 0.001)
+        at_s = [at_s for at_s, _ in call.queues_s]
+        call.run(0.0015)
+        assert len(call.heard_by_line) - begun >= 1
+        assert call.queues_s[-1][0] == pytest.approx(due_s, abs=0.001)
+        assert not at_s or at_s[-1] < due_s - 0.001
+
+
+def test_a_call_that_ends_before_its_frame_is_due_leaves_nothing() -> None:
+    with call_of(0, in_threes, in_threes, audio=speech) as call:
+        call.run(10)
+        agenda = call.engine._hot.agenda
+        assert agenda.next_s is not None
+        heard = len(heard_by_line(call))
+        call.media.stop()
+        call.loop.run_until(call.loop.now_s + 0.3)
+        assert agenda.next_s is None
+        assert len(heard_by_line(call)) == heard
+
+
+def test_a_playout_buffer_that_fails_ends_its_side_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with call_of(0, in_threes, in_threes, audio=speech) as call:
+        call.run(10)
+        playout = call.media._call.from_pbx.timing._playout
+
+        def fails(*_: object) -> None:
+            raise RuntimeError("a fault of ours")
+
+        monkeypatch.setattr(playout, "pull", fails)
+        while not call.ends:
+            call.run(0.001)
+        call.pbx_pauses = True  # its socket is closed
+        before = call.media.figures().to_pbx.frames
+        call.run(1)
+        assert [end.side for end in call.ends] == ["pbx"]
+        assert call.media.figures().to_pbx.frames >= before + 45
+
+
+def test_frames_of_rough_sources_count_as_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    with call_of(0, in_threes, in_threes, audio=speech) as call:
+        call.run(10)
+        hot, work_s = call.engine._hot, []
+        monkeypatch.setattr(hot.window, "note_work", work_s.append)
+
+        def takes_a_while(*_: object) -> None:
+            call.loop.now_s += 0.002
+
+        monkeypatch.setattr(hot, "send_to_line", takes_a_while)
+        call.run(1)
+    assert sum(work_s) >= 45 * 0.002

@@ -51,7 +51,8 @@ class Passes:
             CHUNK_SAMPLES,
             self.now_s,
         )
-        hot.ports.open_call(self.call, hot.receive_from_line, hot.receive_from_pbx)
+        hot.ports.open_line(self.call, hot.receive_from_line)
+        hot.ports.open_pbx(self.call, pbx, hot.receive_from_pbx)
 
     def _lose(self, _call: Call, _side: object, error: Exception) -> None:
         raise error
