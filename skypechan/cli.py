@@ -9,12 +9,15 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from skypechan.console import manual
 from skypechan.console.commands import add_commands
 from skypechan.console.parsers import add_config, add_page
 from skypechan.errors import ConfigError, SkypechanError
+
+if TYPE_CHECKING:
+    import asyncio
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -141,8 +144,19 @@ def _run(options: argparse.Namespace) -> int:
     log.set_up(config.log)
     for warning in config.warnings:
         logging.getLogger("skypechan.config").warning("! %s", warning)
-    asyncio.run(app.run(config))
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(app.run(config))
     return EXIT_OK
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes uvloop's loop; None, for asyncio's own, without uvloop."""
+    try:
+        from skypechan.loop import VERSION, Loop
+    except ImportError:
+        return None
+    logging.getLogger("skypechan.loop").info("= event loop of uvloop %s", VERSION)
+    return Loop
 
 
 def _bear_hangups() -> None:

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "skypechan"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = {
-    **dict.fromkeys(("errors", "clock", "log", "settings"), 0),
+    **dict.fromkeys(("errors", "clock", "log", "loop", "settings"), 0),
     **dict.fromkeys(("call", "audio", "links"), 1),
     **dict.fromkeys(("asterisk", "backends", "media"), 2),
     "gateway": 3,
@@ -47,6 +47,7 @@ IO_MODULES = {
     "dbus_fast",
     "Xlib",
     "panoramisk",
+    "uvloop",
 }
 # numpy itself imports these; audio is judged by what its own files name.
 LOADED_BY_NUMPY = {"subprocess", "socket", "asyncio", "ssl"}
@@ -56,6 +57,7 @@ DOORS = {
     "dbus_next": {"skypechan.links.dbus", "skypechan.links.dbusnext"},
     "Xlib": {"skypechan.links.x11"},
     "aiohttp": {"skypechan.web", "skypechan.emulator", "skypechan.demo"},
+    "uvloop": {"skypechan.loop"},
 }
 LONGEST_FILE, LONGEST_FUNCTION = 500, 60
 
