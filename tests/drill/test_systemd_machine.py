@@ -60,6 +60,7 @@ def test_units_do_on_a_machine_what_is_said_of_them() -> None:
             "exposure 1.9",
             "all lines ready with walls 0",
             "walls 0",
+            "scheduled as FF and TS",
             "stopped 0",
             "left ",
         ], said

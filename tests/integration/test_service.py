@@ -24,7 +24,8 @@ from skypechan.desktop.users import workspace
 
 UNITS = Path(__file__).parents[2] / "docker/systemd"
 SERVICES = sorted((path.name, "") for path in UNITS.glob("*.service"))
-WITH_CLIENTS = ("skypechan.service", "gateway-clients.conf")
+DROP_INS = ("gateway-clients.conf", "realtime.conf")
+WITH_DROP_IN = [("skypechan.service", name) for name in DROP_INS]
 PROGRAMS = Path(sys.executable).parent
 DEADLINE_S = 20.0
 
@@ -232,7 +233,7 @@ def running_in(folder: Path) -> list[bytes]:
     return [command for command in found if bytes(folder) in command]
 
 
-@pytest.mark.parametrize(("name", "drop_in"), [*SERVICES, WITH_CLIENTS])
+@pytest.mark.parametrize(("name", "drop_in"), [*SERVICES, *WITH_DROP_IN])
 def test_unit_is_in_order_and_says_how_exposed_it_is(
     name: str, drop_in: str, folder: Path
 ) -> None:

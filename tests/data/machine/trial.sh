@@ -33,6 +33,9 @@ status_says() { systemctl show -P StatusText skypechan | grep -q "$1"; }
 
 restarts_are() { [ "$(systemctl show -P NRestarts skypechan)" = "$1" ]; }
 
+# The policies of processes, as ps chooses them: FF is real-time, TS is not.
+scheduled() { ps -o cls= "$@" | sort -u | tr -d " \n"; }
+
 toml=/etc/skypechan/skypechan.toml
 cd "$(skypechan describe files | sed -n 's/^systemd: //p')" || exit 1
 install -D -m 0644 sysusers.conf /etc/sysusers.d/skypechan.conf && systemd-sysusers
@@ -84,6 +87,7 @@ tell "after it $(systemctl is-active skypechan)"
 sed -i '/^nonsense$/d' "$toml"
 
 install -D -m 0644 gateway-clients.conf /etc/systemd/system/skypechan.service.d/clients.conf
+install -m 0644 realtime.conf /etc/systemd/system/skypechan.service.d
 systemctl daemon-reload
 tell "exposure $(systemd-analyze security --no-pager skypechan |
     sed -n 's/.* level for .*: \([0-9.]*\) .*/\1/p')"
@@ -92,6 +96,8 @@ soon all_ready
 tell "all lines ready with walls $?"
 journalctl -q -u skypechan | grep -q 'line own runs within namespaces of its own'
 tell "walls $?"
+tell "scheduled as $(scheduled -p "$(systemctl show -P MainPID skypechan)") and $(
+    scheduled -C skype,Xvfb)"
 
 systemctl stop skypechan skypechan-client@alice
 tell "stopped $?"
