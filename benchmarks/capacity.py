@@ -22,7 +22,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.parts.capacity_report import Cell, Results, text, write_json, write_plot
-from benchmarks.parts.contenders import Contender, Placing, contenders, measure
+from benchmarks.parts.contenders import (
+    Contender,
+    Placing,
+    contenders,
+    make_room,
+    measure,
+)
 from benchmarks.parts.machine import Load, machine
 from benchmarks.parts.report import can_plot
 from skypechan.demo.report import tell
@@ -36,10 +42,10 @@ _INTERRUPTED = 130
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    numbers = tuple(sorted({int(number) for number in text.split(",")}))
-    if numbers[0] < 1:
-        raise ValueError(text)
-    return numbers
+    numbers = text.split(",")
+    if not all(number.isdecimal() and int(number) for number in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is not as 1,50,200")
+    return tuple(sorted({int(number) for number in numbers}))
 
 
 def arguments() -> argparse.Namespace:
@@ -79,6 +85,7 @@ def arguments() -> argparse.Namespace:
 
 def measured(chosen: argparse.Namespace) -> Results:
     """Measure every gateway under every load up to its saturation."""
+    make_room(max(chosen.calls))
     before = Load.start()
     with tempfile.TemporaryDirectory(prefix="skypechan-capacity-") as folder:
         able, missing = contenders(Path(folder))
@@ -101,7 +108,8 @@ def measured(chosen: argparse.Namespace) -> Results:
 
 def _options(chosen: argparse.Namespace) -> dict[str, Any]:
     names = ("seconds", "rounds", "rate", "piece_ms", "realtime", "seed")
-    return {name: getattr(chosen, name) for name in names}
+    calls = ",".join(map(str, chosen.calls))
+    return {"calls": calls} | {name: getattr(chosen, name) for name in names}
 
 
 def _step(calls: int, able: list[Contender], chosen: argparse.Namespace) -> list[Cell]:

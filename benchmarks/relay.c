@@ -4,15 +4,17 @@
  *
  * Listens on three free ports of 127.0.0.1 and writes them to standard output: audio
  * from the line, audio to the line, AudioSocket. The first connection to each is of the
- * first call, and so on; "ready" follows when all are there. One epoll, one read and one send an event, no batches; where
- * the PBX side has 8 kHz each frame goes through a plain half-band filter. No gain, no
- * limiter, no clocks, no silence for a source that pauses. Ends when standard input does.
+ * first call, and so on; "ready" follows when all are there. One epoll, one read and one
+ * send an event, no batches; where the PBX side has 8 kHz each frame goes through a plain
+ * half-band filter. No gain, no limiter, no clocks, no silence for a source that pauses.
+ * Ends when standard input does.
  */
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <math.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,6 +150,19 @@ static void watch(int epoll, int sock, uint64_t tag) {
         fail("epoll_ctl");
 }
 
+/* Standard input has nothing to say: it ends when nobody will come any more. */
+static int accepted(int listener) {
+    struct pollfd ends[] = {{listener, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
+    if (poll(ends, 2, -1) < 0)
+        fail("poll");
+    if (!ends[0].revents)
+        exit(1);
+    int sock = accept(listener, NULL, NULL);
+    if (sock < 0)
+        fail("accept");
+    return sock;
+}
+
 static void accept_all(Call *calls, int count, int epoll) {
     int listeners[SOCKETS], ports[SOCKETS], yes = 1;
     for (int which = 0; which < SOCKETS; which++)
@@ -156,9 +171,7 @@ static void accept_all(Call *calls, int count, int epoll) {
     fflush(stdout);
     for (int which = 0; which < SOCKETS; which++)
         for (int n = 0; n < count; n++) {
-            int sock = accept(listeners[which], NULL, NULL);
-            if (sock < 0)
-                fail("accept");
+            int sock = accepted(listeners[which]);
             setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
             calls[n].sockets[which] = sock;
             if (which != TO_LINE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import select
 import shutil
 import signal
 import subprocess
@@ -12,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from benchmarks.parts.load import Order, Outcome
 from skypechan.errors import SkypechanError
@@ -21,6 +23,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _RELAY_SOURCE = _ROOT / "benchmarks" / "relay.c"
 _COMPILER_OPTIONS = ("-O3", "-march=native")
 _REAL_TIME_PRIORITY = 10
+_SOCKETS_A_CALL, _OTHER_FILES = 3, 32
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _ENVIRONMENT = os.environ | dict.fromkeys(_THREADS, "1")
 
@@ -73,6 +76,21 @@ def compiled(compiler: str, folder: Path) -> Path:
     if done.returncode:
         raise SkypechanError(f"relay.c does not compile: {done.stderr.strip()}")
     return relay
+
+
+def make_room(calls: int) -> None:
+    """Let programs that are started from now on have the sockets of so many calls.
+
+    Raises SkypechanError where that is forbidden.
+    """
+    needed = _SOCKETS_A_CALL * calls + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
+    except ValueError:
+        raise SkypechanError(
+            f"{calls} calls need {needed} open files, {hard} are allowed (ulimit -n)"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +177,7 @@ def measure(
         ]
         with started(load) as generator:
             placing.place(generator, 1)
-            _line_of(gateway)  # it is ready
+            _line_of(gateway, generator)  # it is ready
             outcome = Outcome.from_json(_told(generator, "\n"))
             told = _told(gateway)
     return replace(outcome, engine=json.loads(told or "{}"))
@@ -173,10 +191,20 @@ def _told(process: subprocess.Popen[str], said: str = "") -> str:
     return told
 
 
-def _line_of(process: subprocess.Popen[str]) -> str:
+def _line_of(process: subprocess.Popen[str], *silent: subprocess.Popen[str]) -> str:
+    """Return the next line of a program; others have nothing to say but their end.
+
+    Raises SkypechanError when one of them has ended.
+    """
+    outputs = {_output(one): one for one in (process, *silent)}
+    ready, _, _ = select.select(list(outputs), [], [])
+    line: str = ready[0].readline()
+    if not line:
+        raise SkypechanError(f"{outputs[ready[0]].args!r} has ended too soon")
+    return line
+
+
+def _output(process: subprocess.Popen[str]) -> IO[str]:
     if process.stdout is None:
         raise TypeError("standard output is no pipe")
-    line = process.stdout.readline()
-    if not line:
-        raise SkypechanError(f"{process.args!r} has ended too soon")
-    return line
+    return process.stdout

@@ -65,7 +65,7 @@ class WayOutcome:
     sent: int
     lost: int
     late: int
-    silent: int
+    made_up: int  # silence and repeated frames that nobody sent
     delays_ms: dict[str, float]
 
 
@@ -77,7 +77,8 @@ class Outcome:
     to_line: WayOutcome
     gateway_cpu_ms: float
     gateway_share: float
-    gateway_kernel_share: float  # of its CPU, what it spends in system calls
+    gateway_ticks: int  # of 10 ms each
+    gateway_kernel_ticks: int  # of them in system calls
     gateway_memory_kb: int
     load_cpu_ms: float
     load_share: float
@@ -181,7 +182,8 @@ class Load:
             to_line=outcome_of(self.from_pbx, self.to_line, first, end),
             gateway_cpu_ms=used.gateway_ns / used.passed_ns * 1000 / order.calls,
             gateway_share=used.gateway_ns / used.passed_ns,
-            gateway_kernel_share=used.kernel_ticks / max(used.ticks, 1),
+            gateway_ticks=used.ticks,
+            gateway_kernel_ticks=used.kernel_ticks,
             gateway_memory_kb=memory_kb,
             load_cpu_ms=used.own_ns / used.passed_ns * 1000 / order.calls,
             load_share=used.own_ns / used.passed_ns,
@@ -300,7 +302,11 @@ def outcome_of(
         sent=sent,
         lost=sent - delays_ms.size,
         late=int(np.count_nonzero(delays_ms > LATE_MS)),
-        silent=sum(reception.silent for reception in receptions),
+        made_up=sum(
+            first <= number < end
+            for reception in receptions
+            for number in reception.made_up
+        ),
         delays_ms={
             f"p{name}": round(float(value), 4)
             for name, value in zip(_PERCENTILES, percentiles, strict=True)
@@ -312,11 +318,11 @@ def main() -> None:
     """Make the load that the argument orders."""
     order = Order(**json.loads(sys.argv[1]))
     with ExitStack() as stack:
-        load = Load(order, stack)
-        gc.disable()
-        sys.stdin.readline()
         try:
-            print(json.dumps(asdict(load.run())))
+            load = Load(order, stack)
+            gc.disable()
+            if sys.stdin.readline():
+                print(json.dumps(asdict(load.run())))
         except (OSError, EOFError) as error:
             sys.exit(f"load: {error}")
 

@@ -33,7 +33,9 @@ def mark_of(sample: float) -> int | None:
 class Reception:
     """What has been heard of one stream.
 
-    `heard_ns` has the arrival of each frame by its number. With `is_exact` frames are
+    `heard_ns` has the arrival of each frame by its number; `made_up` has an entry for
+    each that was put in, as silence or by repeating what was heard before, fading or
+    not: the number of the newest one by then, -1 before any. With `is_exact` frames are
     of `frame_bytes`; else some samples shorter or longer, and what comes at once is
     looked at in steps of that, backwards from its end. `gain_db` is what the way adds.
     """
@@ -42,7 +44,7 @@ class Reception:
     is_exact: bool
     gain_db: float
     heard_ns: dict[int, int] = field(default_factory=dict)
-    silent: int = 0
+    made_up: list[int] = field(default_factory=list)
     _newest: int = -1
     _begun: bytes = b""
 
@@ -64,11 +66,11 @@ class Reception:
         return size & ~1 if size >= self.frame_bytes * 3 // 4 else 0
 
     def _hear(self, sample: float, at_ns: int) -> None:
+        """Take a frame's level. A level that fades goes back through the marks."""
         mark = mark_of(sample)
-        if mark is None:
-            self.silent += 1
-            return
-        ahead = (mark - self._newest) % MARKS
-        if ahead:
+        ahead = 0 if mark is None else (mark - self._newest) % MARKS
+        if 0 < ahead < _HALF:
             self._newest += ahead
             self.heard_ns[self._newest] = at_ns
+        else:
+            self.made_up.append(self._newest)

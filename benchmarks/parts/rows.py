@@ -6,19 +6,22 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+EQUAL = 1.2
+"""Figures that are compared by their ratio count as equal within this."""
+
+Met = bool | str | None
+"""Whether a target was met; a word where figures count as equal; None without one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`target` in words; `met` is None where nothing was promised.
-
-    `beside` are figures of the same thing by other means, in the same unit.
-    """
+    """`target` in words; `beside` are figures of the same thing by other means."""
 
     what: str
     unit: str
     target: str
     ours: float
-    met: bool | None
+    met: Met
     beside: Mapping[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -30,30 +33,59 @@ class Row:
 
 
 def at_least(
-    what: str, unit: str, least: float, ours: float, beside: Mapping[str, float]
+    what: str,
+    unit: str,
+    least: float,
+    ours: float,
+    beside: Mapping[str, float],
+    *,
+    equal: float = 1.0,
 ) -> Row:
-    """Return the row of a figure that should not be smaller."""
-    return Row(what, unit, f">= {least:g}", float(ours), bool(ours >= least), beside)
+    """Return the row of a figure that should not be smaller; see `at_most`."""
+    met = _met(ours >= least, ours >= least / equal, equal)
+    return Row(what, unit, f">= {least:g}", float(ours), met, beside)
 
 
 def at_most(
-    what: str, unit: str, most: float, ours: float, beside: Mapping[str, float]
+    what: str,
+    unit: str,
+    most: float,
+    ours: float,
+    beside: Mapping[str, float],
+    *,
+    equal: float = 1.0,
 ) -> Row:
-    """Return the row of a figure that should not be larger."""
-    return Row(what, unit, f"<= {most:g}", float(ours), bool(ours <= most), beside)
+    """Return the row of a figure that should not be larger.
+
+    One that misses the target by less than the ratio `equal` is said to be within it.
+    """
+    met = _met(ours <= most, ours <= most * equal, equal)
+    return Row(what, unit, f"<= {most:g}", float(ours), met, beside)
+
+
+def _met(is_met: bool, is_equal: bool, equal: float) -> Met:
+    if is_equal and not is_met:
+        return f"within {equal:g}"
+    return bool(is_met)
 
 
 def as_table(rows: list[Row]) -> str:
     """Return rows as a Markdown table; a missed target stands in bold."""
     lines = ["| what | target | ours | met | beside |", "|---|---|---:|---|---|"]
     for row in rows:
-        met = {True: "yes", False: "**missed**", None: "-"}[row.met]
         beside = "; ".join(f"{name} {_number(v)}" for name, v in row.beside.items())
         what = f"{row.what}, {row.unit}" if row.unit else row.what
         lines.append(
-            f"| {what} | {row.target} | {_number(row.ours)} | {met} | {beside} |"
+            f"| {what} | {row.target} | {_number(row.ours)} | {_word(row.met)} "
+            f"| {beside} |"
         )
     return "\n".join(lines)
+
+
+def _word(met: Met) -> str:
+    if isinstance(met, str):
+        return met
+    return {True: "yes", False: "**missed**", None: "-"}[met]
 
 
 def _number(value: float) -> str:
