@@ -19,20 +19,22 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.parts.control_report import Phase, text, write_plot
+from benchmarks.parts.control_report import Phase, text, verdict, write_plot
 from benchmarks.parts.lines_house import LinesHouse, lines_house
 from benchmarks.parts.machine import Load, machine
+from benchmarks.parts.program import run
 from benchmarks.parts.report import can_plot
-from benchmarks.parts.works import WORKS, busy_with, events_read
-from skypechan.demo.report import tell
+from benchmarks.parts.works import NOTHING, WORKS, busy_with, events_read
+from skypechan.demo.report import tell, versions
 from skypechan.errors import SkypechanError
+from tests.doubles.lost_audio import Call, Lost
 
 _OPTIONS = ("dbus", "x11", "calls", "readers", "seconds")
-_USUAL = (200, 64, 20, 4, 20.0)
+_USUAL = (200, 64, 50, 4, 20.0)
 _QUICK = (20, 8, 5, 1, 3.0)
 _MOST_READERS = 32  # the gateway takes no more
 _TALK_S = 60.0
-_INTERRUPTED = 130
+_JOINED_S = 2.0  # what a call loses while it is joined is nobody else's doing
 
 
 def arguments() -> argparse.Namespace:
@@ -69,44 +71,57 @@ async def measured(chosen: argparse.Namespace) -> dict[str, Any]:
     async with lines_house(chosen.dbus, chosen.x11) as at:
         start = await at.slices()
         async with events_read(at, chosen.readers):
-            phases = [await _phase(at, "no call", "", chosen.seconds)]
+            phases = [await _phase(at, NOTHING, chosen.seconds)]
             tell(f"control: {chosen.calls} calls begin to talk ...")
             for _ in range(chosen.calls):
                 await at.caller.talk()
-            await at.talking(chosen.calls, _TALK_S)
-            await at.slices()
+            talking = await at.talking(chosen.calls, _TALK_S)
+            await asyncio.sleep(_JOINED_S)
             for name in WORKS:
-                phases += [await _phase(at, f"calls, {name}", name, chosen.seconds)]
+                phases += [await _phase(at, name, chosen.seconds, talking)]
+        found = versions(at.asterisk.installation.version)
+    told = [phase.as_json() for phase in phases]
     return {
         "benchmark": "control",
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "options": {k: getattr(chosen, k) for k in _OPTIONS},
         "machine": machine(),
         "load": before.since(),
+        "versions": {name: said for name, said in found.items() if name != "system"},
         "start": start,
-        "phases": [phase.as_json() for phase in phases],
+        "verdict": verdict(told).as_json(),
+        "phases": told,
     }
 
 
-async def _phase(at: LinesHouse, title: str, work: str, seconds: float) -> Phase:
+async def _phase(
+    at: LinesHouse, work: str, seconds: float, talking: frozenset[str] = frozenset()
+) -> Phase:
+    title = f"calls, {work}" if talking else "no call"
     tell(f"control: {title} ...")
-    begun_s = asyncio.get_running_loop().time()
+    loop = asyncio.get_running_loop()
+    first, begun_s = await at.gateway.calls(), loop.time()
+    await at.slices()
+    worked_s = loop.time()
     done = await busy_with(at, work, seconds)
     slices = await at.slices()
-    return Phase(title, done, asyncio.get_running_loop().time() - begun_s, slices)
+    worked_s = loop.time() - worked_s
+    last, passed_s = await at.gateway.calls(), loop.time() - begun_s
+    lost = Lost.between(_of(talking, first), _of(talking, last), passed_s)
+    await at.all_set_up()
+    return Phase(title, done, worked_s, slices, lost)
 
 
-def main() -> int:
-    """Measure and tell."""
-    chosen = arguments()
-    try:
-        results = asyncio.run(measured(chosen))
-    except KeyboardInterrupt:
-        tell("control: interrupted")
-        return _INTERRUPTED
-    except (SkypechanError, AssertionError, TimeoutError, OSError) as error:
-        tell(f"control: {error or type(error).__name__}")
-        return 1
+def _of(talking: frozenset[str], live: list[Call]) -> list[Call]:
+    """Return those that talk. Raises SkypechanError if not all do any more."""
+    found = [call for call in live if call["call"] in talking]
+    if len(found) < len(talking):
+        raise SkypechanError(f"of {len(talking)} calls only {len(found)} still talk")
+    return found
+
+
+def show(results: dict[str, Any], chosen: argparse.Namespace) -> None:
+    """Write what was asked for."""
     print(text(results))
     if chosen.json:
         chosen.json.write_text(json.dumps(results, indent=1) + "\n")
@@ -114,7 +129,12 @@ def main() -> int:
         write_plot(results, chosen.plot)
     elif chosen.plot:
         tell("control: no plot: matplotlib is not installed (the extra `bench`)")
-    return 0
+
+
+def main() -> int:
+    """Measure and tell."""
+    chosen = arguments()
+    return run("control", lambda: show(asyncio.run(measured(chosen)), chosen))
 
 
 if __name__ == "__main__":

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.parts.machine import circumstances
+from benchmarks.parts.rows import Row, as_table
+from tests.doubles.lost_audio import Lost
 
 LONG_MS = 2.0
 """A slice that is longer disturbs audio: it is as long as a frame may wait at all."""
+
+_LONG_US = round(LONG_MS * 1_000)
 
 _HEAD = (
     "beside what",
@@ -23,18 +27,33 @@ _HEAD = (
     "audio: over 2 ms",
     "longest, ms",
 )
+_HEARD = (
+    "beside what",
+    "frames",
+    "late",
+    "late, %",
+    "no room",
+    "silence, ms",
+    "made up, ms",
+    "cut out, ms",
+    "lost, %",
+)
 _NAMES = ("whose slice", "over 1 ms", "over 2 ms", "longest, ms", "seen in the longest")
 _PLOT_DPI = 110
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What the gateway's loop did while it had one kind of work, `done` times."""
+    """What the gateway's loop did while it had one kind of work, `done` times.
+
+    `lost` is what became of the audio of the calls that talk meanwhile.
+    """
 
     title: str
     done: int
     seconds: float
     slices: dict[str, Any]
+    lost: Lost
 
     def as_json(self) -> dict[str, Any]:
         """Return everything."""
@@ -43,14 +62,36 @@ class Phase:
             "done": self.done,
             "seconds": round(self.seconds, 1),
             **self.slices,
+            "lost": asdict(self.lost)
+            | {"filled_ms": self.lost.filled_ms, "share": round(self.lost.share, 6)},
         }
 
 
 def text(results: dict[str, Any]) -> str:
     """Return the figures as Markdown, with whose the longest slices were."""
-    lines = [*_table(_HEAD, map(_row, results["phases"])), ""]
-    lines += [*_table(_NAMES, _names(results["phases"])), ""]
+    phases = results["phases"]
+    lines = [as_table([verdict(phases)]), ""]
+    lines += [*_table(_HEAD, map(_row, phases)), ""]
+    lines += [*_table(_HEARD, map(_heard, _with_calls(phases))), ""]
+    lines += [*_table(_NAMES, _names(phases)), ""]
     return "\n".join([*lines, *_circumstances(results)])
+
+
+def verdict(phases: list[dict[str, Any]]) -> Row:
+    """Return the row of what was promised: no call waits for what is no audio."""
+    talking = _with_calls(phases)
+    over = sum(_over(phase, phase["other"], _LONG_US) for phase in talking)
+    longest_us = max((phase["other"]["longest_us"] for phase in talking), default=0)
+    beside = {
+        "the longest, ms": longest_us / 1_000,
+        "of slices": float(sum(phase["other"]["count"] for phase in talking)),
+    }
+    what = f"slices over {LONG_MS:g} ms that are not audio, while calls talk"
+    return Row(what, "", "0", over, over == 0, beside)
+
+
+def _with_calls(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [phase for phase in phases if phase["lost"]["frames"]]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
@@ -69,10 +110,25 @@ def _row(phase: dict[str, Any]) -> tuple[Any, ...]:
         f"{busy:.0f}",
         other["count"],
         _over(phase, other, 1_000),
-        _over(phase, other, 2_000),
+        _over(phase, other, _LONG_US),
         _ms(other["longest_us"]),
-        _over(phase, audio, 2_000),
+        _over(phase, audio, _LONG_US),
         _ms(audio["longest_us"]),
+    )
+
+
+def _heard(phase: dict[str, Any]) -> tuple[Any, ...]:
+    lost = phase["lost"]
+    return (
+        phase["title"],
+        lost["frames"],
+        lost["late"],
+        f"{100 * lost['late'] / lost['frames']:.3f}",
+        lost["dropped"],
+        f"{lost['filled_ms']:.0f}",
+        f"{lost['concealed_ms']:.0f}",
+        f"{lost['skipped_ms']:.0f}",
+        f"{100 * lost['share']:.3f}",
     )
 
 

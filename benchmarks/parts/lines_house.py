@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -29,7 +30,9 @@ _SAMPLE = _CHECKOUT / "asterisk-conf"
 _SCREEN = "320x240x8"
 _AT_ONCE = 4  # displays that start at a time
 _READY_S = 180.0
+_SET_UP_S = 30.0
 _LOOK_S = 0.2
+_ANSWERED = re.compile(rb"skypechan_calls_total\{[^}]*\"ANSWER\"\} (\d+)")
 _ENVIRONMENT = {"PYTHONPATH": str(_CHECKOUT)}
 _RECORDS = """
 [records]
@@ -51,6 +54,7 @@ xauthority = "{cookie}"
 class LinesHouse:
     """What runs."""
 
+    asterisk: LocalAsterisk
     gateway: Gateway
     caller: Caller
 
@@ -63,14 +67,27 @@ class LinesHouse:
         figures: dict[str, Any] = json.loads(told[1])
         return figures
 
-    async def talking(self, calls: int, within_s: float) -> None:
-        """Return when so many calls have audio. Raises DeadlineError."""
+    async def talking(self, calls: int, within_s: float) -> frozenset[str]:
+        """Return the calls that have audio when they are so many, or DeadlineError."""
+        found: list[str] = []
 
-        async def up() -> int:
+        async def count() -> int:
             live = await self.gateway.calls()
-            return sum(one["state"] == "established" for one in live)
+            up = [one for one in live if one["state"] == "established"]
+            found[:] = [one["call"] for one in up if one["media"]]
+            return len(found)
 
-        await _until(up, calls, within_s, "calls talk")
+        await _until(count, calls, within_s, "calls talk")
+        return frozenset(found)
+
+    async def all_set_up(self) -> None:
+        """Return when each call that was rung has been answered, or DeadlineError."""
+
+        async def answered() -> int:
+            ended: bytes = await self.gateway.get("/metrics")
+            return sum(map(int, _ANSWERED.findall(ended)))
+
+        await _until(answered, self.caller.rung, _SET_UP_S, "calls were set up")
 
     async def all_ready(self, lines: int) -> None:
         """Return when every line is ready. Raises DeadlineError."""
@@ -119,7 +136,8 @@ async def lines_house(dbus: int, x11: int) -> AsyncIterator[LinesHouse]:
             process = await stack.enter_async_context(_gateway(folder, config))
             caller = Caller(asterisk)
             await stack.enter_async_context(caller.running())
-            house = LinesHouse(Gateway(process, f"http://{HOST}:{web_port}"), caller)
+            gateway = Gateway(process, f"http://{HOST}:{web_port}")
+            house = LinesHouse(asterisk, gateway, caller)
             await house.all_ready(dbus + x11)
             yield house
 

@@ -38,7 +38,10 @@ MODULES = "load = app_milliwatt.so\n"
 
 
 class Caller:
-    """Calls `echo` on the lines by turns. Channels are named by their unique ids."""
+    """Calls `echo` on the lines by turns. Channels are named by their unique ids.
+
+    `rung` calls were made to be hung up when there is an answer.
+    """
 
     def __init__(self, asterisk: LocalAsterisk) -> None:
         settings = settings_for(asterisk, ami_username="operator")
@@ -46,6 +49,7 @@ class Caller:
         self._changes = Changes()
         self._numbers = count(1)
         self._live: set[str] = set()
+        self.rung = 0
         self._link.on_state = self._changes.notify
         self._link.on_event = self._take
 
@@ -60,7 +64,9 @@ class Caller:
 
     async def ring(self) -> str:
         """Call, and hang up when there is an answer."""
-        return await self._call("brief")
+        channel = await self._call("brief")
+        self.rung += 1
+        return channel
 
     async def _call(self, extension: str) -> str:
         number = next(self._numbers)
