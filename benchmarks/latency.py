@@ -24,8 +24,9 @@ from benchmarks.parts.compare import comparison, read_run
 from benchmarks.parts.house import House, house
 from benchmarks.parts.latency_plots import write_plots
 from benchmarks.parts.machine import Load, machine
-from benchmarks.parts.paths import PATHS, WAYS, Bench
+from benchmarks.parts.paths import PATHS, WAYS, Bench, WayTold
 from benchmarks.parts.probe_check import TOLERANCE_MS, Checked, check_probe
+from benchmarks.parts.program import run
 from benchmarks.parts.report import (
     Results,
     can_plot,
@@ -43,7 +44,6 @@ CHIRPS = 200
 _CALLS, _SECONDS = 10, 8.0
 _QUICK_CALLS, _QUICK_SECONDS = 4, 4.0
 _MOST_LOST = 0.02
-_INTERRUPTED = 130
 
 
 def arguments() -> argparse.Namespace:
@@ -92,8 +92,10 @@ async def measured(chosen: argparse.Namespace, stages: Stages) -> Results:
     _trust(probe)
     tell("latency: starting Asterisk, the gateway and the Skype client's emulator ...")
     series = {way: Series() for way in WAYS}
+    told: list[WayTold] = []
     async with house(chosen.transport) as at:
-        await _make_calls(Bench(at, chance, chosen.seconds, series), chosen.calls)
+        bench = Bench(at, chance, chosen.seconds, series, told)
+        await _make_calls(bench, chosen.calls)
         found = _versions(at)
     _complete(series)
     return Results(
@@ -110,6 +112,7 @@ async def measured(chosen: argparse.Namespace, stages: Stages) -> Results:
         probe=probe,
         series=series,
         stages=stages,
+        told=told,
     )
 
 
@@ -160,24 +163,21 @@ def show(results: Results, chosen: argparse.Namespace) -> None:
         tell("latency: no plot: matplotlib is not installed (the extra `bench`)")
 
 
+def work(chosen: argparse.Namespace) -> None:
+    """Do what was asked for. Raises SkypechanError and its like."""
+    if chosen.compare:
+        first, second = (read_run(file, "latency") for file in chosen.compare)
+        print(comparison(first, second))
+        return
+    tell("latency: following frames through the engine ...")
+    stages = measure_stages(chosen.seconds, chosen.seed)
+    show(asyncio.run(measured(chosen, stages)), chosen)
+
+
 def main() -> int:
     """Measure and tell."""
     chosen = arguments()
-    try:
-        if chosen.compare:
-            first, second = (read_run(file, "latency") for file in chosen.compare)
-            print(comparison(first, second))
-            return 0
-        tell("latency: following frames through the engine ...")
-        stages = measure_stages(chosen.seconds, chosen.seed)
-        show(asyncio.run(measured(chosen, stages)), chosen)
-    except KeyboardInterrupt:
-        tell("latency: interrupted")
-        return _INTERRUPTED
-    except (SkypechanError, AssertionError, TimeoutError, OSError) as error:
-        tell(f"latency: {error or type(error).__name__}")
-        return 1
-    return 0
+    return run("latency", lambda: work(chosen))
 
 
 if __name__ == "__main__":

@@ -75,6 +75,12 @@ class Series:
         """Return the delay of every chirp."""
         return np.array(self.rising_ms + self.falling_ms)
 
+    def extend(self, more: Series) -> None:
+        """Take the chirps of another call."""
+        self.sent += more.sent
+        self.rising_ms += more.rising_ms
+        self.falling_ms += more.falling_ms
+
     def add(self, delay_ms: float, *, up: bool) -> None:
         """Take the delay of one chirp."""
         (self.rising_ms if up else self.falling_ms).append(delay_ms)

@@ -4,54 +4,75 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.parts.rows import EQUAL
+from benchmarks.parts.stages import WHOLE
 from skypechan.errors import SkypechanError
 
-EQUAL = 1.2
-"""Ratios up to this, either way, are the machine's and not the programs'."""
+TELLING_MS = 0.05
+"""Of two times that are both shorter the ratio says nothing."""
 
 _FIGURES = ("median", "p95", "p99")  # nothing above: that is the host's stalls
 
+Figures = Mapping[str, float]
 
-def read_run(file: Path, benchmark: str) -> dict[str, Any]:
-    """Return a run's document. Raises SkypechanError for what is none."""
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What of a run can be compared, in milliseconds, and how it came about."""
+
+    rows: Mapping[str, Figures]
+    circumstances: str
+
+
+def read_run(file: Path, benchmark: str) -> Run:
+    """Return what `--json` has written. Raises SkypechanError for what is no run."""
     try:
         run = json.loads(file.read_text())
     except (OSError, ValueError) as error:
         raise SkypechanError(f"{file}: {error}") from error
     if not isinstance(run, dict) or run.get("benchmark") != benchmark:
         raise SkypechanError(f"{file} is no result of {benchmark}.py")
-    return run
+    try:
+        rows = {name: {x: float(one[x]) for x in _FIGURES} for name, one in _rows(run)}
+        return Run(rows, _circumstances(run))
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        message = f"{file} is not whole, or of another release: {error!r}"
+        raise SkypechanError(message) from error
 
 
-def verdict(before: float, after: float) -> str:
+def verdict(before_ms: float, after_ms: float) -> str:
     """Return what a ratio of two times says."""
-    if before <= 0 or after <= 0:
+    if min(before_ms, after_ms) <= 0 or max(before_ms, after_ms) < TELLING_MS:
         return "-"
-    ratio = after / before
+    ratio = after_ms / before_ms
     if 1 / EQUAL <= ratio <= EQUAL:
         return f"{ratio:.2f} equal"
     return f"{ratio:.2f} {'slower' if ratio > 1 else 'faster'}"
 
 
-def _rows(run: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, float]]]:
+def _rows(run: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for way in run["ways"]:
         yield way["way"], way["figures_ms"]
+    for name, figures in run.get("added_by_the_gateway_ms", {}).items():
+        yield f"{name}, added by the gateway", figures
     for way, stages in run.get("stages_ms", {}).items():
         for stage, figures in stages.items():
-            yield f"{way}: {stage}", figures
+            if stage != WHOLE:
+                yield f"{way}: {stage}", figures
 
 
-def comparison(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+def comparison(before: Run, after: Run) -> str:
     """Return a Markdown table of what both runs have, second by first."""
-    old, new = dict(_rows(before)), dict(_rows(after))
+    old, new = before.rows, after.rows
     head = "".join(f" {name}, ms | ratio |" for name in _FIGURES)
     lines = [f"| way |{head}", "|---|" + "---:|---|" * len(_FIGURES)]
     for name in (name for name in old if name in new):
         cells = "".join(
-            f" {old[name][figure]:.2f} -> {new[name][figure]:.2f} |"
+            f" {old[name][figure]:.3f} -> {new[name][figure]:.3f} |"
             f" {verdict(old[name][figure], new[name][figure])} |"
             for figure in _FIGURES
         )
@@ -59,16 +80,12 @@ def comparison(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     alone = sorted(old.keys() ^ new.keys())
     notes = [f"* Only in one of the two: {', '.join(alone)}."] if alone else []
     notes += [
-        f"* {which}: {_circumstances(run)}" for which, run in _both(before, after)
+        f"* First: {before.circumstances}",
+        f"* second: {after.circumstances}",
+        f"* Ratios from {1 / EQUAL:.2f} to {EQUAL:.2f} count as equal.",
+        f"* Where both times are below {TELLING_MS:g} ms, none is told.",
     ]
-    notes.append(f"* Ratios from {1 / EQUAL:.2f} to {EQUAL:.2f} count as equal.")
     return "\n".join([*lines, "", *notes])
-
-
-def _both(
-    before: Mapping[str, Any], after: Mapping[str, Any]
-) -> tuple[tuple[str, Mapping[str, Any]], ...]:
-    return (("First", before), ("second", after))
 
 
 def _circumstances(run: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.parts.bare import EXTENSION
 from benchmarks.parts.chirps import (
@@ -18,6 +19,8 @@ from benchmarks.parts.chirps import (
     write_wav,
 )
 from benchmarks.parts.house import TO_PHONE, House
+from skypechan.audio.probe import TimedSound
+from skypechan.demo.report import tell
 from skypechan.errors import DeadlineError, StepError
 from tests.doubles.rtp import PTIME_S, RATE_HZ, sound_of
 from tests.doubles.sip_call import Call
@@ -48,16 +51,42 @@ WAYS = (
 _SKYPE_RATE_HZ = 16_000
 _ANSWER_S = 10.0
 _LATE_S = 0.5  # for the last chirp to come back
+_ADDS_UP = ("filled", "concealed_ms", "skipped_ms")
+_AT_THE_END = ("smoothed", "delay_ms", "queue_ms")
+
+
+@dataclass(frozen=True, slots=True)
+class WayTold:
+    """A way of one call: its chirps, and what the gateway did to it meanwhile.
+
+    Delays stand as in `Series.delays_ms`: of the rising chirps, then of the falling.
+    A step in the delays has its reason there: silence that was put in (`filled`), audio
+    that was made up or cut out, or a source that came to be `smoothed`.
+    """
+
+    way: str
+    delays_ms: list[float]
+    gateway: dict[str, float | bool]
+
+    def __str__(self) -> str:
+        figures = ", ".join(f"{name} {value}" for name, value in self.gateway.items())
+        least_ms = min(self.delays_ms, default=0)
+        most_ms = max(self.delays_ms, default=0)
+        return f"{self.way}: chirps {least_ms:.2f} to {most_ms:.2f} ms; {figures}"
 
 
 @dataclass(slots=True)
 class Bench:
-    """The house, the dice, how long each call speaks, and what has been measured."""
+    """The house, the dice, how long each call speaks, and what has been measured.
+
+    `told` is of the calls in which both speak.
+    """
 
     house: House
     chance: random.Random
     seconds: float
     series: dict[str, Series]
+    told: list[WayTold]
 
     def chirps(self, rate_hz: int) -> Samples:
         """Return what one end of a call says."""
@@ -114,14 +143,50 @@ async def both_speak(bench: Bench) -> None:
     async with _called_by(bench, TO_PHONE) as number:
         call = await phone.next_call(_ANSWER_S)
         await _settle(bench, call)
+        before = await _media(bench)
         async with asyncio.TaskGroup() as speaking:
             speaking.create_task(_speak(bench, call))
             speaking.create_task(_play(bench, number))
         sent = await skype.sound(number, "sent")
         heard = await skype.sound(number, "heard")
-    measure(bench.series[TO_LINE], sound_of(call.rtp.sent), heard)
-    measure(bench.series[TO_PBX], sent, sound_of(call.rtp.received))
+        after = await _media(bench)
     await call.ended(_ANSWER_S)
+    spoken, received = sound_of(call.rtp.sent), sound_of(call.rtp.received)
+    _tell_way(bench, TO_LINE, (spoken, heard), _done(before, after, "to_line"))
+    _tell_way(bench, TO_PBX, (sent, received), _done(before, after, "to_pbx"))
+
+
+async def _media(bench: Bench) -> dict[str, Any]:
+    """What the gateway tells of both ways of the one call that lives."""
+    live = await bench.house.gateway.calls()
+    if len(live) != 1 or live[0]["media"] is None:
+        raise StepError("the call has ended before it was to be hung up")
+    media: dict[str, Any] = live[0]["media"]
+    return media
+
+
+def _done(
+    before: dict[str, Any], after: dict[str, Any], way: str
+) -> dict[str, float | bool]:
+    """What was done to a way between two looks, and how it is at the second."""
+    added = {name: round(after[way][name] - before[way][name], 1) for name in _ADDS_UP}
+    return added | {name: after[way][name] for name in _AT_THE_END}
+
+
+def _tell_way(
+    bench: Bench,
+    way: str,
+    sounds: tuple[TimedSound, TimedSound],
+    gateway: dict[str, float | bool],
+) -> None:
+    """Measure one way of a call, and tell what the gateway did to it."""
+    series = Series()
+    measure(series, *sounds)
+    bench.series[way].extend(series)
+    delays_ms = [round(float(delay), 3) for delay in series.delays_ms()]
+    told = WayTold(way, delays_ms, gateway)
+    bench.told.append(told)
+    tell(f"latency: {told}")
 
 
 PATHS: tuple[Path, ...] = (

@@ -20,6 +20,7 @@ from benchmarks.parts.paths import (
     LINE_ROUND,
     PHONE_ROUND,
     PHONE_ROUND_BARE,
+    WayTold,
 )
 from benchmarks.parts.probe_check import Checked
 from benchmarks.parts.stages import Stages, stage_table, stages_as_json
@@ -42,6 +43,7 @@ class Results:
     probe: list[Checked]
     series: Mapping[str, Series]
     stages: Stages
+    told: list[WayTold]
 
     def above_baseline(self) -> dict[str, Delays]:
         """Return the round trips above Asterisk's own echo, and beside known parts."""
@@ -117,8 +119,22 @@ def _notes(results: Results) -> list[str]:
         f"{results.versions['asterisk']}, "
         f"Python {results.versions['python']}; {options}."
     )
-    notes = (completion, held, added, probe, where)
+    notes = (completion, held, added, _corrected(results.told), probe, where)
     return [f"* {note}" for note in notes]
+
+
+def _corrected(told: list[WayTold]) -> str:
+    """Say what the gateway did to the audio where both speak."""
+
+    def total(what: str) -> str:
+        return f"{sum(one.gateway[what] for one in told):g}"
+
+    smoothed = sum(bool(one.gateway["smoothed"]) for one in told)
+    return (
+        f"Where both speak, the gateway put in {total('filled')} frames of silence, "
+        f"made up {total('concealed_ms')} ms and cut out {total('skipped_ms')} "
+        f"ms; smoothed were {smoothed} of {len(told)} ways."
+    )
 
 
 def document(results: Results) -> dict[str, Any]:
@@ -137,6 +153,7 @@ def document(results: Results) -> dict[str, Any]:
             for name, delays in results.above_baseline().items()
         },
         "stages_ms": stages_as_json(results.stages),
+        "both_speak": [asdict(one) for one in results.told],
         "ways": [_way(name, series) for name, series in results.series.items()],
     }
 

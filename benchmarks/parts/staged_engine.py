@@ -1,6 +1,6 @@
 """The media engine alone with one call, which tells when each frame came how far.
 
-    python -m benchmarks.parts.staged_engine PBX_RATE_HZ
+    python -m benchmarks.parts.staged_engine PBX_RATE_HZ GAIN_DB
 
 At the end, as JSON: for each direction and each marked frame its mark, when it had been
 read, and when the arithmetic began and ended, by CLOCK_REALTIME in nanoseconds. The
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import gc
 import json
 import sys
 import time
@@ -21,6 +20,7 @@ from typing import Any
 from benchmarks.parts.accepting import accept_calls, until_load_ends
 from benchmarks.parts.marks import mark_of
 from skypechan.audio.chain import ToLine, ToPbx
+from skypechan.gateway.housekeeping import settle
 from skypechan.media.engine import Engine, EngineSettings, MediaStart
 from skypechan.media.hotpath import HotPath
 
@@ -76,7 +76,7 @@ def _ignore(_: object) -> None:
     """Nobody asks."""
 
 
-async def serve(pbx_rate_hz: int) -> None:
+async def serve(pbx_rate_hz: int, gain_db: float) -> None:
     """Join one call until the load ends."""
     probes = Probes()
     probes.attach()
@@ -88,16 +88,17 @@ async def serve(pbx_rate_hz: int) -> None:
             line_send=to_line,
             pbx=pbx,
             pbx_rate_hz=pbx_rate_hz,
+            playback_db=gain_db,
+            capture_db=gain_db,
             on_digit=_ignore,
             on_closed=_ignore,
         )
     )
-    gc.collect()
-    gc.freeze()
+    settle()
     await until_load_ends()
     print(json.dumps(probes.frames))
     engine.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1]), float(sys.argv[2])))

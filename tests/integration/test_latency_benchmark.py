@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.parts.chirps import Series, chirps_in, measure, measure_chain, train
-from benchmarks.parts.compare import verdict
+from benchmarks.parts.compare import read_run, verdict
+from benchmarks.parts.paths import WayTold
 from benchmarks.parts.stages import STAGES, WHOLE, measure_stages, stage_table
 from skypechan.audio.probe import TimedSound
+from skypechan.errors import SkypechanError
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "latency.py"
 RATE_HZ, PIECE = 16_000, 160
@@ -73,6 +75,8 @@ def test_chirp_lost_on_one_leg_counts_on_none(said: TimedSound) -> None:
         (1.0, 0.5, "0.50 faster"),
         (0.0, 0.5, "-"),
         (-1.0, 0.5, "-"),
+        (0.02, 0.04, "-"),
+        (0.04, 0.06, "1.50 slower"),
     ],
 )
 def test_ratio_up_to_a_fifth_is_the_machines(
@@ -90,6 +94,8 @@ def run_file(path: Path, median_ms: float, benchmark: str = "latency") -> str:
         "machine": {"cpu": "any", "cores": 2},
         "load": {"busy_share": 0.5},
         "ways": [{"way": "there and back", "part_of": None, "figures_ms": figures}],
+        "added_by_the_gateway_ms": {"the phone's": figures},
+        "stages_ms": {"one way": {WHOLE: figures, "DSP": figures}},
     }
     path.write_text(json.dumps(run))
     return str(path)
@@ -105,7 +111,9 @@ def test_two_results_are_compared_without_a_measurement(tmp_path: Path) -> None:
         timeout=20,
     )
     assert done.returncode == 0, done.stderr
-    assert "| there and back | 1.00 -> 2.00 | 2.00 slower |" in done.stdout
+    for row in ("there and back", "the phone's, added by the gateway", "one way: DSP"):
+        assert f"| {row} | 1.000 -> 2.000 | 2.00 slower |" in done.stdout
+    assert WHOLE not in done.stdout
     assert "90" not in done.stdout
 
 
@@ -123,6 +131,31 @@ def test_what_is_no_result_is_not_compared(tmp_path: Path) -> None:
     assert done.stderr == f"latency: {other} is no result of latency.py\n"
 
 
+@pytest.mark.parametrize(
+    "cut",
+    [
+        {"load": None},
+        {"ways": [{"way": "there"}]},
+        {"stages_ms": []},
+        {"added_by_the_gateway_ms": {"the phone's": {"median": 1.0}}},
+    ],
+    ids=str,
+)
+def test_a_result_that_is_not_whole_is_said_to_be_none(
+    tmp_path: Path, cut: dict[str, object]
+) -> None:
+    path = tmp_path / "run.json"
+    run = json.loads(Path(run_file(path, 1.0)).read_text())
+    path.write_text(json.dumps(run | cut))
+    with pytest.raises(SkypechanError, match="is not whole"):
+        read_run(path, "latency")
+
+
+def test_a_call_is_told_with_what_the_gateway_did_to_it() -> None:
+    way = WayTold("there", [1.2, 21.3], {"filled": 1, "smoothed": False})
+    assert str(way) == "there: chirps 1.20 to 21.30 ms; filled 1, smoothed False"
+
+
 def test_every_stage_of_the_engine_is_seen() -> None:
     stages = measure_stages(2.0, seed=1)
     assert len(stages) == 2
@@ -130,7 +163,9 @@ def test_every_stage_of_the_engine_is_seen() -> None:
         assert list(of_way) == [WHOLE, *STAGES]
         assert min(of_way["socket in"]) > 0
         assert min(of_way["DSP"]) > 0
-    assert "all of it" in stage_table(stages)
+    table = stage_table(stages)
+    assert "by definition 10" in table
+    assert "all of it" in table
 
 
 @pytest.mark.parametrize(
