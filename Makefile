@@ -6,12 +6,13 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 BOOTSTRAP := @sh docker/bootstrap.sh
-# Values for one run: make demo ARGS="--once --json", make drill SEED=7 MINUTES=30
+# Values for one run: make demo ARGS="--once --json", make drill SEED=7 MINUTES=30 CALLS=75
 ARGS ?=
 # Two tests at a time, those of one file in one worker: most of them wait for something.
 WORKERS ?= --numprocesses 2 --dist loadfile
 SEED ?=
 MINUTES ?= 10
+CALLS ?=
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -30,21 +31,24 @@ test: ## the whole suite
 	@$(MAKE) style
 	@$(BIN)/pytest tests $(WORKERS)
 
-drill: ## the long tests in full, for MINUTES=, reproducible by SEED=
+drill: ## the long tests in full, for MINUTES=, with CALLS= at once, reproducible by SEED=
 	$(BOOTSTRAP) python system asterisk
 	@$(MAKE) extra
 	@sh docker/bootstrap.sh browser || echo "drill: the page is not tried" >&2
 	@SKYPECHAN_DRILL_SEED="$(SEED)" SKYPECHAN_DRILL_MINUTES="$(MINUTES)" \
+		$(if $(CALLS),SKYPECHAN_DRILL_CALLS="$(CALLS)") \
 		$(BIN)/pytest tests/drill --timeout 0
 
 bench: ## every script in benchmarks/, the quick way; results in var/bench
 	$(BOOTSTRAP) python system asterisk
 	@$(MAKE) extra
 	@mkdir -p var/bench
-	@set -e; for script in benchmarks/*.py; do \
+	@status=0; for script in benchmarks/*.py; do \
 		name=var/bench/$$(basename "$$script" .py); \
-		$(BIN)/python "$$script" --quick --json "$$name.json" --plot "$$name.png" $(ARGS); \
-	done
+		$(BIN)/python "$$script" --quick --json "$$name.json" --plot "$$name.png" || \
+			status=$$?; \
+		[ $$status -ne 130 ] || break; \
+	done; exit $$status
 
 images: ## build the container images into var/images and let them make a call
 	$(BOOTSTRAP) python system images
