@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aiohttp
 import pytest
 
 from skypechan.asterisk.dialplan import audio_uuid
@@ -36,7 +37,8 @@ from tests.system.parts import CHECKOUT, eventually
 SAMPLE = CHECKOUT / "asterisk-conf"
 WEST, EAST = "west", "east"
 HEAD, BRANCH = "head", "branch"
-# Of each line: its gateway, its Asterisk, and the tone of its client's `marker`.
+# Of each line: its gateway, its Asterisk, and the tone of its client's `marker`; who
+# calls from there has twice that.
 LINES = {
     "west-head": (WEST, HEAD, 500),
     "west-branch": (WEST, BRANCH, 700),
@@ -83,6 +85,7 @@ extension = "600"
 
 _STRETCH = 15  # packets in which a tone is told
 _EQUAL_HZ = 5.0
+_RATE_HZ, _FRAME = 16_000, 320  # of a client
 
 _Part = TypeVar("_Part", Mortal[Gateway], LocalAsterisk)
 
@@ -124,6 +127,22 @@ class Town:
         """The newest record of a line, from the gateway that has it."""
         return await self.gateways[LINES[line][0]].now.record(line=line)
 
+    async def filed(self) -> dict[str, list[str]]:
+        """Of each gateway the lines of its records, oldest first.
+
+        Neither these nor its events are of a line or a call that another has.
+        """
+        found = {}
+        for name, one in self.gateways.items():
+            records = await one.now.get("/api/records?limit=1000")
+            found[name] = [record["line"] for record in records]
+            calls = [record["call"] for record in records]
+            events = await _events(one.now, calls[-1]) if calls else []
+            assert {event["call"] for event in events} <= {"", *calls}
+            lines = {event["line"] for event in events}
+            assert {*found[name], *lines} <= {"", *_lines_of(name)}
+        return found
+
     async def nothing_left(self) -> None:
         """Return once no call lives anywhere."""
         for one in self.gateways.values():
@@ -134,6 +153,27 @@ class Town:
                 return "0 active channels" in await of.cli("core show channels")
 
             await eventually(empty, 5, "empty Asterisk")
+
+
+def _lines_of(gateway: str) -> list[str]:
+    return [line for line, (owner, _, _) in LINES.items() if owner == gateway]
+
+
+async def _events(gateway: Gateway, call: str) -> list[Any]:
+    """What has happened, up to the record of a call."""
+    found: list[Any] = []
+    url = f"{gateway.url}/api/events?last=1000"
+    async with (
+        asyncio.timeout(10),
+        aiohttp.ClientSession() as session,
+        session.get(url) as answer,
+    ):
+        async for line in answer.content:
+            if line.startswith(b"data: "):
+                found.append(json.loads(line.removeprefix(b"data: ")))
+                if (found[-1]["kind"], found[-1]["call"]) == ("record", call):
+                    return found
+    raise AssertionError(f"no record of {call} in {found}")
 
 
 async def _start(part: Mortal[Gateway] | LocalAsterisk) -> None:
@@ -284,13 +324,28 @@ async def _hears(call: Call, frequency_hz: float) -> None:
     await eventually(is_heard, 10, lambda: f"{what} but {heard_hz:.1f} Hz")
 
 
+async def _hears_itself(client: Emulator, number: int, frequency_hz: float) -> None:
+    """Return once a client hears, from the echo of its Asterisk, what it says."""
+    heard_hz = 0.0
+
+    async def is_heard() -> bool:
+        nonlocal heard_hz
+        await client.heard(number, _RATE_HZ)
+        latest = (await client.sound(number, "heard")).samples[-_STRETCH * _FRAME :]
+        heard_hz = measured_tone(latest, _RATE_HZ).frequency_hz
+        return abs(heard_hz - frequency_hz) <= _EQUAL_HZ
+
+    what = f"tone of {frequency_hz:g} Hz"
+    await eventually(is_heard, 10, lambda: f"{what} but {heard_hz:.1f} Hz")
+
+
 async def _call_all_lines(
     town: Town, phones: dict[str, SipAgent], outward: list[str]
 ) -> tuple[dict[str, Call], dict[str, int]]:
     """Call on all lines at once, outward or inward; return when all talk."""
     calls = {line: phones[LINES[line][1]].call(f"to_{line}_marker") for line in outward}
     rung = {
-        line: await client.ring("carol", voice="tone:1000")
+        line: await client.ring("carol", voice=f"tone:{2 * LINES[line][2]}")
         for line, client in town.clients.items()
         if line not in outward
     }
@@ -309,22 +364,26 @@ async def _call_all_lines(
 async def test_calls_on_all_lines_at_once_are_each_at_the_right_place(
     town: Town, phones: dict[str, SipAgent], outward: list[str]
 ) -> None:
+    before = await town.filed()
     calls, rung = await _call_all_lines(town, phones, outward)
     for line, call in calls.items():
         await _hears(call, LINES[line][2])
     for line, number in rung.items():
-        await town.clients[line].heard(number, 16_000)  # of its own echo
+        await _hears_itself(town.clients[line], number, 2 * LINES[line][2])
     audio = {name: await town.audio_of(name) for name in (HEAD, BRANCH)}
     for call in calls.values():
         await call.hang_up()
     for line, number in rung.items():
         await town.clients[line].hang_up(number)
     await town.nothing_left()
+    filed = await town.filed()
     records = {line: await town.record(line) for line in LINES}
     assert {record["status"] for record in records.values()} == {"ANSWER"}
     for name in (HEAD, BRANCH):
         of_lines = {records[x]["uuid"] for x, (_, at, _) in LINES.items() if at == name}
         assert audio[name] == of_lines
+    for name in (WEST, EAST):
+        assert sorted(filed[name][len(before[name]) :]) == sorted(_lines_of(name))
 
 
 async def test_any_line_is_asked_of_one_gateway(
@@ -410,3 +469,4 @@ async def test_an_asterisk_that_came_again_has_the_calls_of_both_gateways(
     for client, number in rung:
         await client.hang_up(number)
     await town.nothing_left()
+    await town.filed()
