@@ -43,7 +43,7 @@ TOLD_CALLS = 500
 SAMPLES = 60 if FULL else 4
 LINES = max(CALLS, 20)
 _LINES = 30
-SETTLED_S = 30.0
+SETTLED_S = 60.0
 
 # What a call may use more of at the end than when all was warm.
 MORE_MEMORY_KB = 4_000
@@ -86,7 +86,21 @@ class Soak:
         return self.uses[-1]
 
     async def has_not_grown(self, warm: Use) -> None:
-        """Compare with what it used when it was as idle, and warm."""
+        """Compare with what it used when it was as idle, and warm.
+
+        What calls have used the gateway gives back by itself while nobody talks.
+        """
+        most_kb = warm.memory_kb + MORE_MEMORY_KB
+
+        async def given_back() -> bool:
+            return self.held().memory_kb <= most_kb
+
+        if FULL:
+            at_end = self.held()
+            print(at_end)  # noqa: T201 - the drill's figures
+            await eventually(
+                given_back, SETTLED_S, lambda: f"{at_end}, then {self.held()}"
+            )
         before_search = self.held()
 
         async def settled() -> bool:
@@ -98,7 +112,6 @@ class Soak:
         print(f"{warm}\n{before_search}\n{after}")  # noqa: T201 - the drill's figures
         if FULL:
             assert after.objects <= warm.objects * 1.05 + 5_000
-            assert before_search.memory_kb <= warm.memory_kb + MORE_MEMORY_KB
 
 
 @pytest.fixture
