@@ -214,7 +214,7 @@ def _capacity_row(ours: Cells, others: Mapping[str, Cells]) -> Row:
     what = "calls below saturation, of those tried"
     most = capacity(ours)
     row = at_least(what, "", _CALLS_ON_A_CORE, most, beside, equal=EQUAL)
-    return row if row.met or _has_end(ours) else replace(row, met=None)
+    return row if row.met is True or _has_end(ours) else replace(row, met=None)
 
 
 def _has_end(cells: Cells) -> bool:

@@ -6,7 +6,8 @@ envelope of these lags, and the drift of the clock is its slope. We keep one min
 a second, the last 60, and fit a line to them once a second: least squares that trust
 late minima less in each round, with a prior of no drift that calms the first seconds.
 What is on time then defines what is late, and a histogram of lateness that forgets
-in half a minute tells how rough the source is.
+in half a minute tells how rough the source is. A few late arrivals tell nothing: the
+start of a call has some, and a sender that pauses for a moment.
 
 Nothing here is a control loop: bursts and stalls arrive late and do not move the
 envelope. A source that loses time (hold, a restarted sender) is late for ever by the
@@ -38,7 +39,8 @@ _LOST_AFTER_S = 0.2
 _BIN_S = 0.0005
 _BINS = 160
 _TOLD_S = _BINS * _BIN_S  # what is later is a stall, and tells nothing of roughness
-_JUDGED = 200  # arrivals: of fewer, one outlier would be 0.5 %
+_JUDGED = 200  # arrivals
+_LEAST = 1_000  # as many are always reckoned with: 0.5 % are more than five late ones
 _FORGET = math.exp(-1 / 30)
 _QUANTILES = (0.995, 0.999)
 _RECENT = 15
@@ -51,7 +53,7 @@ class SourceClock:
 
     def __init__(self, now_s: float) -> None:
         self.lateness_s = 0.0
-        """What 99.5 % of the last half minute's arrivals did not exceed, once known."""
+        """What 99.5 % of the last half minute's arrivals did not exceed."""
         self.outlier_s = 0.0
         """The same of 99.9 %."""
         self.is_judged = False
@@ -70,6 +72,7 @@ class SourceClock:
         self.histogram = np.zeros(_BINS)
         """How many arrivals were late by so many bins of 0.5 ms."""
         self._bins: list[int] = []  # of this second
+        self._doubtful: list[int] = []  # they are late, or the source has lost time
         self._spoken_s = now_s  # when what came is over, by our clock
         self._line_s = 0.0  # the line's height at `_fitted_s`
         self._slope = 0.0
@@ -82,9 +85,9 @@ class SourceClock:
         self._least_late_s = math.inf
 
     def note(self, seconds: float, now_s: float, overdue_s: float = 0.0) -> float:
-        """Take note that `seconds` of audio came; how late it was by its own doing.
+        """Take note that `seconds` of audio came; how late it was taken.
 
-        `overdue_s` more may be our own lateness, and tells nothing of the source.
+        `overdue_s` of that may be our own lateness, and tells nothing of the source.
         """
         spoken_s = self._spoken_s = self._spoken_s + seconds
         lag_s = now_s - spoken_s
@@ -92,16 +95,19 @@ class SourceClock:
         if late_s < 0 or self.is_paused or self._has_lost(late_s, now_s):
             move_s = min(late_s, self._least_late_s)
             self._move(move_s, now_s)
+            self._doubtful.clear()
             late_s -= move_s
         if lag_s < self._lowest_s:
             self._lowest_s, self._lowest_at_s = lag_s, now_s
         since_s = now_s - self.arrived_s
         if since_s > seconds + _SILENCE_S:
             self.returned_s = now_s
-        late_s = max(late_s - overdue_s, 0.0)
         # What comes at once behind a late arrival is the same event.
         if late_s < _TOLD_S and since_s > seconds / 2:
-            self._bins.append(int(late_s / _BIN_S))
+            self._doubtful.append(int(max(late_s - overdue_s, 0.0) / _BIN_S))
+        if self._least_late_s == math.inf:
+            self._bins += self._doubtful
+            self._doubtful.clear()
         self.arrived_s = now_s
         return late_s
 
@@ -191,9 +197,11 @@ def refit(clocks: Sequence[SourceClock], now_s: float) -> None:
 def _judge(clocks: Sequence[SourceClock]) -> None:
     """See how late audio comes at worst, where enough has come to tell."""
     total = np.cumsum([clock.histogram for clock in clocks], axis=1)
-    judged = total[:, -1] >= _JUDGED
+    count = total[:, -1:]
+    judged = count[:, 0] >= _JUDGED
+    reckoned = np.maximum(count, _LEAST)
     late_s = [
-        np.count_nonzero(total < share * total[:, -1:], axis=1) * judged * _BIN_S
+        np.count_nonzero(total < count - (1 - share) * reckoned, axis=1) * _BIN_S
         for share in _QUANTILES
     ]
     for clock, is_judged, found_s in zip(

@@ -137,13 +137,15 @@ class Engine:
         pbx: _Due = {}
         for call, flow in flows:
             (line if flow is call.from_line else pbx)[call] = flow.due(now_s)
-        for rate_hz, calls, pcm in self._together(line, Side.LINE):
-            hot.send_to_pbx(calls, pcm, rate_hz, now_s)
-        for rate_hz, calls, pcm in self._together(pbx, Side.PBX):
-            hot.send_to_line(calls, pcm, rate_hz, now_s)
-        for call, flow in flows:
-            hot.agenda.add(call, flow)
-        self._await_due()
+        try:
+            for rate_hz, calls, pcm in self._together(line, Side.LINE):
+                hot.send_to_pbx(calls, pcm, rate_hz, now_s)
+            for rate_hz, calls, pcm in self._together(pbx, Side.PBX):
+                hot.send_to_line(calls, pcm, rate_hz, now_s)
+        finally:
+            for call, flow in flows:
+                hot.agenda.add(call, flow)
+            self._await_due()
         hot.window.note_work(self._loop.time() - now_s)
 
     def _together(
@@ -193,10 +195,9 @@ class Engine:
 
     def _keep_time(self, calls: list[Call], now_s: float) -> None:
         """Steer each call, and four times a second look at the clocks of a quarter."""
-        if self.settings.follow_line_clock:
-            for call in calls:
-                if call.settings.follow_line_clock:
-                    call.from_pbx.timing.steer(now_s)
+        for call in calls:
+            if call.settings.follow_line_clock:
+                call.from_pbx.timing.steer(now_s)
         self._ticks += 1
         quarter, left = divmod(self._ticks, _TICKS_A_QUARTER)
         if not left:
@@ -271,6 +272,10 @@ class Engine:
             hot.take_messages(call)
         except RemoteWireError as error:
             self._lose(call, Side.PBX, error)
+        except Exception as error:
+            call.log.exception("! audio of the %s side failed", Side.PBX)
+            self._lose(call, Side.PBX, error)
+        self._await_due()
 
     def _check_room(self) -> None:
         """Refuse what would spoil the audio of all. Raises CallError."""

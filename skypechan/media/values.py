@@ -102,11 +102,11 @@ class DirectionFigures:
     silence of 20 ms. `queue_ms` is audio that waits unsent in front of the receiver.
 
     `drift_ppm` is how much faster than ours the source's clock runs. `late` counts
-    frames more than 10 ms behind it. Of a source that is `smoothed` because too many
-    are, audio is held for `delay_ms` on top of its frame; towards the line `delay_ms`
-    includes what waits at the client, as far as our model of it knows. `concealed_ms`
-    of missing audio was made up, `skipped_ms` was cut out,
-    because it came too late or was too much.
+    frames that were taken more than 10 ms behind it. Of a source that is `smoothed`
+    because too many are, audio is held for `delay_ms` on top of its frame; towards the
+    line `delay_ms` includes what waits at the client, as far as our model of it knows.
+    `concealed_ms` of missing audio was made up, `skipped_ms` was cut out, because it
+    came too late or was too much.
     """
 
     frames: int

@@ -17,15 +17,15 @@ _MOST_DRAINED = 16  # passes at once: a third of a second, and no flood for ever
 
 _STEPS = (
     # window; a busier engine takes the next one, a less busy one the one before
-    (0.0000, 0.45, 0.00),
-    (0.0005, 0.78, 0.12),
-    (0.0010, 0.75, 0.36),
-    (0.0020, 0.75, 0.45),
-    (0.0040, 1.00, 0.55),
+    (0.0000, 0.48, 0.00),
+    (0.0005, 0.84, 0.12),
+    (0.0010, 0.81, 0.38),
+    (0.0020, 0.81, 0.47),
+    (0.0040, 1.00, 0.57),
 )
 """Far enough apart that none goes to and fro: half of a window W adds 0.15 ms / W."""
 
-_FULL_SHARE, _FULL_TIMES = 0.92, 10  # of the last step; a second is no accident
+_FULL_SHARE, _FULL_TIMES = 0.95, 10  # of the last step; a second is no accident
 
 
 class Window:

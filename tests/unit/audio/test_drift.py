@@ -156,3 +156,33 @@ def test_nothing_is_unbounded_when_a_source_only_ever_gets_later() -> None:
             refit([clock], turn * FRAME_S * 1.5)
     assert np.isfinite(clock.drift)
     assert abs(clock.drift) <= 0.002
+
+
+@pytest.mark.parametrize("lost_s", [0.016, 0.020, 0.040, 0.060])
+def test_a_sender_that_lost_a_moment_is_not_rough(lost_s: float) -> None:
+    source = Source(50, well)
+    source.run(2)
+    for _ in range(3):
+        source.lost_s += lost_s
+        source.run(10)
+        assert source.clock.lateness_s <= 0.002
+
+
+def test_a_few_late_arrivals_at_the_start_do_not_make_a_source_rough() -> None:
+    def late_at_first(rng: np.random.Generator, at_s: float) -> float:
+        return well(rng, at_s) + (
+            0.030 if 0.5 < at_s < 1.4 and rng.random() < 0.1 else 0
+        )
+
+    source = Source(50, late_at_first, seed=3)
+    source.run(2)
+    assert 2 <= sum(late_s > 0.025 for late_s in source.late_s) <= 5
+    for _ in range(15):
+        source.run(1)
+        assert source.clock.lateness_s <= 0.002
+
+
+def test_a_rough_source_is_known_for_one_within_four_seconds() -> None:
+    source = Source(0, burst40)
+    source.run(5)
+    assert source.clock.lateness_s >= 0.015
