@@ -18,13 +18,15 @@ _MOST_DRAINED = 16  # passes at once: a third of a second, and no flood for ever
 _STEPS = (
     # window; a busier engine takes the next one, a less busy one the one before
     (0.0000, 0.48, 0.00),
-    (0.0005, 0.84, 0.12),
-    (0.0010, 0.81, 0.38),
-    (0.0020, 0.81, 0.47),
-    (0.0040, 1.00, 0.57),
+    (0.0005, 0.88, 0.12),
+    (0.0010, 0.84, 0.40),
+    (0.0020, 0.84, 0.58),
+    (0.0040, 1.00, 0.66),
 )
 """Far enough apart that none goes to and fro: half of a window W adds 0.15 ms / W."""
 
+_MORE_TIMES = 3  # calls that begin are no load that lasts
+_ALL_SHARE = 0.90  # where audio takes so much, what is late waits for us
 _FULL_SHARE, _FULL_TIMES = 0.95, 10  # of the last step; a second is no accident
 
 
@@ -39,6 +41,7 @@ class Window:
         self.share = 0.0
         """How much of the time work on audio took when that was last judged."""
         self._step = 0
+        self._more_times = 0
         self._full_times = 0
         self._busy_s = 0.0
         self._judged_s = 0.0
@@ -49,6 +52,11 @@ class Window:
     def seconds(self) -> float:
         """How long is gathered at present."""
         return _STEPS[self._step][0]
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether audio takes nearly all the time at present."""
+        return self.share > _ALL_SHARE
 
     @property
     def is_full(self) -> bool:
@@ -82,7 +90,9 @@ class Window:
         is_last = self._step == len(_STEPS) - 1
         is_full = is_last and share > _FULL_SHARE
         self._full_times = self._full_times + 1 if is_full else 0
-        if share > more and not is_last:
+        self._more_times = self._more_times + 1 if share > more else 0
+        if self._more_times >= _MORE_TIMES and not is_last:
             self._step += 1
+            self._more_times = 0
         elif share < less:
             self._step -= 1

@@ -111,11 +111,19 @@ def test_full_is_what_takes_all_the_time_for_a_second_however_it_gathers() -> No
     engine.run(5)
     assert not engine.window.is_full
     assert 0.3 < engine.window.share < 0.9
-    flooded = Engine(arrivals(400))
-    flooded.run(5)
+    flooded = Engine(arrivals(330))
+    flooded.run(10)
     assert flooded.window.is_full
-    assert flooded.window.share > 0.92
+    assert flooded.window.takes_all
     flooded.every_s = arrivals(200)
     flooded.taken_s = flooded.now_s
     flooded.run(0.3)
     assert not flooded.window.is_full
+
+
+def test_a_moment_of_load_opens_no_window() -> None:
+    engine = Engine(arrivals(1))
+    engine.run(1)
+    engine.every_s = arrivals(300)
+    assert engine.run(0.2) == {0}
+    assert engine.run(1) != {0}
