@@ -17,15 +17,15 @@ _MOST_DRAINED = 16  # passes at once: a third of a second, and no flood for ever
 
 _STEPS = (
     # window; a busier engine takes the next one, a less busy one the one before
-    (0.0000, 0.48, 0.00),
-    (0.0005, 0.88, 0.12),
-    (0.0010, 0.84, 0.40),
-    (0.0020, 0.84, 0.58),
-    (0.0040, 1.00, 0.66),
+    (0.0000, 0.46, 0.00),
+    (0.0005, 0.80, 0.12),
+    (0.0010, 0.78, 0.38),
+    (0.0020, 0.78, 0.55),
+    (0.0040, 1.00, 0.64),
 )
 """Far enough apart that none goes to and fro: half of a window W adds 0.15 ms / W."""
 
-_MORE_TIMES = 3  # calls that begin are no load that lasts
+_MORE_TIMES = 2  # calls that begin are no load that lasts
 _ALL_SHARE = 0.90  # where audio takes so much, what is late waits for us
 _FULL_SHARE, _FULL_TIMES = 0.95, 10  # of the last step; a second is no accident
 
