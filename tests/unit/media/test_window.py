@@ -125,5 +125,5 @@ def test_a_moment_of_load_opens_no_window() -> None:
     engine = Engine(arrivals(1))
     engine.run(1)
     engine.every_s = arrivals(300)
-    assert engine.run(0.2) == {0}
+    assert engine.run(0.1) == {0}
     assert engine.run(1) != {0}
